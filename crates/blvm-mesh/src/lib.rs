@@ -1,0 +1,1 @@
+//! The mesh as a Bitcoin node imports it.

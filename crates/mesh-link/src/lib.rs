@@ -1,0 +1,1 @@
+//! Authenticated links between nodes: TCP, Noise, frames, back-pressure.

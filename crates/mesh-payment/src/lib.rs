@@ -1,0 +1,1 @@
+//! Whether a packet is paid: quotes, proofs of payment, prices and credit.

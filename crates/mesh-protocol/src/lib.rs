@@ -1,0 +1,1 @@
+//! What bytes are and how packets are written: protocol detection, policy and the wire format.

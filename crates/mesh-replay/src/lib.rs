@@ -1,0 +1,1 @@
+//! Nothing twice: claims of payments and windows of sequence numbers.

@@ -1,0 +1,1 @@
+//! Where packets go: peers, links, prices, routes and the fee split.

@@ -1,0 +1,46 @@
+//! The words of blvm-mesh.
+//!
+//! Every other crate speaks in these types: who (`NodeId`), how much (`Msat`, `Price`), when (`UnixTime`),
+//! along which way (`Route`), carrying what (`MeshPacket`), paid how (`PaymentProof`, `Claim`), under which
+//! settings (`MeshConfig`), failing why (`MeshError`). The ports at the end are what a mesh needs from the
+//! program around it: a node, a Lightning wallet, a place for claims, a clock.
+//!
+//! There is no behaviour here beyond checked constructors and checked arithmetic.
+
+mod amount;
+mod claim;
+mod config;
+mod context;
+mod error;
+mod event;
+mod hex;
+mod node_id;
+mod packet;
+mod policy;
+mod ports;
+mod price;
+mod proof;
+mod route;
+mod time;
+
+pub use amount::Msat;
+pub use claim::{Claim, ClaimKey};
+pub use config::{
+    ConfigError, FreeLane, KnownNode, MeshConfig, Network, PeerAddress, PeerAddressError,
+    UnknownNetwork,
+};
+pub use context::ModuleContext;
+pub use error::MeshError;
+pub use event::{MeshEvent, NodeEvent};
+pub use hex::{HexError, from_hex, to_hex};
+pub use node_id::{NodeId, NodeIdError};
+pub use packet::{MAC_LEN, Mac, MeshPacket, PacketKind};
+pub use policy::{DetectedProtocol, MeshMode, RoutingPolicy, UnknownMode};
+pub use ports::{
+    ClaimOutcome, ClaimStore, Clock, InvoiceRequest, LightningError, LightningInfo, LightningNode,
+    NodeAPI, StoreError,
+};
+pub use price::Price;
+pub use proof::{PaymentProof, ProofForHop};
+pub use route::{MAX_ROUTE_NODES, Route, RouteError};
+pub use time::{MAX_PACKET_AGE, UnixTime};

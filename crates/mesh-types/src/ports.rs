@@ -1,0 +1,120 @@
+use crate::{Claim, MeshError, MeshEvent, Msat, Network, NodeId, UnixTime};
+use async_trait::async_trait;
+use std::{sync::Arc, time::Duration};
+use thiserror::Error;
+
+/// The part of a node that a mesh needs, with blvm-node's own method names where it has them.
+#[async_trait]
+pub trait NodeAPI: Send + Sync {
+    /// The id that this node's links prove.
+    fn get_node_id(&self) -> NodeId;
+
+    /// Hands `packet_data` to the link of the peer at `peer_addr`.
+    ///
+    /// # Errors
+    /// [`MeshError::NetworkError`] when there is no such link, [`MeshError::Busy`] when its queue is full. `Ok` means
+    /// that the link has taken the packet, and only that counts as carried.
+    async fn send_mesh_packet_to_peer(
+        &self,
+        peer_addr: String,
+        packet_data: Vec<u8>,
+    ) -> Result<(), MeshError>;
+
+    /// Tells the node's other modules.
+    ///
+    /// # Errors
+    /// When the node cannot take the event.
+    async fn publish_event(&self, event: MeshEvent) -> Result<(), MeshError>;
+
+    /// The node's Lightning wallet; without one it can neither quote nor pay.
+    fn lightning(&self) -> Option<Arc<dyn LightningNode>>;
+}
+
+/// What a Lightning node says about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LightningInfo {
+    /// The compressed public key that signs its invoices.
+    pub payee_key: [u8; 33],
+    /// The network of its channels.
+    pub network: Network,
+}
+
+/// An invoice to be issued.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvoiceRequest {
+    /// The amount, never zero.
+    pub amount: Msat,
+    /// The preimage to use, where the back end takes one.
+    pub preimage: [u8; 32],
+    /// The text of the invoice's description.
+    pub description: String,
+    /// How long the invoice may be paid, in whole seconds.
+    pub expiry: Duration,
+}
+
+/// A wallet that issues and pays BOLT11 invoices.
+#[async_trait]
+pub trait LightningNode: Send + Sync {
+    /// Who signs its invoices, and on which network.
+    ///
+    /// # Errors
+    /// When the back end cannot be reached.
+    async fn info(&self) -> Result<LightningInfo, LightningError>;
+
+    /// Issues an invoice and gives its BOLT11 text.
+    ///
+    /// # Errors
+    /// When the back end refuses or cannot be reached.
+    async fn create_invoice(&self, request: InvoiceRequest) -> Result<String, LightningError>;
+
+    /// Pays a BOLT11 invoice and gives the preimage. `max_fee` bounds what routing may cost on top.
+    ///
+    /// # Errors
+    /// When the payment failed for good, or its outcome is unknown.
+    async fn pay_invoice(&self, invoice: &str, max_fee: Msat) -> Result<[u8; 32], LightningError>;
+}
+
+/// Why a wallet did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LightningError {
+    /// The back end cannot be reached now.
+    #[error("the Lightning back end is not reachable: {0}")]
+    Unreachable(String),
+    /// The back end refused the request.
+    #[error("the Lightning back end refused: {0}")]
+    Refused(String),
+    /// The payment failed and will not complete.
+    #[error("the payment failed: {0}")]
+    PaymentFailed(String),
+}
+
+/// Remembers which payments were claimed.
+#[async_trait]
+pub trait ClaimStore: Send + Sync {
+    /// Claims a payment: of all calls with one key, exactly one is ever answered [`ClaimOutcome::New`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot tell; the payment is then refused, never accepted.
+    async fn claim(&self, claim: Claim, now: UnixTime) -> Result<ClaimOutcome, StoreError>;
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimOutcome {
+    /// Nobody had claimed it; now it is.
+    New,
+    /// It was claimed before.
+    AlreadyClaimed,
+}
+
+/// The store cannot say whether a payment was claimed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("the claim store cannot answer: {0}")]
+pub struct StoreError(pub String);
+
+/// Tells the time. A program has one, read in one file; tests and simulations bring their own.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> UnixTime;
+}

@@ -4,8 +4,10 @@ use std::{sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// The part of a node that a mesh needs, with blvm-node's own method names where it has them.
+///
+/// It is a [`Clock`] too: the mesh reads no other.
 #[async_trait]
-pub trait NodeAPI: Send + Sync {
+pub trait NodeAPI: Clock {
     /// The id that this node's links prove.
     fn get_node_id(&self) -> NodeId;
 

@@ -1,0 +1,173 @@
+use lightning_invoice::{Bolt11ParseError, Currency, SignedRawBolt11Invoice, TaggedField};
+use mesh_types::{Msat, Network, UnixTime};
+use secp256k1::{Message, PublicKey, Secp256k1, VerifyOnly};
+use std::{sync::LazyLock, time::Duration};
+use thiserror::Error;
+
+/// The expiry of an invoice that names none (BOLT 11, field `x`).
+const DEFAULT_EXPIRY: Duration = Duration::from_secs(3_600);
+
+static SECP: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
+
+/// A BOLT11 invoice that parses and is unambiguous, with its signature not yet checked.
+///
+/// Whoever needs to know who signed it asks [`Invoice::is_signed_by`]; an invoice that carries a preimage of ours
+/// needs no signature to be recognised, which saves the dearest step.
+#[derive(Debug, Clone)]
+pub struct Invoice {
+    signed: SignedRawBolt11Invoice,
+    amount: Option<Msat>,
+    payment_hash: [u8; 32],
+    expires_at: UnixTime,
+}
+
+/// Why a text is not an invoice that we can judge.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum InvoiceError {
+    /// It is not BOLT11.
+    #[error("not a BOLT11 invoice: {0}")]
+    Parse(Bolt11ParseError),
+    /// A field that has to be there exactly once is missing or repeated.
+    #[error("the invoice has {found} fields of kind {field}, not one")]
+    FieldCount {
+        /// The BOLT11 letter, or letters where either will do.
+        field: &'static str,
+        /// How many there are.
+        found: usize,
+    },
+    /// A feature bit that we do not know is required, or the mandatory ones are missing.
+    #[error("the invoice requires features that are not known, or lacks payment_secret")]
+    Features,
+    /// The amount is not a whole number of millisatoshi, or too large.
+    #[error("the invoice's amount is not a whole number of millisatoshi")]
+    Amount,
+    /// The timestamp and expiry are beyond any clock.
+    #[error("the invoice's expiry is out of range")]
+    Expiry,
+}
+
+impl Invoice {
+    /// Parses the text and checks all that BOLT11 asks of a reader, the signature excepted.
+    ///
+    /// # Errors
+    /// [`InvoiceError`] names what is wrong.
+    ///
+    /// # Source
+    /// BOLT 11, "Tagged Fields" and "Feature Bits".
+    pub fn parse(text: &str) -> Result<Self, InvoiceError> {
+        let signed: SignedRawBolt11Invoice = text.parse().map_err(InvoiceError::Parse)?;
+        let raw = signed.raw_invoice();
+        check_counts(raw.known_tagged_fields())?;
+        let features = raw.features().ok_or(InvoiceError::Features)?;
+        if features.requires_unknown_bits() || !features.supports_payment_secret() {
+            return Err(InvoiceError::Features);
+        }
+        let amount = match (raw.amount_pico_btc(), raw.hrp.raw_amount) {
+            (Some(pico_btc), _) if pico_btc % 10 == 0 => Some(Msat::from_msat(pico_btc / 10)),
+            (None, None) => None,
+            _ => return Err(InvoiceError::Amount),
+        };
+        let hash = raw.payment_hash().ok_or(InvoiceError::FieldCount {
+            field: "p",
+            found: 0,
+        })?;
+        let payment_hash = *AsRef::<[u8; 32]>::as_ref(&hash.0);
+        let lifetime = raw
+            .expiry_time()
+            .map_or(DEFAULT_EXPIRY, |expiry| *expiry.as_duration());
+        let expires_at_secs = raw
+            .data
+            .timestamp
+            .as_unix_timestamp()
+            .checked_add(lifetime.as_secs())
+            .filter(|secs| *secs <= UnixTime::from_millis(u64::MAX).to_secs())
+            .ok_or(InvoiceError::Expiry)?;
+        let expires_at = UnixTime::from_secs(expires_at_secs);
+        Ok(Self {
+            amount,
+            payment_hash,
+            expires_at,
+            signed,
+        })
+    }
+
+    /// What it asks; `None` when the payer may choose.
+    pub const fn amount(&self) -> Option<Msat> {
+        self.amount
+    }
+
+    /// The hash whose preimage proves the payment.
+    pub const fn payment_hash(&self) -> &[u8; 32] {
+        &self.payment_hash
+    }
+
+    /// From when on it can no longer be paid, by its own timestamp and expiry.
+    pub const fn expires_at(&self) -> UnixTime {
+        self.expires_at
+    }
+
+    /// When it was made, by its own word.
+    pub fn timestamp(&self) -> UnixTime {
+        UnixTime::from_secs(self.signed.raw_invoice().data.timestamp.as_unix_timestamp())
+    }
+
+    /// Its description; `None` when it carries the hash of one.
+    pub fn description(&self) -> Option<&str> {
+        self.signed
+            .raw_invoice()
+            .description()
+            .map(|text| text.as_inner().0.as_str())
+    }
+
+    /// Says whether its prefix is that of `network`. Testnet 3 and 4 share `lntb`.
+    pub fn is_on(&self, network: Network) -> bool {
+        let currency = match network {
+            Network::Bitcoin => Currency::Bitcoin,
+            Network::Testnet | Network::Testnet4 => Currency::BitcoinTestnet,
+            Network::Signet => Currency::Signet,
+            Network::Regtest => Currency::Regtest,
+        };
+        self.signed.raw_invoice().currency() == currency
+    }
+
+    /// Says whether `key` has signed it.
+    ///
+    /// One verification, where BOLT11 readers usually recover: when the expected key is known, a signature that
+    /// verifies under it is one that recovers to it. High-S forms are accepted as recovery accepts them.
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        let named = self.signed.raw_invoice().payee_pub_key();
+        if named.is_some_and(|named| named.0 != *key) {
+            return false;
+        }
+        let mut signature = self.signed.signature().0.to_standard();
+        signature.normalize_s();
+        let digest = Message::from_digest(*self.signed.signable_hash());
+        SECP.verify_ecdsa(&digest, &signature, key).is_ok()
+    }
+}
+
+/// Checks that the payment hash, the payment secret and the description stand there once each.
+fn check_counts<'a>(fields: impl Iterator<Item = &'a TaggedField>) -> Result<(), InvoiceError> {
+    let (mut hashes, mut secrets, mut descriptions, mut features) = (0, 0, 0, 0);
+    for field in fields {
+        let count: &mut usize = match field {
+            TaggedField::PaymentHash(_) => &mut hashes,
+            TaggedField::PaymentSecret(_) => &mut secrets,
+            TaggedField::Description(_) | TaggedField::DescriptionHash(_) => &mut descriptions,
+            TaggedField::Features(_) => &mut features,
+            _ => continue,
+        };
+        *count = count.saturating_add(1);
+    }
+    for (field, found) in [
+        ("p", hashes),
+        ("s", secrets),
+        ("d or h", descriptions),
+        ("9", features),
+    ] {
+        if found != 1 {
+            return Err(InvoiceError::FieldCount { field, found });
+        }
+    }
+    Ok(())
+}

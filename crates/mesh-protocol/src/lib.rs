@@ -1,1 +1,23 @@
 //! What bytes are and how packets are written: protocol detection, policy and the wire format.
+//!
+//! A packet is read in place ([`PacketView`]), judged, and forwarded as it came; only its two ends turn it into a
+//! `MeshPacket` and back ([`emit`]). The source proves to each hop who it is with one MAC for each ([`MacKey`]), under
+//! keys that follow from the node ids alone ([`IdentityKey::pair_with`]), and hides the payload from all but the
+//! destination ([`SealKey`]). What meshes say to each other travels as [`ControlMessage`]s.
+
+mod control;
+mod keys;
+mod mac;
+mod seal;
+mod wire;
+
+pub use control::{ControlError, ControlMessage, MAX_CONTROL_LEN, RefusalCode};
+pub use keys::{IdentityKey, KeyError, PairKeys};
+pub use mac::{MacKey, NotAuthentic};
+pub use seal::{OpenError, SEAL_NONCE_LEN, SEAL_OVERHEAD, SealContext, SealError, SealKey};
+pub use wire::{
+    EmitError, HEADER_LEN, MAX_COVENANT_PROOF_LEN, MAX_INVOICE_LEN, MAX_MERKLE_NODES,
+    MAX_PACKET_LEN, MAX_PAYLOAD_LEN, MAX_PROOF_LEN, MAX_REQUEST_ID_LEN, MAX_SEQUENCE, PACKET_MAGIC,
+    PacketError, PacketView, ProofError, WIRE_VERSION, decode_proof, emit, emit_authenticated,
+    encode_proof,
+};

@@ -6,14 +6,21 @@
 //! destination ([`SealKey`]). What meshes say to each other travels as [`ControlMessage`]s.
 
 mod control;
+mod detect;
 mod keys;
 mod mac;
+mod policy;
 mod seal;
 mod wire;
 
 pub use control::{ControlError, ControlMessage, MAX_CONTROL_LEN, RefusalCode};
+pub use detect::{
+    BITCOIN_HEADER_LEN, BitcoinFrame, BitcoinHeader, Detection, NotBitcoin, detect, detect_prefix,
+    limits,
+};
 pub use keys::{IdentityKey, KeyError, PairKeys};
 pub use mac::{MacKey, NotAuthentic};
+pub use policy::RoutingPolicyEngine;
 pub use seal::{OpenError, SEAL_NONCE_LEN, SEAL_OVERHEAD, SealContext, SealError, SealKey};
 pub use wire::{
     EmitError, HEADER_LEN, MAX_COVENANT_PROOF_LEN, MAX_INVOICE_LEN, MAX_MERKLE_NODES,

@@ -1,6 +1,6 @@
 use crate::{Claim, MeshError, MeshEvent, Msat, Network, NodeId, UnixTime};
 use async_trait::async_trait;
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 use thiserror::Error;
 
 /// The part of a node that a mesh needs, with blvm-node's own method names where it has them.
@@ -42,7 +42,10 @@ pub struct LightningInfo {
 }
 
 /// An invoice to be issued.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// # Security
+/// The preimage is worth the amount to whoever knows it, so `Debug` leaves it out.
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvoiceRequest {
     /// The amount, never zero.
     pub amount: Msat,
@@ -52,6 +55,16 @@ pub struct InvoiceRequest {
     pub description: String,
     /// How long the invoice may be paid, in whole seconds.
     pub expiry: Duration,
+}
+
+impl fmt::Debug for InvoiceRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InvoiceRequest")
+            .field("amount", &self.amount)
+            .field("description", &self.description)
+            .field("expiry", &self.expiry)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A wallet that issues and pays BOLT11 invoices.

@@ -34,9 +34,9 @@ pub const DEFAULT_SEND_QUEUE_BYTES: usize = 4 * 1024 * 1024;
 /// peers down instead.
 pub const DEFAULT_EVENT_QUEUE: usize = 512;
 
-/// Links with nodes that we did not dial ourselves.
+/// Links in all; beyond them only nodes that we dial ourselves get one.
 ///
-/// 256, because a link at work takes about 200 KiB of buffers and two descriptors' worth of kernel memory: 50 MiB.
+/// 256, because a link at work takes up to about 250 KiB of buffers: 64 MiB.
 pub const DEFAULT_MAX_LINKS: usize = 256;
 
 /// Inbound connections that have not proved who they are.

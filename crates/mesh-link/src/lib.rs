@@ -8,15 +8,28 @@
 //! ([`FrameDecoder`]): a length (u16, big-endian), and a Noise ciphertext of one packet, or of nothing, which keeps the
 //! link alive. Between two nodes there is one link at most.
 
+mod backoff;
 mod config;
+mod connection;
+mod dial;
+mod dial_list;
 mod error;
 mod event;
 mod frame;
+mod half_open;
 mod handshake;
 mod hello;
+mod hub;
 mod identity;
+mod link;
 mod links;
+mod listen;
+mod queue;
+mod reader;
+mod registry;
 mod session;
+mod tasks;
+mod writer;
 
 pub use config::{
     DEFAULT_EVENT_QUEUE, DEFAULT_HANDSHAKE_TIMEOUT, DEFAULT_IDLE_TIMEOUT, DEFAULT_MAX_HALF_OPEN,

@@ -1,6 +1,7 @@
 use crate::{
     error::Error,
-    shell::{answers, output, program, root, run as run_command},
+    shell::{answers, program, root, run as run_command},
+    tree::Tree,
     workspace::Workspace,
 };
 use std::{fs, path::Path};
@@ -35,8 +36,8 @@ const FUZZ: &str = "xtask/fuzz";
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let targets = targets()?;
     if args.list {
-        for Target { name, krate } in &targets {
-            say!("{name:<12} crates/{krate}/tests/harness/{name}.rs");
+        for target in &targets {
+            say!("{:<12} {}", target.name, target.harness());
         }
         return Ok(());
     }
@@ -118,38 +119,33 @@ fn expect_installed() -> Result<(), Error> {
 
 /// A fuzz target and the crate whose harness it runs.
 #[derive(Debug, PartialEq, Eq)]
-struct Target {
-    name: String,
+pub(crate) struct Target {
+    pub(crate) name: String,
     krate: String,
 }
 
-fn targets() -> Result<Vec<Target>, Error> {
-    let list = output(program("git").args([
-        "ls-files",
-        "--cached",
-        "--others",
-        "--exclude-standard",
-        FUZZ,
-    ]))?;
-    let mut targets = Vec::new();
-    for path in list.lines().filter(|path| path.ends_with(".rs")) {
-        let full = root().join(path);
-        let text =
-            fs::read_to_string(&full).map_err(|source| Error::File { path: full, source })?;
-        targets.extend(target(&text));
+impl Target {
+    /// Reads which harness a target includes.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (_, path) = text.split_once("/crates/")?;
+        let (path, _) = path.split_once(".rs\"")?;
+        let (krate, name) = path.split_once("/tests/harness/")?;
+        Some(Self {
+            name: name.to_owned(),
+            krate: krate.to_owned(),
+        })
     }
-    Ok(targets)
+
+    /// The path of its harness.
+    pub(crate) fn harness(&self) -> String {
+        format!("crates/{}/tests/harness/{}.rs", self.krate, self.name)
+    }
 }
 
-/// Reads which harness a target includes.
-fn target(text: &str) -> Option<Target> {
-    let (_, path) = text.split_once("/crates/")?;
-    let (path, _) = path.split_once(".rs\"")?;
-    let (krate, name) = path.split_once("/tests/harness/")?;
-    Some(Target {
-        name: name.to_owned(),
-        krate: krate.to_owned(),
-    })
+fn targets() -> Result<Vec<Target>, Error> {
+    let tree = Tree::load()?;
+    let files = tree.rust().filter(|(path, _)| path.starts_with(FUZZ));
+    Ok(files.filter_map(|(_, text)| Target::parse(text)).collect())
 }
 
 #[cfg(test)]
@@ -163,7 +159,7 @@ mod tests {
             name: "frames".to_owned(),
             krate: "mesh-link".to_owned(),
         };
-        assert_eq!(target(text), Some(expected));
-        assert_eq!(target("fn main() {}"), None);
+        assert_eq!(Target::parse(text), Some(expected));
+        assert_eq!(Target::parse("fn main() {}"), None);
     }
 }

@@ -1,5 +1,6 @@
 mod docs;
 mod files;
+mod fuzz_targets;
 mod lib_files;
 mod manifests;
 mod rules_cited;
@@ -16,6 +17,7 @@ use std::fmt;
 /// - Each member inherits the workspace's lints, package fields and versions; lib.rs holds
 ///   only docs, mod and pub use.
 /// - No todo!, unimplemented! or dbg!; each #[ignore] has a reason.
+/// - Each fuzz harness has a target in xtask/fuzz/, and each target a harness.
 /// - README and docs/ name only paths, crates, tests and xtask commands that exist;
 ///   docs/architecture.md names every crate.
 /// - docs/payment.md: a rule starts a line (after list, heading or table marks) with P-1, P-2
@@ -57,6 +59,7 @@ const RULES: &[fn(&Tree) -> Vec<Problem>] = &[
     docs::check,
     tests_named::check,
     rules_cited::check,
+    fuzz_targets::check,
 ];
 
 /// Something that a rule found.

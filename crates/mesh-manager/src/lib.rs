@@ -1,1 +1,44 @@
-//! The journey of a packet, as one decision and the async shell round it.
+//! The journey of a packet.
+//!
+//! [`Engine`] is the decision: synchronous, with the time as an argument, without sockets. It parses a packet, checks
+//! that it is fresh and authentic, asks what it is and whether it has to pay, and answers with a [`Step`]: forward it,
+//! deliver it, claim a payment first, or a [`Refusal`]. Nothing has changed until a step's [`Ticket`] is redeemed.
+//!
+//! [`MeshManager`] is the async shell that carries the steps out for a real node: it hands packets to links, claims
+//! payments in a store, answers quotes, keeps the application's inbox, and sends.
+
+mod budget;
+mod clock;
+mod compose;
+mod control;
+mod delivery;
+mod engine;
+mod free_lane;
+mod funding;
+mod identity;
+mod journey;
+mod keyring;
+mod manager;
+mod payer;
+mod pending;
+mod refusal;
+mod route_watch;
+mod send;
+mod status;
+mod ticket;
+mod traffic;
+
+pub use budget::{BudgetSpent, Budgets, MAX_BUDGETS};
+pub use clock::SystemClock;
+pub use compose::{ComposeError, Composed, Draft};
+pub use delivery::{Delivery, INBOX_PACKETS};
+pub use engine::{Engine, EngineSetup};
+pub use identity::{IdentityError, load_or_create_identity};
+pub use journey::{Answer, ClaimedAt, PendingClaim, Step};
+pub use manager::MeshManager;
+pub use payer::{PaidQuote, QuoteToPay, pay_quote};
+pub use pending::MAX_PENDING;
+pub use refusal::{Refusal, RefusalReason, Refused, Tell};
+pub use send::{Attempt, Reply, SendOptions, Sent};
+pub use status::Status;
+pub use ticket::Ticket;

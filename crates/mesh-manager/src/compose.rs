@@ -1,0 +1,126 @@
+use crate::Engine;
+use mesh_protocol::{
+    EmitError, KeyError, SEAL_NONCE_LEN, SealContext, SealError, emit_authenticated,
+};
+use mesh_types::{MeshError, MeshPacket, Msat, NodeId, PacketKind, ProofForHop, Route, UnixTime};
+use thiserror::Error;
+
+/// A packet that this node wants to send.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// The whole way, this node first.
+    pub route: Route,
+    /// What the packet is for.
+    pub kind: PacketKind,
+    /// What it carries.
+    pub payload: Vec<u8>,
+    /// What is offered for it in total.
+    pub fee: Msat,
+    /// A proof for one of the hops.
+    pub proof: Option<ProofForHop>,
+    /// Whether to seal the payload between the two ends.
+    pub is_sealed: bool,
+    /// Whether the destination shall confirm.
+    pub wants_receipt: bool,
+}
+
+/// A packet ready to be handed to the first link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Composed {
+    /// Its number.
+    pub sequence: u64,
+    /// The first hop.
+    pub next: NodeId,
+    /// The packet.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a draft cannot become a packet.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ComposeError {
+    /// The route does not begin here.
+    #[error("the route begins at {0}, not at this node")]
+    NotTheSource(NodeId),
+    /// A node on the route is no key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The payload cannot be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The packet would break the wire format.
+    #[error(transparent)]
+    Emit(#[from] EmitError),
+}
+
+impl From<ComposeError> for MeshError {
+    fn from(error: ComposeError) -> Self {
+        Self::InvalidPacket(error.to_string())
+    }
+}
+
+impl Engine {
+    /// Numbers, seals and authenticates a packet of this node's own.
+    ///
+    /// - `nonce`: random, drawn anew for each packet.
+    ///
+    /// # Errors
+    /// [`ComposeError`]; the number is used up even then.
+    pub fn compose(
+        &self,
+        draft: Draft,
+        nonce: [u8; SEAL_NONCE_LEN],
+        now: UnixTime,
+    ) -> Result<Composed, ComposeError> {
+        let Draft {
+            route,
+            kind,
+            payload,
+            fee,
+            proof,
+            is_sealed,
+            wants_receipt,
+        } = draft;
+        if route.source() != self.local {
+            return Err(ComposeError::NotTheSource(route.source()));
+        }
+        let sequence = self.next_sequence();
+        let timestamp = now.to_secs();
+        let destination = route.destination();
+        let payload = if is_sealed {
+            let context = SealContext {
+                kind,
+                source: self.local,
+                destination,
+                sequence,
+                timestamp,
+            };
+            self.keys
+                .with(&destination)?
+                .outgoing_seal
+                .seal(&payload, &context, nonce)?
+        } else {
+            payload
+        };
+        let hops = route.iter().skip(1);
+        let mac_keys = hops.map(|hop| Ok(self.keys.with(hop)?.outgoing_mac.clone()));
+        let mac_keys = mac_keys.collect::<Result<Vec<_>, KeyError>>()?;
+        let next = route.get(1).copied().unwrap_or(destination);
+        let packet = MeshPacket {
+            kind,
+            sealed: is_sealed,
+            receipt: wants_receipt,
+            route,
+            sequence,
+            timestamp,
+            fee_msat: fee.to_msat(),
+            proof,
+            payload,
+            macs: Vec::new(),
+        };
+        Ok(Composed {
+            sequence,
+            next,
+            bytes: emit_authenticated(&packet, &mac_keys)?,
+        })
+    }
+}

@@ -1,0 +1,119 @@
+use crate::{Answer, Draft, MeshManager, Refusal, Refused, pending::Heard};
+use mesh_protocol::ControlMessage;
+use mesh_types::{MeshError, Msat, NodeId, PacketKind, Price, ProofForHop, Route};
+
+impl MeshManager {
+    /// Answers a message of another mesh, or hands it to whoever waits for it.
+    pub(crate) async fn answer(&self, answer: Answer) -> Result<(), Refused> {
+        let Answer {
+            from,
+            sequence,
+            message,
+            back,
+            ..
+        } = answer;
+        let about = match message {
+            ControlMessage::QuoteRequest { amount } => {
+                let quote = self.quote_message(from, sequence, amount).await;
+                self.reply(back, quote).await;
+                return Ok(());
+            }
+            ControlMessage::Deposit => {
+                let credit = self.engine().accounts().credit(&from);
+                self.reply(back, ControlMessage::Credited { sequence, credit })
+                    .await;
+                return Ok(());
+            }
+            ControlMessage::Refused { sequence, .. }
+            | ControlMessage::PaymentRequired { sequence, .. }
+            | ControlMessage::Quote { sequence, .. }
+            | ControlMessage::Credited { sequence, .. }
+            | ControlMessage::Delivered { sequence } => sequence,
+        };
+        if self.pending().answer(about, Heard { from, message }) {
+            return Ok(());
+        }
+        Err(self.engine().refuse(Refusal::Unasked, None))
+    }
+
+    /// Tells the source of a refused packet why, with a quote when it has to pay.
+    pub(crate) async fn tell(&self, refused: &Refused) {
+        let Some(tell) = &refused.tell else { return };
+        let (sequence, source) = (tell.sequence, tell.back.destination());
+        let message = match refused.refusal {
+            Refusal::PaymentRequired { price, missing } => {
+                let invoice = self.invoice_for(source, missing).await;
+                ControlMessage::PaymentRequired {
+                    sequence,
+                    price,
+                    missing,
+                    invoice,
+                }
+            }
+            ref refusal => ControlMessage::Refused {
+                sequence,
+                code: refusal.code(),
+            },
+        };
+        self.reply(tell.back.clone(), message).await;
+    }
+
+    async fn quote_message(&self, payer: NodeId, sequence: u64, amount: Msat) -> ControlMessage {
+        let price: Price = self.engine().price();
+        let credit = self.engine().accounts().credit(&payer);
+        let invoice = if amount == Msat::ZERO {
+            None
+        } else {
+            self.invoice_for(payer, amount).await
+        };
+        ControlMessage::Quote {
+            sequence,
+            price,
+            credit,
+            invoice,
+        }
+    }
+
+    /// An invoice that buys `payer` credit; `None` when this node cannot issue one now, or has issued enough.
+    async fn invoice_for(&self, payer: NodeId, amount: Msat) -> Option<String> {
+        match self.issue_quote(payer, amount).await {
+            Ok(invoice) => Some(invoice),
+            Err(error) => {
+                tracing::info!(%payer, %amount, %error, "no invoice for a quote");
+                None
+            }
+        }
+    }
+
+    /// Sends a reply. One that cannot be sent is lost like a packet on the wire: the other side asks again.
+    pub(crate) async fn reply(&self, back: Route, message: ControlMessage) {
+        let to = back.destination();
+        let sent = async {
+            let composed = self.compose(control_draft(back, &message, None)?)?;
+            self.transmit(composed.next, composed.bytes).await
+        };
+        if let Err(error) = sent.await {
+            tracing::debug!(%to, %error, "a reply was not sent");
+        }
+    }
+}
+
+/// The packet that carries a message to another mesh.
+pub(crate) fn control_draft(
+    route: Route,
+    message: &ControlMessage,
+    proof: Option<ProofForHop>,
+) -> Result<Draft, MeshError> {
+    let payload = message
+        .encode()
+        .map_err(|error| MeshError::InvalidPacket(error.to_string()))?;
+    Ok(Draft {
+        route,
+        kind: PacketKind::Control,
+        payload,
+        fee: Msat::ZERO,
+        proof,
+        is_sealed: false,
+        wants_receipt: false,
+    })
+}

@@ -1,0 +1,402 @@
+use crate::{Delivery, Engine, Refusal, Refused, Tell, Ticket, ticket::Charge};
+use mesh_payment::VerifiedPayment;
+use mesh_protocol::{ControlMessage, PacketView, SealContext, decode_proof};
+use mesh_routing::split;
+use mesh_types::{
+    DetectedProtocol, MAX_PACKET_AGE, MeshMode, Msat, NodeId, PacketKind, Route, RoutingPolicy,
+    UnixTime,
+};
+
+/// What to do with a packet that was not refused.
+#[derive(Debug)]
+#[must_use]
+pub enum Step<'e> {
+    /// Hand the bytes, as they came, to the link of `next`; then redeem the ticket.
+    Forward {
+        /// The next node on the route.
+        next: NodeId,
+        /// To be redeemed when the link has taken the packet.
+        ticket: Ticket<'e>,
+    },
+    /// Hand the delivery to the application; then redeem the ticket.
+    Deliver {
+        /// What arrived.
+        delivery: Delivery,
+        /// To be redeemed when the application's inbox has taken it.
+        ticket: Ticket<'e>,
+    },
+    /// Claim the payment, deposit it, then ask [`Engine::resume`].
+    Claim(PendingClaim),
+    /// A message from another mesh, for this one.
+    Answer(Answer),
+}
+
+/// A verified payment that came with a packet which is not decided yet.
+#[derive(Debug)]
+#[must_use]
+pub struct PendingClaim {
+    /// The payment.
+    pub payment: VerifiedPayment,
+    position: usize,
+}
+
+/// A message from another mesh.
+#[derive(Debug)]
+pub struct Answer {
+    /// Who says it, authenticated.
+    pub from: NodeId,
+    /// The number of the packet that carried it.
+    pub sequence: u64,
+    /// What is said.
+    pub message: ControlMessage,
+    /// The way back.
+    pub back: Route,
+    /// The proof that came with it has been claimed and credited.
+    pub is_paid: bool,
+}
+
+/// A packet at its place on the route, authenticated.
+#[derive(Debug, Clone, Copy)]
+struct Arrival<'p> {
+    packet: PacketView<'p>,
+    position: usize,
+}
+
+impl Engine {
+    /// Decides about `bytes` that the peer `from` handed over.
+    ///
+    /// # Errors
+    /// [`Refused`]; nothing has changed then but the counters.
+    pub fn receive(&self, from: &NodeId, bytes: &[u8], now: UnixTime) -> Result<Step<'_>, Refused> {
+        let decide = || {
+            let arrival = self
+                .authenticate(from, bytes, now)
+                .map_err(Refused::silently)?;
+            self.admit(arrival, false, now)
+                .map_err(|refusal| arrival.refused(refusal))
+        };
+        decide().inspect_err(|refused| self.refusals.count(refused.refusal.reason()))
+    }
+
+    /// Goes on with a packet whose payment has been claimed and deposited.
+    ///
+    /// # Errors
+    /// As [`Engine::receive`]. The payment stays credited.
+    pub fn resume(
+        &self,
+        bytes: &[u8],
+        claimed: &ClaimedAt,
+        now: UnixTime,
+    ) -> Result<Step<'_>, Refused> {
+        let decide = || {
+            let packet = PacketView::parse(bytes)
+                .map_err(|error| Refused::silently(Refusal::Malformed(error)))?;
+            let arrival = Arrival {
+                packet,
+                position: claimed.position,
+            };
+            self.admit(arrival, true, now)
+                .map_err(|refusal| arrival.refused(refusal))
+        };
+        decide().inspect_err(|refused| self.refusals.count(refused.refusal.reason()))
+    }
+
+    /// Credits a payment whose claim was answered *new*.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] when there is no room for the credit, which [`Engine::receive`] has looked for before.
+    pub fn deposit(&self, pending: PendingClaim) -> Result<ClaimedAt, Refusal> {
+        let PendingClaim { payment, position } = pending;
+        self.accounts
+            .deposit(payment)
+            .map_err(|(error, _)| no_room(error))?;
+        self.traffic.count_claimed();
+        Ok(ClaimedAt { position })
+    }
+
+    /// Counts a refusal that was found out after the decision, in carrying it out.
+    pub fn refuse(&self, refusal: Refusal, tell: Option<Tell>) -> Refused {
+        self.refusals.count(refusal.reason());
+        Refused { refusal, tell }
+    }
+
+    /// The way back to the source of a packet that [`Engine::receive`] has found authentic; `None` when the source waits
+    /// for no answer.
+    pub fn way_back(&self, bytes: &[u8]) -> Option<Tell> {
+        let packet = PacketView::parse(bytes).ok()?;
+        let position = packet.position(&self.local)?;
+        Arrival { packet, position }.tell()
+    }
+
+    /// Parses, then checks place, freshness and MAC, the cheapest first.
+    fn authenticate<'p>(
+        &self,
+        from: &NodeId,
+        bytes: &'p [u8],
+        now: UnixTime,
+    ) -> Result<Arrival<'p>, Refusal> {
+        let packet = PacketView::parse(bytes)?;
+        let position = packet.position(&self.local).ok_or(Refusal::NotOnRoute)?;
+        let previous = position
+            .checked_sub(1)
+            .and_then(|before| packet.node(before));
+        match previous {
+            None => return Err(Refusal::NotOnRoute),
+            Some(previous) if previous != *from => {
+                return Err(Refusal::WrongPreviousHop { from: *from });
+            }
+            Some(_) => {}
+        }
+        let timestamp = packet.timestamp();
+        let is_of_this_run = timestamp >= self.started_at.to_secs();
+        if !is_of_this_run || !UnixTime::from_secs(timestamp).is_within(MAX_PACKET_AGE, now) {
+            return Err(Refusal::OutOfTime { timestamp });
+        }
+        self.windows
+            .check(&packet.source(), packet.sequence(), now)?;
+        self.keys.authenticate(&packet, position, from, now)?;
+        Ok(Arrival { packet, position })
+    }
+
+    /// Decides about an authentic packet: route, policy, payment.
+    fn admit(
+        &self,
+        arrival: Arrival<'_>,
+        is_paid: bool,
+        now: UnixTime,
+    ) -> Result<Step<'_>, Refusal> {
+        let packet = arrival.packet;
+        let next = packet.node(arrival.position.saturating_add(1));
+        if let Some(next) = next
+            && self.routes.peer_address(&next).is_none()
+        {
+            return Err(Refusal::NoRoute { next });
+        }
+        let charge = match packet.kind() {
+            PacketKind::Control if next.is_none() => return self.hear(arrival, is_paid, now),
+            PacketKind::Control => self.free_lane(arrival, now)?,
+            PacketKind::Data => {
+                let protocol = protocol(&self.policy, &packet);
+                match self.policy.determine_policy(protocol) {
+                    RoutingPolicy::Denied => return Err(Refusal::Denied { protocol }),
+                    RoutingPolicy::Free if self.mode == MeshMode::Open => Charge::Nothing,
+                    RoutingPolicy::Free => self.free_lane(arrival, now)?,
+                    RoutingPolicy::PaymentRequired => {
+                        if !is_paid && let Some(claim) = self.pending_claim(arrival, now)? {
+                            return Ok(Step::Claim(claim));
+                        }
+                        self.charge(arrival)?
+                    }
+                }
+            }
+        };
+        let ticket = Ticket::new(self, packet.source(), packet.sequence(), charge);
+        match next {
+            Some(next) => Ok(Step::Forward {
+                next,
+                ticket: self.mark(ticket, arrival, now)?,
+            }),
+            None => {
+                let delivery = self.open(arrival)?;
+                Ok(Step::Deliver {
+                    delivery,
+                    ticket: self.mark(ticket, arrival, now)?,
+                })
+            }
+        }
+    }
+
+    /// Verifies the proof that the packet carries for this node, if it carries one.
+    fn pending_claim(
+        &self,
+        arrival: Arrival<'_>,
+        now: UnixTime,
+    ) -> Result<Option<PendingClaim>, Refusal> {
+        let Arrival { packet, position } = arrival;
+        let Some((hop, proof)) = packet.proof() else {
+            return Ok(None);
+        };
+        if usize::from(hop) != position {
+            return Ok(None);
+        }
+        let payment = self.verifier.verify(&decode_proof(proof)?, now)?;
+        self.accounts
+            .check_room(&payment.payer(), payment.amount())
+            .map_err(no_room)?;
+        Ok(Some(PendingClaim { payment, position }))
+    }
+
+    /// Sets this node's share of the packet's fee aside from the source's credit.
+    fn charge(&self, arrival: Arrival<'_>) -> Result<Charge, Refusal> {
+        let packet = arrival.packet;
+        // A price that no amount expresses is more than anybody has.
+        let price = self.price.of(packet.payload().len()).unwrap_or(Msat::MAX);
+        let relays = packet.route().len().saturating_sub(2);
+        let share = split(packet.fee_msat(), relays).share_at(arrival.position);
+        let source = packet.source();
+        if share < price {
+            let missing = price.saturating_sub(self.accounts.credit(&source));
+            return Err(Refusal::PaymentRequired { price, missing });
+        }
+        match self.accounts.reserve(&source, share) {
+            Ok(reservation) => Ok(Charge::Credit(reservation)),
+            Err(shortfall) => Err(Refusal::PaymentRequired {
+                price,
+                missing: shortfall.missing,
+            }),
+        }
+    }
+
+    fn free_lane(&self, arrival: Arrival<'_>, now: UnixTime) -> Result<Charge, Refusal> {
+        let packet = arrival.packet;
+        let bytes = u64::try_from(packet.as_bytes().len()).unwrap_or(u64::MAX);
+        self.free_lane
+            .take(&packet.source(), bytes, now)
+            .map_err(Refusal::FreeLaneSpent)?;
+        Ok(Charge::FreeLane { bytes })
+    }
+
+    /// Takes the packet's number, the last thing that can fail: of two copies only one gets past here.
+    fn mark<'e>(
+        &'e self,
+        ticket: Ticket<'e>,
+        arrival: Arrival<'_>,
+        now: UnixTime,
+    ) -> Result<Ticket<'e>, Refusal> {
+        let packet = arrival.packet;
+        self.windows
+            .mark(&packet.source(), packet.sequence(), now)?;
+        Ok(ticket.marked())
+    }
+
+    /// Reads a message that another mesh sent to this node.
+    fn hear(
+        &self,
+        arrival: Arrival<'_>,
+        is_paid: bool,
+        now: UnixTime,
+    ) -> Result<Step<'_>, Refusal> {
+        let packet = arrival.packet;
+        let message = ControlMessage::decode(packet.payload())?;
+        if !is_paid {
+            let _ = self.free_lane(arrival, now)?;
+            if message == ControlMessage::Deposit {
+                let claim = self.pending_claim(arrival, now)?;
+                return claim.map(Step::Claim).ok_or(Refusal::ProofMissing);
+            }
+        }
+        self.windows
+            .mark(&packet.source(), packet.sequence(), now)?;
+        let back = arrival.back().ok_or(Refusal::NotOnRoute)?;
+        let (from, sequence) = (packet.source(), packet.sequence());
+        Ok(Step::Answer(Answer {
+            from,
+            sequence,
+            message,
+            back,
+            is_paid,
+        }))
+    }
+
+    /// Opens what arrived at its destination.
+    fn open(&self, arrival: Arrival<'_>) -> Result<Delivery, Refusal> {
+        let packet = arrival.packet;
+        let (source, sequence) = (packet.source(), packet.sequence());
+        let payload = if packet.is_sealed() {
+            let context = SealContext {
+                kind: packet.kind(),
+                source,
+                destination: self.local,
+                sequence,
+                timestamp: packet.timestamp(),
+            };
+            self.keys
+                .with(&source)?
+                .incoming_seal
+                .open(packet.payload(), &context)?
+        } else {
+            packet.payload().to_vec()
+        };
+        let receipt = if packet.wants_receipt() {
+            arrival.back()
+        } else {
+            None
+        };
+        Ok(Delivery {
+            source,
+            sequence,
+            payload,
+            is_sealed: packet.is_sealed(),
+            receipt,
+        })
+    }
+}
+
+/// Where on its route a packet is whose payment was claimed: what [`Engine::resume`] goes on from.
+#[derive(Debug)]
+pub struct ClaimedAt {
+    position: usize,
+}
+
+impl Arrival<'_> {
+    /// The way from this node back to the source.
+    fn back(&self) -> Option<Route> {
+        let passed = self.packet.route().get(..=self.position)?;
+        Route::new(
+            passed
+                .iter()
+                .rev()
+                .map(|node| NodeId::from_bytes(*node))
+                .collect(),
+        )
+        .ok()
+    }
+
+    /// A refusal of this packet.
+    fn refused(&self, refusal: Refusal) -> Refused {
+        Refused {
+            refusal,
+            tell: self.tell(),
+        }
+    }
+
+    /// Whom to tell. Replies are never answered, so that two meshes cannot refuse each other for ever.
+    fn tell(&self) -> Option<Tell> {
+        let waits = match self.packet.kind() {
+            PacketKind::Data => true,
+            PacketKind::Control => matches!(
+                ControlMessage::decode(self.packet.payload()),
+                Ok(ControlMessage::QuoteRequest { .. } | ControlMessage::Deposit)
+            ),
+        };
+        let back = if waits { self.back() } else { None };
+        back.map(|back| Tell {
+            back,
+            sequence: self.packet.sequence(),
+        })
+    }
+}
+
+impl Refused {
+    fn silently(refusal: Refusal) -> Self {
+        Self {
+            refusal,
+            tell: None,
+        }
+    }
+}
+
+/// What a packet carries. A sealed payload cannot be recognised, and is not looked at.
+fn protocol(
+    policy: &mesh_protocol::RoutingPolicyEngine,
+    packet: &PacketView<'_>,
+) -> DetectedProtocol {
+    if packet.is_sealed() {
+        return DetectedProtocol::Unknown;
+    }
+    policy.detect_protocol(packet.payload())
+}
+
+fn no_room(error: mesh_payment::AccountError) -> Refusal {
+    Refusal::Busy(error.to_string())
+}

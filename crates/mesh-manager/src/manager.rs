@@ -1,0 +1,505 @@
+use crate::{
+    Composed, Delivery, Draft, Engine, EngineSetup, PendingClaim, Refusal, Refused, Status, Step,
+    Ticket,
+    delivery::Inbox,
+    identity::load_or_create_identity,
+    pending::{Heard, Pending},
+    route_watch::RouteWatch,
+};
+use mesh_payment::NONCE_LEN;
+use mesh_protocol::{ControlMessage, IdentityKey, PacketView, SEAL_NONCE_LEN, emit};
+use mesh_replay::{ClaimSet, MAX_CLAIMS};
+use mesh_types::{
+    ClaimOutcome, ClaimStore, LightningNode, MeshConfig, MeshError, MeshEvent, MeshPacket,
+    ModuleContext, Msat, NodeAPI, NodeEvent, NodeId, Route,
+};
+use secp256k1::PublicKey;
+use std::{
+    fmt,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// The longest that a quote may be paid and shown: claims are remembered for a week, and a day is plenty.
+const MAX_QUOTE_LIFETIME_SECS: u32 = 86_400;
+
+/// A node's mesh: the async shell round an [`Engine`]. A clone is another handle to the same mesh.
+#[derive(Clone)]
+pub struct MeshManager {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: Engine,
+    node_api: Arc<dyn NodeAPI>,
+    claims: Arc<dyn ClaimStore>,
+    inbox: Inbox,
+    pending: Pending,
+    route_watch: RouteWatch,
+    spent_msat: AtomicU64,
+}
+
+impl MeshManager {
+    /// Starts the mesh of a node, with the settings and the data folder of `ctx`.
+    ///
+    /// Claims are kept in memory: what was claimed before a restart is guarded by the expiry of its quote alone.
+    ///
+    /// # Errors
+    /// [`MeshError::ConfigError`] when a setting is wrong, the mesh is disabled, the identity key cannot be read or
+    /// made, or `node_api` speaks for another node than that key.
+    pub async fn new(ctx: &ModuleContext, node_api: Arc<dyn NodeAPI>) -> Result<Self, MeshError> {
+        let config = MeshConfig::from_flat(&ctx.config).map_err(wrong_setting)?;
+        let path = Path::new(&ctx.data_dir).join(&config.identity_path);
+        let identity = load_or_create_identity(&path).map_err(wrong_setting)?;
+        Self::start(
+            config,
+            identity,
+            node_api,
+            Arc::new(ClaimSet::new(MAX_CLAIMS)),
+        )
+        .await
+    }
+
+    /// Starts the mesh of a node from its parts.
+    ///
+    /// # Errors
+    /// As [`MeshManager::new`].
+    pub async fn start(
+        config: MeshConfig,
+        identity: IdentityKey,
+        node_api: Arc<dyn NodeAPI>,
+        claims: Arc<dyn ClaimStore>,
+    ) -> Result<Self, MeshError> {
+        check(&config, &identity, node_api.as_ref())?;
+        let payee_key = payee_key(&config, node_api.as_ref()).await?;
+        let known_nodes = config.known_nodes.clone();
+        let now = node_api.now();
+        let engine = Engine::new(
+            EngineSetup {
+                identity,
+                config,
+                payee_key,
+            },
+            now,
+        );
+        for node in known_nodes {
+            let price = mesh_types::Price {
+                per_packet: Msat::from_msat(node.price_per_packet_msat),
+                per_kib: Msat::from_msat(node.price_per_kib_msat),
+            };
+            let routes = engine.routes();
+            routes
+                .set_price(node.node_id, price)
+                .map_err(wrong_setting)?;
+            for other in node.linked_with {
+                routes
+                    .add_link(node.node_id, other)
+                    .map_err(wrong_setting)?;
+            }
+        }
+        let shared = Shared {
+            engine,
+            node_api,
+            claims,
+            inbox: Inbox::default(),
+            pending: Pending::default(),
+            route_watch: RouteWatch::default(),
+            spent_msat: AtomicU64::new(0),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Takes a packet as if the node before this one on its route had handed it over.
+    ///
+    /// The caller vouches for that; a program with links of its own calls [`MeshManager::receive`].
+    ///
+    /// # Errors
+    /// [`MeshError`] says why the packet was not carried. Its source has been told, where it can be.
+    pub async fn handle_packet(&self, packet: MeshPacket) -> Result<(), MeshError> {
+        let bytes = emit(&packet).map_err(|error| MeshError::InvalidPacket(error.to_string()))?;
+        let position = packet.route.position(&self.node_id());
+        let previous = position.and_then(|position| packet.route.get(position.checked_sub(1)?));
+        let from = *previous.ok_or_else(|| MeshError::from(Refusal::NotOnRoute))?;
+        Ok(self.receive(from, bytes).await?)
+    }
+
+    /// Takes a packet that the authenticated peer `from` has handed over: carries it, or says why not.
+    ///
+    /// # Errors
+    /// [`Refusal`]; the source has been told, where it can be.
+    pub async fn receive(&self, from: NodeId, bytes: Vec<u8>) -> Result<(), Refusal> {
+        match self.carry(&from, bytes).await {
+            Ok(()) => Ok(()),
+            Err(refused) => {
+                tracing::debug!(%from, refusal = %refused.refusal, "packet refused");
+                self.tell(&refused).await;
+                Err(refused.refusal)
+            }
+        }
+    }
+
+    /// Hands a packet of this format to the peer at `peer_address`.
+    ///
+    /// # Errors
+    /// [`MeshError::InvalidPacket`] when the receiver would refuse such bytes, and what the node says when it has no such
+    /// peer or the link is full. `Ok` means that the link has taken it.
+    pub async fn send_mesh_packet(
+        &self,
+        peer_address: String,
+        packet_data: Vec<u8>,
+    ) -> Result<(), MeshError> {
+        PacketView::parse(&packet_data)
+            .map_err(|error| MeshError::InvalidPacket(error.to_string()))?;
+        self.shared
+            .node_api
+            .send_mesh_packet_to_peer(peer_address, packet_data)
+            .await
+    }
+
+    /// Takes what the node around the mesh says: peers that come and go. Nothing it says is evidence of a payment.
+    pub fn handle_event(&self, event: NodeEvent) {
+        match event {
+            NodeEvent::PeerConnected {
+                peer_addr,
+                peer_node_id: Some(node_id),
+            } => {
+                self.engine().routes().add_direct_peer(node_id, peer_addr);
+            }
+            NodeEvent::PeerDisconnected { peer_addr, .. } => {
+                let routes = self.engine().routes();
+                for (node_id, address) in routes.direct_peers() {
+                    if *address == *peer_addr {
+                        routes.remove_direct_peer(&node_id);
+                    }
+                }
+            }
+            hint => tracing::trace!(?hint, "a hint from the node"),
+        }
+    }
+
+    /// Waits for the next packet that is addressed to this node.
+    pub async fn next_delivery(&self) -> Delivery {
+        self.shared.inbox.next().await
+    }
+
+    /// Takes up to `most` packets that are addressed to this node and have arrived already.
+    pub fn poll_deliveries(&self, most: usize) -> Vec<Delivery> {
+        self.shared.inbox.poll(most)
+    }
+
+    /// Finds a route to `destination` for a payload of `payload_len` bytes, and tells the node when it has changed.
+    ///
+    /// # Errors
+    /// [`MeshError::RoutingError`] when there is none.
+    pub async fn route_to(
+        &self,
+        destination: &NodeId,
+        payload_len: usize,
+    ) -> Result<Route, MeshError> {
+        let found = self
+            .engine()
+            .routes()
+            .find_route_for(destination, payload_len);
+        let change = self
+            .shared
+            .route_watch
+            .change(*destination, found.as_deref());
+        if let Some(change) = change {
+            let cost = found
+                .as_ref()
+                .and_then(|route| self.engine().routes().quote_route(route, 0));
+            self.publish(change.event(cost.map_or(Msat::ZERO, |quote| quote.total)))
+                .await;
+        }
+        found
+            .and_then(|nodes| Route::new(nodes).ok())
+            .ok_or_else(|| MeshError::RoutingError(format!("no route to {destination} is known")))
+    }
+
+    /// What an operator wants to see.
+    pub fn status(&self) -> Status {
+        let engine = self.engine();
+        let (carried, delivered, claimed) = engine.traffic.snapshot();
+        Status {
+            node_id: engine.node_id(),
+            mode: engine.mode,
+            price: engine.price(),
+            peers: engine.routes().direct_peers(),
+            credits: engine.accounts().credits(),
+            totals: engine.accounts().totals(),
+            spent: Msat::from_msat(self.shared.spent_msat.load(Ordering::Relaxed)),
+            carried,
+            delivered,
+            claimed,
+            refusals: engine.refusals(),
+        }
+    }
+
+    /// This node.
+    pub fn node_id(&self) -> NodeId {
+        self.engine().node_id()
+    }
+
+    /// The decision that this shell carries out.
+    pub fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn pending(&self) -> &Pending {
+        &self.shared.pending
+    }
+
+    pub(crate) fn lightning(&self) -> Result<Arc<dyn LightningNode>, MeshError> {
+        self.shared.node_api.lightning().ok_or_else(|| {
+            MeshError::LightningError("this node has no Lightning back end".to_owned())
+        })
+    }
+
+    pub(crate) fn count_spent(&self, amount: Msat) {
+        self.shared
+            .spent_msat
+            .fetch_add(amount.to_msat(), Ordering::Relaxed);
+    }
+
+    /// Issues an invoice that buys `payer` credit here.
+    pub(crate) async fn issue_quote(
+        &self,
+        payer: NodeId,
+        amount: Msat,
+    ) -> Result<String, MeshError> {
+        let lightning = self.lightning()?;
+        let now = self.shared.node_api.now();
+        let engine = self.engine();
+        engine
+            .quotes
+            .take(&payer, 1, now)
+            .map_err(|error| MeshError::Busy(error.to_string()))?;
+        let nonce = random::<NONCE_LEN>()?;
+        let issued = engine
+            .quoter
+            .quote(payer, amount, nonce, now)
+            .map_err(|error| MeshError::PaymentVerificationFailed(error.to_string()))?;
+        engine
+            .accounts()
+            .check_room(&payer, issued.quote.amount)
+            .map_err(|error| MeshError::Busy(error.to_string()))?;
+        let invoice = lightning.create_invoice(issued.request).await;
+        invoice.map_err(|error| MeshError::LightningError(error.to_string()))
+    }
+
+    pub(crate) fn compose(&self, draft: Draft) -> Result<Composed, MeshError> {
+        let nonce = random::<SEAL_NONCE_LEN>()?;
+        Ok(self
+            .engine()
+            .compose(draft, nonce, self.shared.node_api.now())?)
+    }
+
+    /// Sends a packet of this node's own and waits for the answer to it.
+    pub(crate) async fn exchange(
+        &self,
+        draft: Draft,
+        timeout: Duration,
+    ) -> Result<(u64, Heard), MeshError> {
+        let route = draft.route.clone();
+        let Composed {
+            sequence,
+            next,
+            bytes,
+        } = self.compose(draft)?;
+        let mut awaited = self
+            .pending()
+            .expect(sequence, route.clone())
+            .ok_or_else(|| MeshError::Busy("too many packets wait for an answer".to_owned()))?;
+        self.transmit(next, bytes).await?;
+        match tokio::time::timeout(timeout, awaited.heard()).await {
+            Ok(Some(heard)) => Ok((sequence, heard)),
+            Ok(None) | Err(_) => Err(MeshError::NetworkError(format!(
+                "no answer from {} within {} seconds",
+                route.destination(),
+                timeout.as_secs_f32()
+            ))),
+        }
+    }
+
+    /// Hands bytes to the link of a peer.
+    pub(crate) async fn transmit(&self, next: NodeId, bytes: Vec<u8>) -> Result<(), MeshError> {
+        let address = self
+            .engine()
+            .routes()
+            .peer_address(&next)
+            .ok_or_else(|| MeshError::NetworkError(format!("no link to {next}")))?;
+        self.shared
+            .node_api
+            .send_mesh_packet_to_peer(address.to_string(), bytes)
+            .await
+    }
+
+    async fn carry(&self, from: &NodeId, bytes: Vec<u8>) -> Result<(), Refused> {
+        let mut step = self
+            .engine()
+            .receive(from, &bytes, self.shared.node_api.now())?;
+        if let Step::Claim(claim) = step {
+            step = self.claim(claim, &bytes).await?;
+        }
+        match step {
+            Step::Forward { next, ticket } => self.forward(next, ticket, bytes).await,
+            Step::Deliver { delivery, ticket } => self.deliver(delivery, ticket, &bytes).await,
+            Step::Answer(answer) => self.answer(answer).await,
+            // A packet whose proof has just been claimed does not lead to another claim.
+            Step::Claim(_) => Err(self.refuse(Refusal::ProofReplayed, &bytes)),
+        }
+    }
+
+    /// Claims the payment that came with a packet, credits it, and goes on with the packet.
+    async fn claim(&self, pending: PendingClaim, bytes: &[u8]) -> Result<Step<'_>, Refused> {
+        let claim = pending.payment.claim();
+        match self
+            .shared
+            .claims
+            .claim(claim, self.shared.node_api.now())
+            .await
+        {
+            Ok(ClaimOutcome::New) => {}
+            Ok(ClaimOutcome::AlreadyClaimed) => {
+                return Err(self.refuse(Refusal::ProofReplayed, bytes));
+            }
+            Err(error) => return Err(self.refuse(Refusal::CannotClaim(error), bytes)),
+        }
+        let deposited = self.engine().deposit(pending);
+        let claimed = deposited.map_err(|refusal| self.refuse(refusal, bytes))?;
+        self.publish(MeshEvent::PaymentVerified {
+            payment_id: mesh_types::to_hex(claim.key.as_bytes()),
+            payer: claim.payer,
+            amount: claim.amount,
+        })
+        .await;
+        self.engine()
+            .resume(bytes, &claimed, self.shared.node_api.now())
+    }
+
+    async fn forward(
+        &self,
+        next: NodeId,
+        ticket: Ticket<'_>,
+        bytes: Vec<u8>,
+    ) -> Result<(), Refused> {
+        let tell = self.engine().way_back(&bytes);
+        match self.transmit(next, bytes).await {
+            Ok(()) => {
+                ticket.carried();
+                Ok(())
+            }
+            Err(error) => {
+                drop(ticket);
+                Err(self.engine().refuse(Refusal::Busy(error.to_string()), tell))
+            }
+        }
+    }
+
+    async fn deliver(
+        &self,
+        delivery: Delivery,
+        ticket: Ticket<'_>,
+        bytes: &[u8],
+    ) -> Result<(), Refused> {
+        let (receipt, sequence) = (delivery.receipt.clone(), delivery.sequence);
+        let is_paid = ticket.price() > Msat::ZERO;
+        if let Err(refusal) = self.shared.inbox.put(delivery, is_paid) {
+            drop(ticket);
+            return Err(self.refuse(refusal, bytes));
+        }
+        ticket.carried();
+        self.engine().traffic.count_delivered();
+        if let Some(back) = receipt {
+            self.reply(back, ControlMessage::Delivered { sequence })
+                .await;
+        }
+        Ok(())
+    }
+
+    fn refuse(&self, refusal: Refusal, bytes: &[u8]) -> Refused {
+        self.engine().refuse(refusal, self.engine().way_back(bytes))
+    }
+
+    async fn publish(&self, event: MeshEvent) {
+        if let Err(error) = self.shared.node_api.publish_event(event).await {
+            tracing::debug!(%error, "the node did not take an event");
+        }
+    }
+}
+
+fn check(
+    config: &MeshConfig,
+    identity: &IdentityKey,
+    node_api: &dyn NodeAPI,
+) -> Result<(), MeshError> {
+    if !config.enabled {
+        return Err(wrong_setting("the mesh is disabled: set enabled = true"));
+    }
+    if !(1..=MAX_QUOTE_LIFETIME_SECS).contains(&config.quote_lifetime_secs) {
+        return Err(wrong_setting(format!(
+            "quote_lifetime_secs = {}: expected 1 to {MAX_QUOTE_LIFETIME_SECS}",
+            config.quote_lifetime_secs
+        )));
+    }
+    let (ours, theirs) = (identity.node_id(), node_api.get_node_id());
+    if ours != theirs {
+        return Err(wrong_setting(format!(
+            "the identity key is of {ours}, the node's links prove {theirs}"
+        )));
+    }
+    Ok(())
+}
+
+/// Asks the Lightning back end for the key that signs its invoices. One that cannot be reached now is no reason not to
+/// start: this node's own quotes are recognised without it.
+async fn payee_key(
+    config: &MeshConfig,
+    node_api: &dyn NodeAPI,
+) -> Result<Option<PublicKey>, MeshError> {
+    let Some(lightning) = node_api.lightning() else {
+        return Ok(None);
+    };
+    let info = match lightning.info().await {
+        Ok(info) => info,
+        Err(error) => {
+            tracing::warn!(%error, "starting without the Lightning back end");
+            return Ok(None);
+        }
+    };
+    if info.network != config.network {
+        return Err(wrong_setting(format!(
+            "network = {:?}, but the Lightning back end is on {:?}",
+            config.network.as_str(),
+            info.network.as_str()
+        )));
+    }
+    PublicKey::from_slice(&info.payee_key)
+        .map(Some)
+        .map_err(wrong_setting)
+}
+
+fn random<const N: usize>() -> Result<[u8; N], MeshError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| MeshError::Busy(format!("no randomness: {error}")))?;
+    Ok(bytes)
+}
+
+fn wrong_setting(error: impl fmt::Display) -> MeshError {
+    MeshError::ConfigError(error.to_string())
+}
+
+impl fmt::Debug for MeshManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MeshManager")
+            .field("node_id", &self.node_id())
+            .finish_non_exhaustive()
+    }
+}

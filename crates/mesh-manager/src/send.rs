@@ -1,0 +1,253 @@
+use crate::{Draft, MeshManager, QuoteToPay, funding::Funding, pay_quote};
+use mesh_protocol::{ControlMessage, MAX_PAYLOAD_LEN, RefusalCode, SEAL_OVERHEAD};
+use mesh_types::{MeshError, Msat, NodeId, PacketKind, ProofForHop, Route, RoutingPolicy};
+use std::time::Duration;
+
+/// How a packet is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendOptions {
+    /// The most to deposit with the nodes of the route for this packet.
+    pub limit: Msat,
+    /// How many packets of this size a deposit shall cover, so that not each needs a payment of its own.
+    pub packets_ahead: u64,
+    /// How long to wait for each answer.
+    pub timeout: Duration,
+    /// Whether to seal the payload. What rides free is never sealed, since it has to be recognised.
+    pub is_sealed: bool,
+}
+
+impl Default for SendOptions {
+    fn default() -> Self {
+        Self {
+            limit: Msat::from_msat(1_000_000),
+            packets_ahead: 10,
+            timeout: Duration::from_secs(10),
+            is_sealed: true,
+        }
+    }
+}
+
+/// A packet that its destination has confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The number of the packet.
+    pub sequence: u64,
+    /// The way it took.
+    pub route: Route,
+    /// The fee that was offered for it, of which each node on the way took its share.
+    pub fee: Msat,
+    /// What was deposited with nodes of the route meanwhile.
+    pub deposited: Msat,
+}
+
+/// What a route says to one packet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// The destination has it.
+    Delivered,
+    /// A node on the way refuses it.
+    Refused {
+        /// The node.
+        by: NodeId,
+        /// Why.
+        code: RefusalCode,
+    },
+    /// A node on the way wants to be paid first.
+    PaymentRequired {
+        /// The node.
+        by: NodeId,
+        /// What it has to get for the packet.
+        price: Msat,
+        /// What the credit there lacks.
+        missing: Msat,
+        /// A quote for what is missing.
+        invoice: Option<String>,
+    },
+}
+
+/// One packet over one route, with nothing done about the answer.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The whole way, this node first.
+    pub route: Route,
+    /// What to carry.
+    pub payload: Vec<u8>,
+    /// What is offered for it.
+    pub fee: Msat,
+    /// A proof for one of the hops.
+    pub proof: Option<ProofForHop>,
+    /// Whether to seal the payload.
+    pub is_sealed: bool,
+    /// How long to wait for the answer.
+    pub timeout: Duration,
+}
+
+/// How often one call sends its packet: once to hear the price, once paid, once more when a price rose meanwhile.
+const MAX_ATTEMPTS: usize = 3;
+
+impl MeshManager {
+    /// Sends `payload` to `destination`: finds the way, pays what it costs within the limit, and waits for the
+    /// destination to confirm.
+    ///
+    /// # Errors
+    /// [`MeshError`] says why it was not delivered. Credit that was bought and not used stays with the nodes of the
+    /// route, for the next packet.
+    pub async fn send(
+        &self,
+        destination: NodeId,
+        payload: Vec<u8>,
+        options: SendOptions,
+    ) -> Result<Sent, MeshError> {
+        let is_free = self.rides_free(&payload);
+        let is_sealed = options.is_sealed && !is_free;
+        let wire_len = payload
+            .len()
+            .saturating_add(if is_sealed { SEAL_OVERHEAD } else { 0 });
+        if wire_len > MAX_PAYLOAD_LEN {
+            return Err(MeshError::InvalidPacket(format!(
+                "a packet carries at most {} bytes of payload here, not {}",
+                MAX_PAYLOAD_LEN.saturating_sub(wire_len.saturating_sub(payload.len())),
+                payload.len()
+            )));
+        }
+        let route = self.route_to(&destination, wire_len).await?;
+        let fee = if is_free {
+            Msat::ZERO
+        } else {
+            self.known_fee(&route, wire_len)
+        };
+        let mut funding = Funding {
+            fee,
+            deposited: Msat::ZERO,
+            proof: None,
+        };
+        for _ in 0..MAX_ATTEMPTS {
+            let attempt = Attempt {
+                route: route.clone(),
+                payload: payload.clone(),
+                fee: funding.fee,
+                proof: funding.proof.take(),
+                is_sealed,
+                timeout: options.timeout,
+            };
+            let (sequence, reply) = self.attempt(attempt).await?;
+            match reply {
+                Reply::Delivered => {
+                    let Funding { fee, deposited, .. } = funding;
+                    return Ok(Sent {
+                        sequence,
+                        route,
+                        fee,
+                        deposited,
+                    });
+                }
+                Reply::Refused { by, code } => return Err(refused(by, code)),
+                Reply::PaymentRequired { .. } => {
+                    let before = funding.deposited;
+                    funding = self.fund(&route, wire_len, before, &options).await?;
+                }
+            }
+        }
+        Err(MeshError::PaymentVerificationFailed(format!(
+            "{destination} is still asking for payment after {} was deposited",
+            funding.deposited
+        )))
+    }
+
+    /// Sends one packet over a route and answers with its number and what the route says.
+    ///
+    /// # Errors
+    /// [`MeshError::NetworkError`] when nothing was heard in time, and whatever kept the packet from leaving.
+    pub async fn attempt(&self, attempt: Attempt) -> Result<(u64, Reply), MeshError> {
+        let Attempt {
+            route,
+            payload,
+            fee,
+            proof,
+            is_sealed,
+            timeout,
+        } = attempt;
+        let draft = Draft {
+            route,
+            kind: PacketKind::Data,
+            payload,
+            fee,
+            proof,
+            is_sealed,
+            wants_receipt: true,
+        };
+        let (sequence, heard) = self.exchange(draft, timeout).await?;
+        let by = heard.from;
+        let reply = match heard.message {
+            ControlMessage::Delivered { .. } => Reply::Delivered,
+            ControlMessage::Refused { code, .. } => Reply::Refused { by, code },
+            ControlMessage::PaymentRequired {
+                price,
+                missing,
+                invoice,
+                ..
+            } => Reply::PaymentRequired {
+                by,
+                price,
+                missing,
+                invoice,
+            },
+            other => {
+                return Err(MeshError::NetworkError(format!(
+                    "{by} answered a packet with {other:?}"
+                )));
+            }
+        };
+        Ok((sequence, reply))
+    }
+
+    /// Pays a quote of `payee` for this node's own credit there, at most `limit`, and answers with the proof to show.
+    ///
+    /// # Errors
+    /// As [`pay_quote`]; and when there is no Lightning back end.
+    pub async fn pay(
+        &self,
+        payee: NodeId,
+        invoice: &str,
+        limit: Msat,
+    ) -> Result<crate::PaidQuote, MeshError> {
+        let lightning = self.lightning()?;
+        let to_pay = QuoteToPay {
+            invoice,
+            payer: self.node_id(),
+            payee,
+            limit,
+        };
+        let paid = pay_quote(lightning.as_ref(), to_pay).await?;
+        self.count_spent(paid.amount);
+        Ok(paid)
+    }
+
+    /// What is known to be asked along `route`; nothing where nothing is known.
+    fn known_fee(&self, route: &Route, payload_len: usize) -> Msat {
+        let quote = self.engine().routes().quote_route(route, payload_len);
+        quote.map_or(Msat::ZERO, |quote| quote.total)
+    }
+
+    fn rides_free(&self, payload: &[u8]) -> bool {
+        let gated = mesh_protocol::RoutingPolicyEngine::new(mesh_types::MeshMode::PaymentGated);
+        gated.determine_policy(gated.detect_protocol(payload)) == RoutingPolicy::Free
+    }
+}
+
+/// What a refusal means to whoever called.
+pub(crate) fn refused(by: NodeId, code: RefusalCode) -> MeshError {
+    let said = format!("{by} refuses: {code}");
+    match code {
+        RefusalCode::Duplicate | RefusalCode::TooOld | RefusalCode::ProofReplayed => {
+            MeshError::ReplayDetected(said)
+        }
+        RefusalCode::ProofInvalid | RefusalCode::NotEnabled => {
+            MeshError::PaymentVerificationFailed(said)
+        }
+        RefusalCode::NoRoute => MeshError::RoutingError(said),
+        RefusalCode::Denied => MeshError::Denied(said),
+        RefusalCode::Busy | RefusalCode::FreeLaneSpent => MeshError::Busy(said),
+        _ => MeshError::InvalidPacket(said),
+    }
+}

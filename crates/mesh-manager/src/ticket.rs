@@ -1,0 +1,90 @@
+use crate::Engine;
+use mesh_payment::Reservation;
+use mesh_types::{Msat, NodeId};
+use std::fmt;
+
+/// A decision to carry one packet, good for one hand-over.
+///
+/// [`Ticket::carried`] books it: the debit becomes earnings. Dropped instead, for whatever reason, it leaves no trace:
+/// the credit, the free-lane budget and the sequence number are as before, so the packet may come again.
+#[must_use = "a ticket that is dropped undoes the decision"]
+pub struct Ticket<'e> {
+    engine: &'e Engine,
+    source: NodeId,
+    sequence: u64,
+    charge: Charge,
+    is_marked: bool,
+}
+
+/// What carrying a packet takes from its source.
+#[derive(Debug)]
+pub(crate) enum Charge {
+    /// Nothing.
+    Nothing,
+    /// Bytes of the free lane.
+    FreeLane { bytes: u64 },
+    /// Credit.
+    Credit(Reservation),
+}
+
+impl<'e> Ticket<'e> {
+    pub(crate) fn new(engine: &'e Engine, source: NodeId, sequence: u64, charge: Charge) -> Self {
+        Self {
+            engine,
+            source,
+            sequence,
+            charge,
+            is_marked: false,
+        }
+    }
+
+    /// Says that the packet's number now stands in its source's window, and has to be taken out if it is not carried.
+    pub(crate) fn marked(mut self) -> Self {
+        self.is_marked = true;
+        self
+    }
+
+    /// What the source pays for the packet here.
+    pub fn price(&self) -> Msat {
+        match &self.charge {
+            Charge::Credit(reservation) => reservation.amount(),
+            Charge::Nothing | Charge::FreeLane { .. } => Msat::ZERO,
+        }
+    }
+
+    /// Books the packet as carried: to be called once the next link, or the application, has taken it.
+    pub fn carried(mut self) {
+        self.is_marked = false;
+        if let Charge::Credit(reservation) = self.take_charge() {
+            self.engine.accounts.commit(reservation);
+        }
+        self.engine.traffic.count_carried();
+    }
+
+    fn take_charge(&mut self) -> Charge {
+        std::mem::replace(&mut self.charge, Charge::Nothing)
+    }
+}
+
+impl Drop for Ticket<'_> {
+    fn drop(&mut self) {
+        if self.is_marked {
+            self.engine.windows.unmark(&self.source, self.sequence);
+        }
+        match self.take_charge() {
+            Charge::Nothing => {}
+            Charge::FreeLane { bytes } => self.engine.free_lane.give_back(&self.source, bytes),
+            Charge::Credit(reservation) => self.engine.accounts.release(reservation),
+        }
+    }
+}
+
+impl fmt::Debug for Ticket<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ticket")
+            .field("source", &self.source)
+            .field("sequence", &self.sequence)
+            .field("charge", &self.charge)
+            .finish_non_exhaustive()
+    }
+}

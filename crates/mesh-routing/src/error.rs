@@ -5,7 +5,7 @@ use thiserror::Error;
 /// Why the table did not take something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum RoutingError {
-    /// The local node is not a peer of itself, and has no price in its own table.
+    /// The local node is no peer of itself.
     #[error("the local node cannot be a peer of itself")]
     Local,
     /// Both ends of the link are one node.

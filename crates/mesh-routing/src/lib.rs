@@ -3,17 +3,39 @@
 //! A [`RoutingTable`] knows the nodes that are connected here, the links and prices of those further away, and finds
 //! the cheapest way to any of them. [`split`] says who gets what of a packet's fee; [`least_total`] is its inverse: the
 //! least fee for which every party's share covers its own price. Nothing here sends.
+//!
+//! ```
+//! use mesh_routing::RoutingTable;
+//! use mesh_types::{Msat, NodeId, Price};
+//!
+//! let [local, relay, destination] = [1, 2, 3].map(|n| NodeId::from_bytes([n; 32]));
+//! let table = RoutingTable::new(local);
+//! table.add_direct_peer(relay, "127.0.0.1:8334".to_owned());
+//! table.add_link(relay, destination)?;
+//! let per_packet = Msat::from_msat(30);
+//! table.set_price(relay, Price { per_packet, ..Price::FREE })?;
+//!
+//! let route = table.find_route(&destination).unwrap();
+//! assert_eq!(route, [local, relay, destination]);
+//! assert_eq!(table.quote_route(&route, 1_200).unwrap().total, Msat::from_msat(100));
+//! # Ok::<(), mesh_routing::RoutingError>(())
+//! ```
 
+mod cache;
 mod error;
 mod fee;
+mod graph;
 mod least_total;
 mod quote;
+mod search;
 mod split;
 mod table;
 
+pub use cache::{MAX_CACHED_ROUTES, PAYLOAD_STEP};
 pub use error::RoutingError;
 pub use fee::FeeDistribution;
+pub use graph::{MAX_ADDRESS_BYTES, MAX_DIRECT_PEERS, MAX_LINKS_PER_NODE, MAX_NODES};
 pub use least_total::least_total;
 pub use quote::RouteQuote;
 pub use split::{Split, split};
-pub use table::{MAX_ADDRESS_BYTES, MAX_DIRECT_PEERS, MAX_LINKS_PER_NODE, MAX_NODES, RoutingTable};
+pub use table::RoutingTable;

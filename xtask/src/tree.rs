@@ -13,7 +13,8 @@ pub(crate) struct Tree(BTreeMap<String, String>);
 impl Tree {
     /// Reads the checkout.
     pub(crate) fn load() -> Result<Self, Error> {
-        let list = output(program("git").args([
+        // In a container the checkout often belongs to another user, whose files git would not list.
+        let list = output(program("git").args(["-c", "safe.directory=*"]).args([
             "ls-files",
             "-z",
             "--cached",

@@ -98,17 +98,16 @@ fn wrong_command(code: &str) -> Option<String> {
     let Some(tool) = cli.find_subcommand(name) else {
         return Some(format!("there is no command cargo xtask {name}"));
     };
+    let mut known: Vec<_> = tool
+        .get_arguments()
+        .filter_map(clap::Arg::get_long)
+        .collect();
+    known.push("help");
     let flag = words
         .take_while(|word| *word != "--")
-        .map(|word| word.trim_matches(['[', ']']))
-        .find(|word| {
-            let known = |arg: &clap::Arg| {
-                arg.get_long()
-                    .is_some_and(|long| *word == format!("--{long}"))
-            };
-            word.starts_with("--") && *word != "--help" && !tool.get_arguments().any(known)
-        })?;
-    Some(format!("cargo xtask {name} has no {flag}"))
+        .filter_map(|word| word.trim_matches(['[', ']']).strip_prefix("--"))
+        .find(|flag| !known.contains(flag))?;
+    Some(format!("cargo xtask {name} has no --{flag}"))
 }
 
 /// Whether it calls cargo for a package that is not ours.

@@ -1,8 +1,5 @@
 use crate::wire::{PacketView, WIRE_VERSION, kind_byte};
-use chacha20poly1305::{
-    KeyInit, XChaCha20Poly1305,
-    aead::{Aead, Payload},
-};
+use chacha20poly1305::{AeadInPlace, KeyInit, XChaCha20Poly1305};
 use mesh_types::{MeshPacket, NodeId, PacketKind};
 use std::fmt;
 use thiserror::Error;
@@ -15,7 +12,10 @@ use zeroize::Zeroizing;
 pub const SEAL_NONCE_LEN: usize = 24;
 
 /// How much longer a payload gets by sealing: the nonce before it and the 16-byte tag after it.
-pub const SEAL_OVERHEAD: usize = SEAL_NONCE_LEN + 16;
+pub const SEAL_OVERHEAD: usize = SEAL_NONCE_LEN + TAG_LEN;
+
+const TAG_LEN: usize = 16;
+const ASSOCIATED_LEN: usize = 2 + 32 + 32 + 8 + 8;
 
 /// The key with which one node seals payloads to one other node; wiped on drop.
 #[derive(Clone)]
@@ -79,15 +79,16 @@ impl SealKey {
         context: &SealContext,
         nonce: [u8; SEAL_NONCE_LEN],
     ) -> Result<Vec<u8>, SealError> {
-        let payload = Payload {
-            msg: plain,
-            aad: &context.associated_data(),
-        };
-        let ciphertext = self
+        let mut sealed = Vec::with_capacity(plain.len().saturating_add(SEAL_OVERHEAD));
+        sealed.extend_from_slice(&nonce);
+        sealed.extend_from_slice(plain);
+        let (_, text) = sealed.split_at_mut(SEAL_NONCE_LEN);
+        let tag = self
             .cipher()
-            .encrypt(&nonce.into(), payload)
+            .encrypt_in_place_detached(&nonce.into(), &context.associated_data(), text)
             .map_err(|_| SealError { len: plain.len() })?;
-        Ok([nonce.as_slice(), &ciphertext].concat())
+        sealed.extend_from_slice(&tag);
+        Ok(sealed)
     }
 
     /// Opens a sealed payload.
@@ -96,19 +97,21 @@ impl SealKey {
     /// [`OpenError`] when it is too short, or not sealed with this key for this packet.
     pub fn open(&self, sealed: &[u8], context: &SealContext) -> Result<Vec<u8>, OpenError> {
         let found = sealed.len();
-        if found < SEAL_OVERHEAD {
-            return Err(OpenError::TooShort { found });
-        }
-        let (nonce, ciphertext) = sealed
+        let too_short = OpenError::TooShort { found };
+        let (nonce, rest) = sealed
             .split_first_chunk::<SEAL_NONCE_LEN>()
-            .ok_or(OpenError::TooShort { found })?;
-        let payload = Payload {
-            msg: ciphertext,
-            aad: &context.associated_data(),
-        };
+            .ok_or(too_short)?;
+        let (text, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(too_short)?;
+        let mut plain = text.to_vec();
         self.cipher()
-            .decrypt(nonce.into(), payload)
-            .map_err(|_| OpenError::NotAuthentic)
+            .decrypt_in_place_detached(
+                nonce.into(),
+                &context.associated_data(),
+                &mut plain,
+                tag.into(),
+            )
+            .map_err(|_| OpenError::NotAuthentic)?;
+        Ok(plain)
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
@@ -123,15 +126,20 @@ impl fmt::Debug for SealKey {
 }
 
 impl SealContext {
-    fn associated_data(&self) -> Vec<u8> {
-        [
-            [WIRE_VERSION, kind_byte(self.kind)].as_slice(),
+    fn associated_data(&self) -> [u8; ASSOCIATED_LEN] {
+        let head = [WIRE_VERSION, kind_byte(self.kind)];
+        let parts = [
+            head.as_slice(),
             self.source.as_bytes(),
             self.destination.as_bytes(),
             &self.sequence.to_be_bytes(),
             &self.timestamp.to_be_bytes(),
-        ]
-        .concat()
+        ];
+        let mut data = [0; ASSOCIATED_LEN];
+        for (to, from) in data.iter_mut().zip(parts.into_iter().flatten()) {
+            *to = *from;
+        }
+        data
     }
 }
 

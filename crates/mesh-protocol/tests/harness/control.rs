@@ -1,0 +1,13 @@
+//! What has to hold for any bytes that claim to be a control message.
+
+use mesh_protocol::{ControlMessage, MAX_CONTROL_LEN};
+
+/// Decodes `data`; panics when a message has another encoding than the one that it came in.
+pub(crate) fn run(data: &[u8]) {
+    let Ok(message) = ControlMessage::decode(data) else {
+        return;
+    };
+    assert!(data.len() <= MAX_CONTROL_LEN);
+    assert_eq!(message.encode().as_deref(), Ok(data));
+    assert!(!format!("{message:?}").is_empty());
+}

@@ -1,0 +1,609 @@
+#!/usr/bin/env python3
+"""Writes the golden vectors of the wire format, from docs/wire-format.md alone.
+
+It shares no code with the crate: the curve, XChaCha20-Poly1305 and the encoders are written out here, with nothing
+but the standard library. So when the crate agrees with these files, two implementations agree.
+
+    generate.py            writes the .json files beside this script, and ../corpus from them
+    generate.py --check    compares them with what it would write, and fails on any difference
+"""
+
+import hashlib
+import hmac
+import json
+import pathlib
+import struct
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+# ---------------------------------------------------------------- secp256k1
+
+P = 2**256 - 2**32 - 977
+N = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+G = (
+    0x79BE667EF9DCBBAC55A06295CE870B07029BFCDB2DCE28D959F2815B16F81798,
+    0x483ADA7726A3C4655DA4FBFC0E1108A8FD17B448A68554199C47D08FFB10D4B8,
+)
+
+
+def add(a, b):
+    if a is None:
+        return b
+    if b is None:
+        return a
+    if a[0] == b[0]:
+        if (a[1] + b[1]) % P == 0:
+            return None
+        slope = 3 * a[0] * a[0] * pow(2 * a[1], -1, P)
+    else:
+        slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, P)
+    x = (slope * slope - a[0] - b[0]) % P
+    return x, (slope * (a[0] - x) - a[1]) % P
+
+
+def multiply(scalar, point):
+    result = None
+    while scalar:
+        if scalar & 1:
+            result = add(result, point)
+        point = add(point, point)
+        scalar >>= 1
+    return result
+
+
+def lift(x_bytes):
+    """The point with this x and an even y; None when the curve has none."""
+    x = int.from_bytes(x_bytes, "big")
+    if x >= P:
+        return None
+    square = (pow(x, 3, P) + 7) % P
+    y = pow(square, (P + 1) // 4, P)
+    if y * y % P != square:
+        return None
+    return x, y if y % 2 == 0 else P - y
+
+
+def node_id(secret):
+    return multiply(int.from_bytes(secret, "big"), G)[0].to_bytes(32, "big")
+
+
+def shared_x(secret, peer_id):
+    return multiply(int.from_bytes(secret, "big"), lift(peer_id))[0].to_bytes(32, "big")
+
+
+# ---------------------------------------------------------------- XChaCha20-Poly1305
+
+WORD = 0xFFFFFFFF
+SIGMA = struct.unpack("<4I", b"expand 32-byte k")
+
+
+def quarter(state, a, b, c, d):
+    for x, y, z, turn in ((a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)):
+        state[x] = (state[x] + state[y]) & WORD
+        mixed = state[z] ^ state[x]
+        state[z] = (mixed << turn | mixed >> (32 - turn)) & WORD
+
+
+def rounds(state):
+    state = list(state)
+    for _ in range(10):
+        for i in range(4):
+            quarter(state, i, 4 + i, 8 + i, 12 + i)
+        for i in range(4):
+            quarter(state, i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4)
+    return state
+
+
+def chacha_block(key, counter, nonce12):
+    start = SIGMA + struct.unpack("<8I", key) + (counter,) + struct.unpack("<3I", nonce12)
+    return struct.pack("<16I", *((a + b) & WORD for a, b in zip(start, rounds(start))))
+
+
+def hchacha(key, nonce16):
+    mixed = rounds(SIGMA + struct.unpack("<8I", key) + struct.unpack("<4I", nonce16))
+    return struct.pack("<8I", *(mixed[:4] + mixed[12:]))
+
+
+def chacha(key, nonce12, text):
+    out = bytearray()
+    for index in range(0, len(text), 64):
+        block = chacha_block(key, 1 + index // 64, nonce12)
+        out += bytes(a ^ b for a, b in zip(text[index : index + 64], block))
+    return bytes(out)
+
+
+def poly1305(key, message):
+    r = int.from_bytes(key[:16], "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
+    total = 0
+    for index in range(0, len(message), 16):
+        block = message[index : index + 16] + b"\x01"
+        total = (total + int.from_bytes(block, "little")) * r % (2**130 - 5)
+    return ((total + int.from_bytes(key[16:], "little")) % 2**128).to_bytes(16, "little")
+
+
+def padded(data):
+    return data + bytes(-len(data) % 16)
+
+
+def xchacha_seal(key, nonce24, aad, plain):
+    subkey, nonce12 = hchacha(key, nonce24[:16]), bytes(4) + nonce24[16:]
+    text = chacha(subkey, nonce12, plain)
+    one_time = chacha_block(subkey, 0, nonce12)[:32]
+    lengths = struct.pack("<2Q", len(aad), len(text))
+    return text + poly1305(one_time, padded(aad) + padded(text) + lengths)
+
+
+# ---------------------------------------------------------------- the wire format
+
+
+def derive(x, label, sender, receiver):
+    return hmac.digest(x, b"blvm-mesh/1/" + label + sender + receiver, "sha256")
+
+
+def seal(key, kind, source, destination, sequence, timestamp, nonce, plain):
+    aad = bytes([1, kind]) + source + destination + struct.pack(">QQ", sequence, timestamp)
+    return nonce + xchacha_seal(key, nonce, aad, plain)
+
+
+def encode_proof(proof):
+    kind = proof["type"]
+    if kind == "lightning":
+        numbers = (proof["amount_msats"], proof["timestamp"], proof["expires_at"])
+        return b"\x00" + bytes.fromhex(proof["preimage"]) + struct.pack(">3Q", *numbers) + proof["invoice"].encode()
+    if kind == "on_chain":
+        numbers = (proof["amount_sats"], proof["timestamp"])
+        fixed = b"\x01" + bytes.fromhex(proof["tx_hash"]) + struct.pack(">2Q", *numbers)
+        return fixed + proof["payment_request_id"].encode()
+    numbers = (proof["output_index"], proof["amount_sats"], proof["timestamp"], len(proof["merkle_proof"]))
+    path = b"".join(map(bytes.fromhex, proof["merkle_proof"]))
+    return b"\x02" + struct.pack(">IQQB", *numbers) + path + bytes.fromhex(proof["covenant_proof"])
+
+
+KINDS = {"data": 0, "control": 1}
+
+
+def encode_packet(packet, secret):
+    """The packet's bytes and its MACs, made with the source's secret."""
+    route = [bytes.fromhex(node) for node in packet["route"]]
+    proof = encode_proof(packet["proof"]) if packet["proof"] else b""
+    payload = bytes.fromhex(packet["payload"])
+    flags = bool(proof) | packet["sealed"] << 1 | packet["receipt"] << 2
+    header = b"MESH" + struct.pack(
+        ">BBBBQQQIHBB",
+        1,
+        flags,
+        KINDS[packet["kind"]],
+        len(route),
+        packet["sequence"],
+        packet["timestamp"],
+        packet["fee_msat"],
+        len(payload),
+        len(proof),
+        packet["proof_hop"],
+        0,
+    )
+    covered = header + b"".join(route) + hashlib.sha256(proof + payload).digest()
+    keys = [derive(shared_x(secret, node), b"mac", route[0], node) for node in route[1:]]
+    macs = [hmac.digest(key, covered, "sha256")[:16] for key in keys]
+    return header + b"".join(route) + b"".join(macs) + proof + payload, macs
+
+
+REFUSALS = [
+    "Duplicate",
+    "TooOld",
+    "OutOfTime",
+    "Denied",
+    "NoRoute",
+    "Busy",
+    "FreeLaneSpent",
+    "ProofInvalid",
+    "ProofReplayed",
+    "NotEnabled",
+    "Undeliverable",
+]
+
+# The numbers of each control message in the order in which they are written; each is 8 bytes.
+CONTROL = {
+    "refused": (1, ["sequence"]),
+    "payment_required": (2, ["sequence", "price", "missing"]),
+    "quote_request": (3, ["amount"]),
+    "quote": (4, ["sequence", "per_packet", "per_kib", "credit"]),
+    "deposit": (5, []),
+    "credited": (6, ["sequence", "credit"]),
+    "delivered": (7, ["sequence"]),
+}
+
+
+def encode_control(message):
+    tag, fields = CONTROL[message["type"]]
+    encoded = bytes([tag]) + b"".join(struct.pack(">Q", message[field]) for field in fields)
+    if "code" in message:
+        encoded += bytes([REFUSALS.index(message["code"]) + 1])
+    return encoded + (message.get("invoice") or "").encode()
+
+
+# ---------------------------------------------------------------- the vectors
+
+SECRETS = [hashlib.sha256(b"blvm-mesh test node %d" % index).digest() for index in range(16)]
+NODES = [node_id(secret) for secret in SECRETS]
+INVOICE = "lnbcrt1u1thisisnotarealinvoice"
+TIME = 1_795_000_000
+SEQUENCE = TIME * 1_000_000
+
+
+def filler(length, seed):
+    """Bytes that look random and are the same each time."""
+    out = b""
+    while len(out) < length:
+        seed = hashlib.sha256(seed).digest()
+        out += seed
+    return out[:length]
+
+
+def keys_vectors():
+    pairs = []
+    for a, b in ((0, 1), (1, 0), (2, 15)):
+        secret, ours, peer = SECRETS[a], NODES[a], NODES[b]
+        x = shared_x(secret, peer)
+        assert x == shared_x(SECRETS[b], ours)
+        mac_out, mac_in = derive(x, b"mac", ours, peer), derive(x, b"mac", peer, ours)
+        pairs.append(
+            {
+                "secret": secret.hex(),
+                "node_id": ours.hex(),
+                "peer_id": peer.hex(),
+                "shared_x": x.hex(),
+                "outgoing_mac": mac_out.hex(),
+                "incoming_mac": mac_in.hex(),
+                "outgoing_seal": derive(x, b"seal", ours, peer).hex(),
+                "incoming_seal": derive(x, b"seal", peer, ours).hex(),
+            }
+        )
+    not_points = [value for value in map(lambda n: n.to_bytes(32, "big"), range(12)) if lift(value) is None]
+    not_points += [P.to_bytes(32, "big"), (P + 1).to_bytes(32, "big"), b"\xff" * 32]
+    return {
+        "pairs": pairs,
+        "not_secrets": [bytes(32).hex(), N.to_bytes(32, "big").hex(), "ff" * 32],
+        "not_points": [value.hex() for value in not_points],
+    }
+
+
+def seals_vectors():
+    x = shared_x(SECRETS[0], NODES[2])
+    key = derive(x, b"seal", NODES[0], NODES[2])
+    good = []
+    for kind, length in (("data", 0), ("data", 1), ("data", 64), ("control", 65), ("data", 1_200)):
+        nonce, plain = filler(24, b"nonce %d" % length), filler(length, b"plain")
+        good.append(
+            {
+                "key": key.hex(),
+                "kind": kind,
+                "source": NODES[0].hex(),
+                "destination": NODES[2].hex(),
+                "sequence": SEQUENCE + length,
+                "timestamp": TIME,
+                "nonce": nonce.hex(),
+                "plain": plain.hex(),
+                "sealed": seal(key, KINDS[kind], NODES[0], NODES[2], SEQUENCE + length, TIME, nonce, plain).hex(),
+            }
+        )
+    sealed = bytes.fromhex(good[2]["sealed"])
+    bad = {
+        "empty": (b"", "TooShort"),
+        "nonce_and_tag_cut": (sealed[:39], "TooShort"),
+        "nonce_changed": (bytes([sealed[0] ^ 1]) + sealed[1:], "NotAuthentic"),
+        "text_changed": (sealed[:30] + bytes([sealed[30] ^ 128]) + sealed[31:], "NotAuthentic"),
+        "tag_changed": (sealed[:-1] + bytes([sealed[-1] ^ 1]), "NotAuthentic"),
+        "last_byte_missing": (sealed[:-1], "NotAuthentic"),
+        "byte_too_many": (sealed + b"\x00", "NotAuthentic"),
+    }
+    malformed = [
+        {**good[2], "name": name, "sealed": value.hex(), "error": error} for name, (value, error) in bad.items()
+    ]
+    return {"good": good, "malformed": malformed}
+
+
+LIGHTNING = {
+    "type": "lightning",
+    "invoice": INVOICE,
+    "preimage": filler(32, b"preimage").hex(),
+    "amount_msats": 100_000,
+    "timestamp": TIME,
+    "expires_at": TIME + 600,
+}
+ON_CHAIN = {
+    "type": "on_chain",
+    "payment_request_id": "request-ä-1",
+    "tx_hash": filler(32, b"txid").hex(),
+    "amount_sats": 2_100_000_000_000_000,
+    "timestamp": TIME,
+}
+INSTANT = {
+    "type": "instant",
+    "covenant_proof": filler(300, b"covenant").hex(),
+    "output_index": 1,
+    "merkle_proof": [filler(32, b"merkle %d" % index).hex() for index in range(3)],
+    "amount_sats": 546,
+    "timestamp": TIME,
+}
+
+
+def proofs_vectors():
+    good = {
+        "lightning": LIGHTNING,
+        "lightning_shortest": {**LIGHTNING, "invoice": "l"},
+        "lightning_longest": {**LIGHTNING, "invoice": "l" * 7_089},
+        "lightning_highest_numbers": {
+            **LIGHTNING,
+            **{name: 2**64 - 1 for name in ("amount_msats", "timestamp", "expires_at")},
+        },
+        "on_chain": ON_CHAIN,
+        "on_chain_shortest": {**ON_CHAIN, "payment_request_id": "r"},
+        "on_chain_longest": {**ON_CHAIN, "payment_request_id": "ä" * 32},
+        "instant": INSTANT,
+        "instant_shortest": {**INSTANT, "merkle_proof": [], "covenant_proof": "00"},
+        "instant_longest": {
+            **INSTANT,
+            "output_index": 2**32 - 1,
+            "merkle_proof": [INSTANT["merkle_proof"][0]] * 32,
+            "covenant_proof": filler(4_096, b"covenant").hex(),
+        },
+    }
+    lightning, on_chain, instant = map(encode_proof, (LIGHTNING, ON_CHAIN, INSTANT))
+    path_at = 1 + 4 + 8 + 8 + 1
+    bad = {
+        "empty": (b"", "Truncated"),
+        "tag_3": (b"\x03" + lightning[1:], "Tag"),
+        "tag_255": (b"\xff", "Tag"),
+        "lightning_tag_only": (lightning[:1], "Truncated"),
+        "lightning_preimage_cut": (lightning[:32], "Truncated"),
+        "lightning_expiry_cut": (lightning[:56], "Truncated"),
+        "lightning_without_invoice": (lightning[:57], "InvoiceLength"),
+        "lightning_invoice_too_long": (lightning[:57] + b"l" * 7_090, "InvoiceLength"),
+        "lightning_invoice_not_ascii": (lightning[:57] + "lnbcä".encode(), "InvoiceText"),
+        "lightning_invoice_not_utf8": (lightning[:57] + b"lnbc\xff", "InvoiceText"),
+        "on_chain_timestamp_cut": (on_chain[:48], "Truncated"),
+        "on_chain_without_id": (on_chain[:49], "RequestIdLength"),
+        "on_chain_id_too_long": (on_chain[:49] + b"r" * 65, "RequestIdLength"),
+        "on_chain_id_not_utf8": (on_chain[:49] + b"r\xc3", "RequestIdText"),
+        "instant_count_cut": (instant[: path_at - 1], "Truncated"),
+        "instant_path_too_long": (
+            instant[: path_at - 1] + b"\x21" + filler(33 * 32 + 1, b"path"),
+            "MerkleCount",
+        ),
+        "instant_path_cut": (instant[: path_at + 3 * 32 - 1], "Truncated"),
+        "instant_without_covenant": (instant[: path_at + 3 * 32], "CovenantLength"),
+        "instant_covenant_too_long": (
+            instant[: path_at - 1] + b"\x00" + filler(4_097, b"covenant"),
+            "CovenantLength",
+        ),
+        "longer_than_any_proof": (lightning[:57] + b"l" * (8_193 - 57), "Length"),
+    }
+    return {
+        "good": [{"name": name, "proof": proof, "bytes": encode_proof(proof).hex()} for name, proof in good.items()],
+        "malformed": [{"name": name, "bytes": value.hex(), "error": error} for name, (value, error) in bad.items()],
+    }
+
+
+def packet(route, **changes):
+    plain = {
+        "kind": "data",
+        "sealed": False,
+        "receipt": False,
+        "route": [NODES[index].hex() for index in route],
+        "sequence": SEQUENCE,
+        "timestamp": TIME,
+        "fee_msat": 0,
+        "proof": None,
+        "proof_hop": 0,
+        "payload": b"hello, mesh".hex(),
+    }
+    return {**plain, **changes}
+
+
+def sealed_payload(source, destination, sequence, plain):
+    key = derive(shared_x(SECRETS[source], NODES[destination]), b"seal", NODES[source], NODES[destination])
+    nonce = filler(24, b"packet nonce")
+    return seal(key, 0, NODES[source], NODES[destination], sequence, TIME, nonce, plain).hex()
+
+
+def packets_vectors():
+    refused = encode_control({"type": "refused", "sequence": SEQUENCE, "code": "NoRoute"})
+    good = {
+        "two_nodes": packet([0, 1]),
+        "empty_payload": packet([0, 1], payload=""),
+        "three_nodes_paid": packet([0, 1, 2], fee_msat=12_345, proof=LIGHTNING, proof_hop=1),
+        "proof_for_the_destination": packet([3, 1, 2], fee_msat=1, proof=LIGHTNING, proof_hop=2),
+        "on_chain_proof": packet([0, 1, 2], proof=ON_CHAIN, proof_hop=1),
+        "instant_proof": packet([0, 1, 2], proof=INSTANT, proof_hop=1),
+        "sealed_with_receipt": packet(
+            [0, 1, 2],
+            sealed=True,
+            receipt=True,
+            fee_msat=400,
+            payload=sealed_payload(0, 2, SEQUENCE, filler(1_200, b"secret")),
+        ),
+        "receipt_only": packet([0, 1], receipt=True),
+        "control_refused": packet([2, 1, 0], kind="control", payload=refused.hex()),
+        "control_deposit": packet([0, 1], kind="control", payload="05", proof=LIGHTNING, proof_hop=1),
+        "longest_route": packet(range(16), fee_msat=2**64 - 1, sequence=2**63 - 1, timestamp=2**64 - 1),
+        "longest_route_back": packet(reversed(range(16)), sequence=0, timestamp=0, proof=LIGHTNING, proof_hop=15),
+    }
+    vectors = []
+    for name, fields in good.items():
+        secret = SECRETS[NODES.index(bytes.fromhex(fields["route"][0]))]
+        encoded, macs = encode_packet(fields, secret)
+        macs = [mac.hex() for mac in macs]
+        vectors.append({"name": name, "secret": secret.hex(), **fields, "macs": macs, "bytes": encoded.hex()})
+    return {"good": vectors, "malformed": malformed_packets()}
+
+
+def malformed_packets():
+    plain, _ = encode_packet(packet([0, 1, 2]), SECRETS[0])
+    paid, _ = encode_packet(packet([0, 1, 2], proof=LIGHTNING, proof_hop=1), SECRETS[0])
+    control, _ = encode_packet(packet([0, 1, 2], kind="control"), SECRETS[0])
+
+    def put(base, at, *values):
+        return base[:at] + bytes(values) + base[at + len(values) :]
+
+    def nodes(*indices):
+        return put(plain, 40, *b"".join(NODES[index] for index in indices))
+
+    def many(count):
+        route = b"".join(hashlib.sha256(b"%d" % index).digest() for index in range(count))
+        return put(plain[:40], 7, count) + route + bytes(16 * max(count - 1, 0)) + b"hello, mesh"
+
+    proof_at = 40 + 3 * 32 + 2 * 16
+    bad = {
+        "empty": (b"", "Truncated"),
+        "magic_only": (plain[:4], "Truncated"),
+        "header_cut": (plain[:39], "Truncated"),
+        "header_only": (plain[:40], "Length"),
+        "magic_in_lower_case": (b"mesh" + plain[4:], "Magic"),
+        "version_0": (put(plain, 4, 0), "Version"),
+        "version_2": (put(plain, 4, 2), "Version"),
+        **{f"flag_bit_{bit}": (put(plain, 5, 1 << bit), "Flags") for bit in range(3, 8)},
+        "kind_2": (put(plain, 6, 2), "Kind"),
+        "kind_255": (put(plain, 6, 255), "Kind"),
+        "control_sealed": (put(control, 5, 2), "Flags"),
+        "control_wants_receipt": (put(control, 5, 4), "Flags"),
+        "no_nodes": (many(0), "Route.Length"),
+        "one_node": (many(1), "Route.Length"),
+        "seventeen_nodes": (many(17), "Route.Length"),
+        "255_nodes": (many(255), "Route.Length"),
+        "sequence_above_the_highest": (put(plain, 8, 0x80, 0, 0, 0, 0, 0, 0, 0), "Sequence"),
+        "sequence_all_ones": (put(plain, 8, *[255] * 8), "Sequence"),
+        "payload_longer_than_the_longest": (put(plain, 32, *struct.pack(">I", 56_321)), "PayloadLength"),
+        "payload_of_64_kib": (put(plain, 32, 0, 1, 0, 0), "PayloadLength"),
+        "payload_of_4_gib": (put(plain, 32, 255, 255, 255, 255), "PayloadLength"),
+        "payload_one_byte_less": (put(plain, 32, 0, 0, 0, 10), "Length"),
+        "payload_one_byte_more": (put(plain, 32, 0, 0, 0, 12), "Length"),
+        "proof_without_flag": (put(paid, 5, 0), "ProofLength"),
+        "flag_without_proof": (put(plain, 5, 1), "ProofLength"),
+        "proof_longer_than_the_longest": (put(paid, 36, 0x20, 0x01), "ProofLength"),
+        "proof_one_byte_less": (put(paid, 36, 0, 86), "Length"),
+        "proof_for_the_source": (put(paid, 38, 0), "ProofHop"),
+        "proof_for_nobody": (put(paid, 38, 3), "ProofHop"),
+        "hop_without_proof": (put(plain, 38, 1), "ProofHop"),
+        "reserved_byte": (put(plain, 39, 1), "Reserved"),
+        "byte_too_many": (plain + b"\x00", "Length"),
+        "last_byte_missing": (plain[:-1], "Length"),
+        "node_count_one_less": (put(plain, 7, 2), "Length"),
+        "node_count_one_more": (put(plain, 7, 4), "Length"),
+        "packet_twice": (plain + plain, "Length"),
+        "relay_is_source": (nodes(0, 0, 2), "Route.Repeated"),
+        "relay_is_destination": (nodes(0, 2, 2), "Route.Repeated"),
+        "destination_is_source": (nodes(0, 1, 0), "Route.Repeated"),
+        "proof_of_unknown_kind": (put(paid, proof_at, 3), "Proof.Tag"),
+        "proof_with_invoice_not_ascii": (put(paid, proof_at + 57, 0xFF), "Proof.InvoiceText"),
+    }
+    return [{"name": name, "bytes": value.hex(), "error": error} for name, (value, error) in bad.items()]
+
+
+def control_vectors():
+    required = {"type": "payment_required", "sequence": SEQUENCE, "price": 250, "missing": 50, "invoice": None}
+    quote = {"type": "quote", "sequence": SEQUENCE, "per_packet": 100, "per_kib": 7, "credit": 0, "invoice": None}
+    top = 2**64 - 1
+    messages = [{"type": "refused", "sequence": SEQUENCE, "code": code} for code in REFUSALS]
+    messages += [
+        required,
+        {**required, "invoice": INVOICE},
+        {**required, "sequence": 2**63 - 1, "price": top, "missing": top, "invoice": "l" * 7_089},
+        {"type": "quote_request", "amount": 0},
+        {"type": "quote_request", "amount": top},
+        quote,
+        {**quote, "invoice": INVOICE},
+        {**quote, "per_packet": top, "per_kib": top, "credit": top, "invoice": "l" * 7_089},
+        {"type": "deposit"},
+        {"type": "credited", "sequence": SEQUENCE, "credit": 99_750},
+        {"type": "delivered", "sequence": 0},
+    ]
+    encoded = {name: encode_control(message) for name, message in
+               {"refused": messages[0], "required": required, "quote": quote}.items()}
+    top_bit = b"\x80" + bytes(7)
+    bad = {
+        "empty": (b"", "Truncated"),
+        "tag_0": (b"\x00", "Tag"),
+        "tag_8": (b"\x08" + bytes(8), "Tag"),
+        "tag_255": (b"\xff", "Tag"),
+        "refused_sequence_cut": (encoded["refused"][:8], "Truncated"),
+        "refused_without_code": (encoded["refused"][:9], "Truncated"),
+        "refused_code_0": (encoded["refused"][:9] + b"\x00", "Code"),
+        "refused_code_12": (encoded["refused"][:9] + b"\x0c", "Code"),
+        "refused_byte_too_many": (encoded["refused"] + b"\x00", "Trailing"),
+        "refused_sequence_too_high": (b"\x01" + top_bit + b"\x01", "Sequence"),
+        "required_cut": (encoded["required"][:-1], "Truncated"),
+        "required_sequence_too_high": (b"\x02" + top_bit + bytes(16), "Sequence"),
+        "required_invoice_too_long": (encoded["required"] + b"l" * 7_090, "InvoiceLength"),
+        "required_invoice_not_ascii": (encoded["required"] + "lnbcä".encode(), "InvoiceText"),
+        "required_invoice_not_utf8": (encoded["required"] + b"\xff", "InvoiceText"),
+        "quote_request_cut": (b"\x03" + bytes(7), "Truncated"),
+        "quote_request_byte_too_many": (b"\x03" + bytes(9), "Trailing"),
+        "quote_cut": (encoded["quote"][:-1], "Truncated"),
+        "quote_sequence_too_high": (b"\x04" + top_bit + bytes(24), "Sequence"),
+        "quote_invoice_too_long": (encoded["quote"] + b"l" * 7_090, "InvoiceLength"),
+        "quote_invoice_not_ascii": (encoded["quote"] + b"lnbc\x80", "InvoiceText"),
+        "deposit_byte_too_many": (b"\x05\x00", "Trailing"),
+        "credited_cut": (b"\x06" + bytes(15), "Truncated"),
+        "credited_byte_too_many": (b"\x06" + bytes(17), "Trailing"),
+        "delivered_cut": (b"\x07" + bytes(7), "Truncated"),
+        "delivered_sequence_too_high": (b"\x07" + top_bit, "Sequence"),
+        "delivered_byte_too_many": (b"\x07" + bytes(9), "Trailing"),
+    }
+    return {
+        "good": [{"message": message, "bytes": encode_control(message).hex()} for message in messages],
+        "malformed": [{"name": name, "bytes": value.hex(), "error": error} for name, (value, error) in bad.items()],
+    }
+
+
+def check_ourselves():
+    """Known answers from the standards, so that a slip in this script cannot become a vector."""
+    # BIP-340, test vector 0.
+    known = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
+    assert node_id((3).to_bytes(32, "big")).hex() == known
+    # draft-irtf-cfrg-xchacha-03, A.3.1: the tag.
+    plain = (
+        b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
+        b"sunscreen would be it."
+    )
+    aad = bytes.fromhex("50515253c0c1c2c3c4c5c6c7")
+    sealed = xchacha_seal(bytes(range(0x80, 0xA0)), bytes(range(0x40, 0x58)), aad, plain)
+    assert sealed[-16:].hex() == "c0875924c1c7987947deafd8780acf49"
+
+
+def corpus(vectors):
+    """Each vector's bytes by name, as seeds for the fuzz harnesses."""
+    names = lambda vector: vector.get("name") or "good_" + hashlib.sha256(vector["bytes"].encode()).hexdigest()[:8]
+    return {names(vector): bytes.fromhex(vector["bytes"]) for group in vectors.values() for vector in group}
+
+
+def main():
+    check_ourselves()
+    vectors = {
+        "keys": keys_vectors(),
+        "seals": seals_vectors(),
+        "proofs": proofs_vectors(),
+        "packets": packets_vectors(),
+        "control": control_vectors(),
+    }
+    files = {HERE / f"{name}.json": (json.dumps(content, indent=1) + "\n").encode() for name, content in vectors.items()}
+    for harness, name in (("packet", "packets"), ("packet", "proofs"), ("control", "control")):
+        folder = HERE.parent / "corpus" / harness
+        files |= {folder / f"{name}_{seed}": content for seed, content in corpus(vectors[name]).items()}
+    differing = []
+    for path, content in files.items():
+        if sys.argv[1:] == ["--check"]:
+            if not path.exists() or path.read_bytes() != content:
+                differing.append(path.name)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    if differing:
+        sys.exit("these files differ from what generate.py writes: " + ", ".join(differing))
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] not in ([], ["--check"]):
+        sys.exit(__doc__)
+    main()

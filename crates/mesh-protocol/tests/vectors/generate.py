@@ -16,6 +16,7 @@ import struct
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+CHECK = sys.argv[1:] == ["--check"]
 
 # ---------------------------------------------------------------- secp256k1
 
@@ -574,8 +575,13 @@ def check_ourselves():
 
 def corpus(vectors):
     """Each vector's bytes by name, as seeds for the fuzz harnesses."""
-    names = lambda vector: vector.get("name") or "good_" + hashlib.sha256(vector["bytes"].encode()).hexdigest()[:8]
-    return {names(vector): bytes.fromhex(vector["bytes"]) for group in vectors.values() for vector in group}
+    seeds = {}
+    for group in vectors.values():
+        for vector in group:
+            content = bytes.fromhex(vector["bytes"])
+            name = vector.get("name") or "good_" + hashlib.sha256(content).hexdigest()[:8]
+            seeds[name] = content
+    return seeds
 
 
 def main():
@@ -587,13 +593,15 @@ def main():
         "packets": packets_vectors(),
         "control": control_vectors(),
     }
-    files = {HERE / f"{name}.json": (json.dumps(content, indent=1) + "\n").encode() for name, content in vectors.items()}
+    files = {}
+    for name, content in vectors.items():
+        files[HERE / f"{name}.json"] = (json.dumps(content, indent=1) + "\n").encode()
     for harness, name in (("packet", "packets"), ("packet", "proofs"), ("control", "control")):
         folder = HERE.parent / "corpus" / harness
         files |= {folder / f"{name}_{seed}": content for seed, content in corpus(vectors[name]).items()}
     differing = []
     for path, content in files.items():
-        if sys.argv[1:] == ["--check"]:
+        if CHECK:
             if not path.exists() or path.read_bytes() != content:
                 differing.append(path.name)
         else:
@@ -601,6 +609,8 @@ def main():
             path.write_bytes(content)
     if differing:
         sys.exit("these files differ from what generate.py writes: " + ", ".join(differing))
+    count = sum(len(group) for groups in vectors.values() for group in groups.values())
+    print(f"{count} vectors agree" if CHECK else f"{count} vectors written")
 
 
 if __name__ == "__main__":

@@ -99,6 +99,21 @@ fn packets_of_the_other_implementation_parse_to_its_fields_and_are_emitted_as_it
 }
 
 #[test]
+fn the_example_of_the_document_is_the_first_vector() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/wire-format.md");
+    let document = fs::read_to_string(document).unwrap();
+    let (_, block) = document.split_once("```\n").unwrap();
+    let (block, _) = block.split_once("```").unwrap();
+    let is_byte = |word: &&str| word.len() == 2 && u8::from_str_radix(word, 16).is_ok();
+    let hex = block
+        .lines()
+        .flat_map(|line| line.split(' ').take_while(is_byte));
+    let vectors = load("packets");
+    let first = &list(&vectors, "good")[0];
+    assert_eq!(hex.collect::<String>(), text(first, "bytes"));
+}
+
+#[test]
 fn malformed_packets_fail_with_the_error_that_the_vector_names() {
     for vector in list(&load("packets"), "malformed") {
         let bytes = bytes(vector, "bytes");

@@ -60,7 +60,7 @@ impl Engine {
             payee_key,
         } = setup;
         let local = identity.node_id();
-        let key = QuoteKey::derive(&identity.secret_bytes());
+        let key = QuoteKey::derive(&identity.secret_bytes()).on(config.network);
         let price = match config.mode {
             MeshMode::PaymentGated => config.price(),
             MeshMode::BitcoinOnly | MeshMode::Open => Price::FREE,

@@ -1,0 +1,51 @@
+//! Carrying one paid packet of 1,200 bytes on credit, in process, beside the hashes that it cannot do without.
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use mesh_manager::Step;
+use mesh_protocol::PacketView;
+use mesh_types::Msat;
+use std::hint::black_box;
+use support::{RELAY_PRICE, START, compose, data, engine, gated, id, open, payment};
+
+fn carry(criterion: &mut Criterion) {
+    let source = engine(1, open(), &[2]);
+    let relay = engine(2, gated(RELAY_PRICE), &[1, 3]);
+    let deposit = || payment(2, id(1), Msat::from_msat(16_000_000_000));
+    relay.accounts().deposit(deposit()).unwrap();
+    let make = || {
+        compose(
+            &source,
+            data(&[1, 2, 3], &[7; 1_200], Msat::from_msat(10_000)),
+            START,
+        )
+        .bytes
+    };
+    let mut group = criterion.benchmark_group("carry a paid 1,200-byte packet");
+    group.bench_function("ours", |bencher| {
+        bencher.iter_batched(
+            || {
+                if relay.accounts().credit(&id(1)) < Msat::from_msat(1_000_000_000) {
+                    relay.accounts().deposit(deposit()).unwrap();
+                }
+                make()
+            },
+            |bytes| match relay.receive(&id(1), &bytes, START) {
+                Ok(Step::Forward { ticket, .. }) => ticket.carried(),
+                other => panic!("{other:?}"),
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("floor: its body digest", |bencher| {
+        let bytes = make();
+        let packet = PacketView::parse(&bytes).unwrap();
+        bencher.iter(|| black_box(&packet).body_digest());
+    });
+    group.finish();
+}
+
+criterion_group!(benches, carry);
+criterion_main!(benches);

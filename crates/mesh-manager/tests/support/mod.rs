@@ -1,0 +1,384 @@
+//! Whole nodes without sockets: real keys, real packets, real BOLT11 invoices; links are queues, money is a table.
+#![allow(dead_code, reason = "each test file uses its own part of it")]
+
+use async_trait::async_trait;
+use bitcoin::hashes::{Hash, sha256};
+use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret};
+use mesh_manager::{Composed, Draft, Engine, EngineSetup, MeshManager};
+use mesh_protocol::IdentityKey;
+use mesh_types::*;
+use secp256k1::{PublicKey, Secp256k1, SecretKey};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+pub const START: UnixTime = UnixTime::from_secs(1_790_000_000);
+pub const RELAY_PRICE: Msat = Msat::from_msat(3_000);
+pub const DESTINATION_PRICE: Msat = Msat::from_msat(6_000);
+
+pub fn identity(seed: u8) -> IdentityKey {
+    IdentityKey::from_secret_bytes([seed; 32]).unwrap()
+}
+
+pub fn id(seed: u8) -> NodeId {
+    identity(seed).node_id()
+}
+
+pub fn gated(price: Msat) -> MeshConfig {
+    MeshConfig {
+        mode: MeshMode::PaymentGated,
+        network: Network::Regtest,
+        price_per_packet_msat: price.to_msat(),
+        price_per_kib_msat: 0,
+        ..MeshConfig::default()
+    }
+}
+
+pub fn open() -> MeshConfig {
+    MeshConfig {
+        mode: MeshMode::Open,
+        ..gated(Msat::ZERO)
+    }
+}
+
+/// The decision of the node `seed`, with links to the nodes `peers`.
+pub fn engine(seed: u8, config: MeshConfig, peers: &[u8]) -> Engine {
+    let setup = EngineSetup {
+        identity: identity(seed),
+        config,
+        payee_key: None,
+    };
+    let engine = Engine::new(setup, START);
+    for peer in peers {
+        engine
+            .routes()
+            .add_direct_peer(id(*peer), format!("node-{peer}"));
+    }
+    engine
+}
+
+pub fn route(seeds: &[u8]) -> Route {
+    Route::new(seeds.iter().map(|seed| id(*seed)).collect()).unwrap()
+}
+
+/// A data packet without anything special about it.
+pub fn data(seeds: &[u8], payload: &[u8], fee: Msat) -> Draft {
+    Draft {
+        route: route(seeds),
+        kind: PacketKind::Data,
+        payload: payload.to_vec(),
+        fee,
+        proof: None,
+        is_sealed: false,
+        wants_receipt: false,
+    }
+}
+
+pub fn compose(source: &Engine, draft: Draft, now: UnixTime) -> Composed {
+    source.compose(draft, [7; 24], now).unwrap()
+}
+
+/// One whole Bitcoin message: a `ping` on mainnet.
+pub fn bitcoin_ping(nonce: u64) -> Vec<u8> {
+    let payload = nonce.to_le_bytes();
+    let checksum = sha256::Hash::hash(sha256::Hash::hash(&payload).as_ref());
+    let mut message = vec![0xf9, 0xbe, 0xb4, 0xd9];
+    message.extend(*b"ping\0\0\0\0\0\0\0\0");
+    message.extend(8_u32.to_le_bytes());
+    message.extend(&checksum.as_byte_array()[..4]);
+    message.extend(payload);
+    message
+}
+
+/// A wallet that signs real invoices, and pays those of the wallets that share its table.
+#[derive(Clone)]
+pub struct TableWallet {
+    key: SecretKey,
+    table: Arc<Mutex<HashMap<[u8; 32], [u8; 32]>>>,
+    pub paid: Arc<Mutex<Vec<String>>>,
+}
+
+impl TableWallet {
+    pub fn new(seed: u8) -> Self {
+        Self {
+            key: SecretKey::from_slice(&[seed; 32]).unwrap(),
+            table: Arc::default(),
+            paid: Arc::default(),
+        }
+    }
+
+    /// Another wallet with the same table.
+    pub fn beside(&self, seed: u8) -> Self {
+        Self {
+            table: Arc::clone(&self.table),
+            ..Self::new(seed)
+        }
+    }
+
+    pub fn issue(&self, request: &InvoiceRequest, now: UnixTime) -> String {
+        let secp = Secp256k1::new();
+        let hash = sha256::Hash::hash(&request.preimage);
+        self.table
+            .lock()
+            .unwrap()
+            .insert(hash.to_byte_array(), request.preimage);
+        InvoiceBuilder::new(Currency::Regtest)
+            .description(request.description.clone())
+            .amount_milli_satoshis(request.amount.to_msat())
+            .payment_hash(hash)
+            .payment_secret(PaymentSecret([9; 32]))
+            .duration_since_epoch(Duration::from_secs(now.to_secs()))
+            .expiry_time(request.expiry)
+            .min_final_cltv_expiry_delta(18)
+            .build_signed(|digest| secp.sign_ecdsa_recoverable(digest, &self.key))
+            .unwrap()
+            .to_string()
+    }
+
+    pub fn preimage_of(&self, invoice: &str) -> [u8; 32] {
+        let invoice: lightning_invoice::Bolt11Invoice = invoice.parse().unwrap();
+        self.table.lock().unwrap()[invoice.payment_hash().as_byte_array()]
+    }
+}
+
+/// What the payer of `invoice` shows.
+pub fn proof(invoice: &str, preimage: [u8; 32]) -> PaymentProof {
+    let parsed: lightning_invoice::Bolt11Invoice = invoice.parse().unwrap();
+    PaymentProof::Lightning {
+        invoice: invoice.to_owned(),
+        preimage,
+        amount_msats: parsed.amount_milli_satoshis().unwrap(),
+        timestamp: parsed.duration_since_epoch().as_secs(),
+        expires_at: parsed.expires_at().unwrap().as_secs(),
+    }
+}
+
+/// A clock that tests move.
+#[derive(Clone)]
+pub struct ManualClock(Arc<AtomicU64>);
+
+impl ManualClock {
+    pub fn start() -> Self {
+        Self(Arc::new(AtomicU64::new(START.to_millis())))
+    }
+
+    pub fn advance(&self, by: Duration) {
+        self.0.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> UnixTime {
+        UnixTime::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+type Queue = mpsc::UnboundedSender<(NodeId, Vec<u8>)>;
+
+/// The links between all nodes of a test.
+#[derive(Clone, Default)]
+pub struct Wires {
+    queues: Arc<Mutex<HashMap<String, Queue>>>,
+    /// Every packet that went over a link.
+    pub log: Arc<Mutex<Vec<(NodeId, String, Vec<u8>)>>>,
+    /// While set, every link's queue is full.
+    pub are_full: Arc<AtomicBool>,
+}
+
+/// What a node's mesh sees of the node.
+pub struct WiredNode {
+    pub id: NodeId,
+    pub wires: Wires,
+    pub clock: ManualClock,
+    pub wallet: Option<Arc<dyn LightningNode>>,
+    pub events: Mutex<Vec<MeshEvent>>,
+}
+
+impl Clock for WiredNode {
+    fn now(&self) -> UnixTime {
+        self.clock.now()
+    }
+}
+
+#[async_trait]
+impl NodeAPI for WiredNode {
+    fn get_node_id(&self) -> NodeId {
+        self.id
+    }
+
+    async fn send_mesh_packet_to_peer(&self, to: String, bytes: Vec<u8>) -> Result<(), MeshError> {
+        if self.wires.are_full.load(Ordering::SeqCst) {
+            return Err(MeshError::Busy("the link's queue is full".to_owned()));
+        }
+        let queue = self.wires.queues.lock().unwrap().get(&to).cloned();
+        let queue = queue.ok_or_else(|| MeshError::NetworkError(format!("no link to {to}")))?;
+        self.wires
+            .log
+            .lock()
+            .unwrap()
+            .push((self.id, to, bytes.clone()));
+        queue
+            .send((self.id, bytes))
+            .map_err(|_| MeshError::NetworkError("link down".to_owned()))
+    }
+
+    async fn publish_event(&self, event: MeshEvent) -> Result<(), MeshError> {
+        self.events.lock().unwrap().push(event);
+        Ok(())
+    }
+
+    fn lightning(&self) -> Option<Arc<dyn LightningNode>> {
+        self.wallet.clone()
+    }
+}
+
+/// A [`TableWallet`] as a node's back end.
+pub struct Backend {
+    pub wallet: TableWallet,
+    pub clock: ManualClock,
+}
+
+#[async_trait]
+impl LightningNode for Backend {
+    async fn info(&self) -> Result<LightningInfo, LightningError> {
+        let key = PublicKey::from_secret_key(&Secp256k1::new(), &self.wallet.key);
+        Ok(LightningInfo {
+            payee_key: key.serialize(),
+            network: Network::Regtest,
+        })
+    }
+
+    async fn create_invoice(&self, request: InvoiceRequest) -> Result<String, LightningError> {
+        Ok(self.wallet.issue(&request, self.clock.now()))
+    }
+
+    async fn pay_invoice(&self, invoice: &str, _max_fee: Msat) -> Result<[u8; 32], LightningError> {
+        self.wallet.paid.lock().unwrap().push(invoice.to_owned());
+        Ok(self.wallet.preimage_of(invoice))
+    }
+}
+
+/// One node of a test mesh.
+pub struct TestNode {
+    pub mesh: MeshManager,
+    pub api: Arc<WiredNode>,
+    pub wallet: TableWallet,
+}
+
+/// A chain of nodes `1 - 2 - … - n`, each linked with its neighbours, knowing the whole chain.
+pub struct Chain {
+    pub nodes: Vec<TestNode>,
+    pub wires: Wires,
+    pub clock: ManualClock,
+}
+
+impl Chain {
+    pub async fn of(configs: Vec<MeshConfig>) -> Self {
+        Self::with_claims(configs, || Arc::new(mesh_replay::ClaimSet::new(1_000))).await
+    }
+
+    pub async fn with_claims(
+        configs: Vec<MeshConfig>,
+        claims: impl Fn() -> Arc<dyn ClaimStore>,
+    ) -> Self {
+        let (wires, clock, bank) = (
+            Wires::default(),
+            ManualClock::start(),
+            TableWallet::new(200),
+        );
+        let count = configs.len() as u8;
+        let mut nodes = Vec::new();
+        for (config, seed) in configs.into_iter().zip(1..) {
+            let wallet = bank.beside(100 + seed);
+            let backend = Backend {
+                wallet: wallet.clone(),
+                clock: clock.clone(),
+            };
+            let api = Arc::new(WiredNode {
+                id: id(seed),
+                wires: wires.clone(),
+                clock: clock.clone(),
+                wallet: Some(Arc::new(backend)),
+                events: Mutex::default(),
+            });
+            let node_api = Arc::clone(&api) as Arc<dyn NodeAPI>;
+            let mesh = MeshManager::start(config, identity(seed), node_api, claims())
+                .await
+                .unwrap();
+            for link in 1..count {
+                mesh.engine()
+                    .routes()
+                    .add_link(id(link), id(link + 1))
+                    .unwrap();
+            }
+            for peer in [seed.wrapping_sub(1), seed + 1] {
+                if (1..=count).contains(&peer) {
+                    mesh.handle_event(NodeEvent::PeerConnected {
+                        peer_addr: format!("node-{peer}"),
+                        peer_node_id: Some(id(peer)),
+                    });
+                }
+            }
+            let (queue, mut arrivals) = mpsc::unbounded_channel::<(NodeId, Vec<u8>)>();
+            wires
+                .queues
+                .lock()
+                .unwrap()
+                .insert(format!("node-{seed}"), queue);
+            let receiver = mesh.clone();
+            tokio::spawn(async move {
+                while let Some((from, bytes)) = arrivals.recv().await {
+                    let receiver = receiver.clone();
+                    tokio::spawn(async move { receiver.receive(from, bytes).await });
+                }
+            });
+            nodes.push(TestNode { mesh, api, wallet });
+        }
+        Self {
+            nodes,
+            wires,
+            clock,
+        }
+    }
+
+    pub fn mesh(&self, index: usize) -> &MeshManager {
+        &self.nodes[index].mesh
+    }
+}
+
+/// Deposits = credit + reserved + earned.
+pub fn assert_books_balance(mesh: &MeshManager) {
+    let totals = mesh.engine().accounts().totals();
+    assert_eq!(
+        totals.deposited,
+        totals.credit + totals.reserved + totals.earned
+    );
+}
+
+/// A verified payment of `amount` to the node `payee` for the credit of `payer`, by a real proof.
+pub fn payment(payee: u8, payer: NodeId, amount: Msat) -> mesh_payment::VerifiedPayment {
+    let key = mesh_payment::QuoteKey::derive(&identity(payee).secret_bytes()).on(Network::Regtest);
+    let quoter = mesh_payment::Quoter {
+        payee: id(payee),
+        key: key.clone(),
+        lifetime: Duration::from_secs(600),
+        price_epoch: 0,
+    };
+    let issued = quoter.quote(payer, amount, [5; 16], START).unwrap();
+    let invoice = TableWallet::new(payee).issue(&issued.request, START);
+    let verifier = mesh_payment::Verifier {
+        node_id: id(payee),
+        network: Network::Regtest,
+        quote_key: Some(key),
+        payee_key: None,
+    };
+    verifier
+        .verify(&proof(&invoice, issued.request.preimage), START)
+        .unwrap()
+}

@@ -135,12 +135,10 @@ impl<'a> BitcoinFrame<'a> {
     /// # Errors
     /// What [`BitcoinHeader::parse`] says, [`NotBitcoin::Extent`] or [`NotBitcoin::Checksum`].
     pub fn parse(message: &'a [u8]) -> Result<Self, NotBitcoin> {
-        let (head, payload) = message
-            .split_first_chunk()
-            .ok_or(NotBitcoin::Extent {
-                present: message.len(),
-                expected: BITCOIN_HEADER_LEN,
-            })?;
+        let (head, payload) = message.split_first_chunk().ok_or(NotBitcoin::Extent {
+            present: message.len(),
+            expected: BITCOIN_HEADER_LEN,
+        })?;
         let header = BitcoinHeader::parse(head)?;
         let expected = header.message_len();
         if message.len() != expected {

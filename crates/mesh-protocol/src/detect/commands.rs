@@ -118,11 +118,7 @@ const fn decoded(
 }
 
 const fn governance(name: &'static str) -> Command {
-    command(
-        name,
-        0..=limits::MAX_GOVERNANCE_PAYLOAD,
-        Body::Governance,
-    )
+    command(name, 0..=limits::MAX_GOVERNANCE_PAYLOAD, Body::Governance)
 }
 
 #[expect(
@@ -161,7 +157,10 @@ const fn separating_multiplier() -> u64 {
     while !separates(multiplier) {
         multiplier = multiplier.wrapping_mul(0x5851_f42d_4c95_7f2d) | 1;
         tries += 1;
-        assert!(tries < 1_000, "two commands share a name, or the index is too small");
+        assert!(
+            tries < 1_000,
+            "two commands share a name, or the index is too small"
+        );
     }
     multiplier
 }

@@ -172,7 +172,11 @@ pub(super) fn judge(total_len: usize, seen: &[u8]) -> Detection {
 impl Message {
     fn find(extension: u16, kind: u8) -> Option<&'static Self> {
         let number = extension & !CHANNEL_BIT;
-        let refused = if extension & CHANNEL_BIT == 0 { Yes } else { No };
+        let refused = if extension & CHANNEL_BIT == 0 {
+            Yes
+        } else {
+            No
+        };
         MESSAGES.iter().find(|message| {
             message.extension == number && message.kind == kind && message.channel != refused
         })
@@ -180,10 +184,16 @@ impl Message {
 
     /// Says whether the fields can take `length` bytes together.
     fn can_have(&self, length: u32) -> bool {
-        let (least, most) = self.fields.iter().fold((0_u32, 0_u32), |(least, most), field| {
-            let (field_least, field_most) = field.lengths();
-            (least.saturating_add(field_least), most.saturating_add(field_most))
-        });
+        let (least, most) = self
+            .fields
+            .iter()
+            .fold((0_u32, 0_u32), |(least, most), field| {
+                let (field_least, field_most) = field.lengths();
+                (
+                    least.saturating_add(field_least),
+                    most.saturating_add(field_most),
+                )
+            });
         (least..=most.min(limits::MAX_STRATUM_PAYLOAD)).contains(&length)
     }
 

@@ -132,40 +132,48 @@ impl Invoice {
 
     /// Says whether `key` has signed it.
     ///
-    /// One verification, where BOLT11 readers usually recover: when the expected key is known, a signature that
-    /// verifies under it is one that recovers to it. High-S forms are accepted as recovery accepts them.
+    /// One verification, where BOLT11 readers usually recover: it is cheaper, and says the same when the expected key
+    /// is known. The recovery id, which serves only those who do not know the key, is not looked at. A high-S form is
+    /// accepted as recovery accepts it, unless the invoice names its payee (field `n`): then BOLT11 has the reader
+    /// verify, and wants the low form.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
-        let named = self.signed.raw_invoice().payee_pub_key();
-        if named.is_some_and(|named| named.0 != *key) {
-            return false;
-        }
         let mut signature = self.signed.signature().0.to_standard();
-        signature.normalize_s();
+        match self.signed.raw_invoice().payee_pub_key() {
+            Some(named) if named.0 != *key => return false,
+            Some(_) => {}
+            None => signature.normalize_s(),
+        }
         let digest = Message::from_digest(*self.signed.signable_hash());
         SECP.verify_ecdsa(&digest, &signature, key).is_ok()
     }
 }
 
-/// Checks that the payment hash, the payment secret and the description stand there once each.
+/// Checks that what a payment hangs on is named once: payment hash, secret, description and features, and at most
+/// once the payee and the expiry. Readers may differ in which of two they take.
 fn check_counts<'a>(fields: impl Iterator<Item = &'a TaggedField>) -> Result<(), InvoiceError> {
     let (mut hashes, mut secrets, mut descriptions, mut features) = (0, 0, 0, 0);
+    let (mut payees, mut expiries) = (0, 0);
     for field in fields {
         let count: &mut usize = match field {
             TaggedField::PaymentHash(_) => &mut hashes,
             TaggedField::PaymentSecret(_) => &mut secrets,
             TaggedField::Description(_) | TaggedField::DescriptionHash(_) => &mut descriptions,
             TaggedField::Features(_) => &mut features,
+            TaggedField::PayeePubKey(_) => &mut payees,
+            TaggedField::ExpiryTime(_) => &mut expiries,
             _ => continue,
         };
         *count = count.saturating_add(1);
     }
-    for (field, found) in [
-        ("p", hashes),
-        ("s", secrets),
-        ("d or h", descriptions),
-        ("9", features),
+    for (field, found, least) in [
+        ("p", hashes, 1),
+        ("s", secrets, 1),
+        ("d or h", descriptions, 1),
+        ("9", features, 1),
+        ("n", payees, 0),
+        ("x", expiries, 0),
     ] {
-        if found != 1 {
+        if found < least || found > 1 {
             return Err(InvoiceError::FieldCount { field, found });
         }
     }

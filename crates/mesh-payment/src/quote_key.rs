@@ -1,5 +1,6 @@
 use crate::Quote;
 use hmac::{Hmac, Mac};
+use mesh_types::Network;
 use sha2::Sha256;
 use std::fmt;
 use subtle::ConstantTimeEq;
@@ -18,6 +19,20 @@ impl QuoteKey {
         Self(Zeroizing::new(hmac(
             identity_secret,
             &[b"blvm-mesh/1/quote-key"],
+        )))
+    }
+
+    /// The key for one network, one way: a quote that was paid with a test network's coins is none on any other.
+    ///
+    /// # Security
+    /// Nothing else binds a quote to its network: whoever holds a preimage can write its invoice anew under another
+    /// prefix. A node whose identity serves on more than one network quotes and verifies with `derive(…).on(network)`.
+    #[must_use]
+    pub fn on(&self, network: Network) -> Self {
+        let label = network.as_str().as_bytes();
+        Self(Zeroizing::new(hmac(
+            &self.0,
+            &[b"blvm-mesh/1/network/", label],
         )))
     }
 

@@ -38,6 +38,12 @@ struct Account {
     reserved: Msat,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settlement {
+    Earned,
+    GivenBack,
+}
+
 /// Credit set aside for one packet, until it was carried or was not.
 ///
 /// It cannot be copied: what was reserved is either committed or released, once.
@@ -131,10 +137,7 @@ impl Accounts {
         let mut shard = self.shard(&payer).lock();
         let account = match shard.accounts.entry(payer) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(_) if self.open.fetch_add(1, Ordering::Relaxed) >= self.limit => {
-                self.open.fetch_sub(1, Ordering::Relaxed);
-                return Err((AccountError::Full, payment));
-            }
+            Entry::Vacant(_) if !self.take_place() => return Err((AccountError::Full, payment)),
             Entry::Vacant(entry) => entry.insert(Account::default()),
         };
         match account.with_deposit(amount) {
@@ -177,15 +180,12 @@ impl Accounts {
 
     /// Turns a reservation into earnings: its packet was carried.
     pub fn commit(&self, reservation: Reservation) {
-        self.settle(reservation, |shard, amount| {
-            shard.earned = shard.earned.saturating_add(amount.to_msat().into());
-            Msat::ZERO
-        });
+        self.settle(reservation, Settlement::Earned);
     }
 
     /// Gives a reservation back to its payer: its packet was not carried.
     pub fn release(&self, reservation: Reservation) {
-        self.settle(reservation, |_, amount| amount);
+        self.settle(reservation, Settlement::GivenBack);
     }
 
     /// What `payer` can spend.
@@ -232,24 +232,38 @@ impl Accounts {
         totals
     }
 
-    /// Takes a reservation off its account; `book` says how much of it goes back to the payer.
-    fn settle(&self, reservation: Reservation, book: impl FnOnce(&mut Shard, Msat) -> Msat) {
+    /// Takes a reservation off its account, and an account with nothing left off the books.
+    fn settle(&self, reservation: Reservation, settlement: Settlement) {
         let Reservation { payer, amount } = reservation;
-        if amount == Msat::ZERO {
-            return;
-        }
         let mut shard = self.shard(&payer).lock();
-        let back = book(&mut shard, amount);
-        if let Entry::Occupied(mut entry) = shard.accounts.entry(payer) {
-            let account = entry.get_mut();
-            account.reserved = account.reserved.saturating_sub(amount);
-            // It fits: the reservation was taken from this balance, and deposits leave room for what is reserved.
-            account.available = account.available.checked_add(back).unwrap_or(Msat::MAX);
-            if account.available == Msat::ZERO && account.reserved == Msat::ZERO {
-                entry.remove();
-                self.open.fetch_sub(1, Ordering::Relaxed);
-            }
+        let Some(account) = shard.accounts.get_mut(&payer) else {
+            return;
+        };
+        // What these books never reserved moves nothing in them.
+        let Some(reserved) = account.reserved.checked_sub(amount) else {
+            return;
+        };
+        account.reserved = reserved;
+        if settlement == Settlement::GivenBack {
+            // It fits: deposits leave room for what is reserved.
+            account.available = account.available.checked_add(amount).unwrap_or(Msat::MAX);
         }
+        if account.available == Msat::ZERO && reserved == Msat::ZERO {
+            shard.accounts.remove(&payer);
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        if settlement == Settlement::Earned {
+            shard.earned = shard.earned.saturating_add(amount.to_msat().into());
+        }
+    }
+
+    /// Counts one account more, unless there are as many as there may be.
+    fn take_place(&self) -> bool {
+        self.open
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+                open.checked_add(1).filter(|open| *open <= self.limit)
+            })
+            .is_ok()
     }
 
     fn shard(&self, payer: &NodeId) -> &Mutex<Shard> {

@@ -1,5 +1,11 @@
 //! Carrying one paid packet of 1,200 bytes on credit, in process, beside the hashes that it cannot do without.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a bench stops where something is not as it expects"
+)]
+
 #[path = "../tests/support/mod.rs"]
 mod support;
 

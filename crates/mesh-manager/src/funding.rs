@@ -5,6 +5,19 @@ use mesh_types::{MeshError, Msat, NodeId, Price, ProofForHop, Route};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
+/// What a node of a route answers to a request for a quote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quoted {
+    /// The node.
+    pub by: NodeId,
+    /// What it asks for carrying packets.
+    pub price: Price,
+    /// What this node can already spend there.
+    pub credit: Msat,
+    /// What buys the amount that was asked for; `None` when nothing was, or the node can issue no invoice now.
+    pub invoice: Option<String>,
+}
+
 /// What it took to make a route carry a packet.
 #[derive(Debug)]
 pub(crate) struct Funding {
@@ -95,13 +108,13 @@ impl MeshManager {
         position: usize,
         timeout: Duration,
     ) -> Result<Terms, MeshError> {
-        let request = ControlMessage::QuoteRequest { amount: Msat::ZERO };
-        let (node, answer) = self.ask(route, position, &request, None, timeout).await?;
-        let ControlMessage::Quote { price, credit, .. } = answer else {
-            return Err(unexpected(node, &answer));
-        };
+        let Quoted {
+            by, price, credit, ..
+        } = self
+            .request_quote(route, position, Msat::ZERO, timeout)
+            .await?;
         // A table that is full keeps the price it has; the fee is worked out from what was answered.
-        let _ = self.engine().routes().set_price(node, price);
+        let _ = self.engine().routes().set_price(by, price);
         Ok(Terms {
             position,
             price,
@@ -118,17 +131,11 @@ impl MeshManager {
         limit: Msat,
         timeout: Duration,
     ) -> Result<(Msat, ProofForHop), MeshError> {
-        let request = ControlMessage::QuoteRequest { amount };
-        let (node, answer) = self.ask(route, position, &request, None, timeout).await?;
-        let ControlMessage::Quote {
-            invoice: Some(invoice),
-            ..
-        } = answer
-        else {
-            return Err(MeshError::PaymentVerificationFailed(format!(
-                "{node} quotes no invoice now"
-            )));
-        };
+        let quoted = self.request_quote(route, position, amount, timeout).await?;
+        let node = quoted.by;
+        let invoice = quoted.invoice.ok_or_else(|| {
+            MeshError::PaymentVerificationFailed(format!("{node} quotes no invoice now"))
+        })?;
         let paid = self.pay(node, &invoice, limit).await?;
         let hop =
             u8::try_from(position).map_err(|error| MeshError::RoutingError(error.to_string()))?;
@@ -139,6 +146,37 @@ impl MeshManager {
                 proof: paid.proof,
             },
         ))
+    }
+
+    /// Asks the node at `position` of the route for its price, and for an invoice over `amount` unless that is nothing.
+    ///
+    /// The request travels as a control packet, free of charge.
+    ///
+    /// # Errors
+    /// When the node refuses it or does not answer.
+    pub async fn request_quote(
+        &self,
+        route: &Route,
+        position: usize,
+        amount: Msat,
+        timeout: Duration,
+    ) -> Result<Quoted, MeshError> {
+        let request = ControlMessage::QuoteRequest { amount };
+        let (by, answer) = self.ask(route, position, &request, None, timeout).await?;
+        match answer {
+            ControlMessage::Quote {
+                price,
+                credit,
+                invoice,
+                ..
+            } => Ok(Quoted {
+                by,
+                price,
+                credit,
+                invoice,
+            }),
+            other => Err(unexpected(by, &other)),
+        }
     }
 
     /// Shows a proof to the node that it pays, and answers with the credit there.

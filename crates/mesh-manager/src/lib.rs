@@ -33,6 +33,7 @@ pub use clock::SystemClock;
 pub use compose::{ComposeError, Composed, Draft};
 pub use delivery::{Delivery, INBOX_PACKETS};
 pub use engine::{Engine, EngineSetup};
+pub use funding::Quoted;
 pub use identity::{IdentityError, load_or_create_identity};
 pub use journey::{Answer, ClaimedAt, PendingClaim, Step};
 pub use manager::MeshManager;

@@ -1,5 +1,12 @@
 //! The decision about one packet, without any shell round it.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test stops where something is not as it expects"
+)]
+
 mod support;
 
 use mesh_manager::{Engine, PendingClaim, Refusal, RefusalReason, Refused, Step};

@@ -1,5 +1,11 @@
 //! Whole meshes: real packets and invoices between managers, queues instead of sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test stops where something is not as it expects"
+)]
+
 mod support;
 
 use async_trait::async_trait;

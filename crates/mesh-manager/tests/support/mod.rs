@@ -1,5 +1,10 @@
 //! Whole nodes without sockets: real keys, real packets, real BOLT11 invoices; links are queues, money is a table.
 #![allow(dead_code, reason = "each test file uses its own part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it expects"
+)]
 
 use async_trait::async_trait;
 use bitcoin::hashes::{Hash, sha256};
@@ -18,19 +23,19 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-pub const START: UnixTime = UnixTime::from_secs(1_790_000_000);
-pub const RELAY_PRICE: Msat = Msat::from_msat(3_000);
-pub const DESTINATION_PRICE: Msat = Msat::from_msat(6_000);
+pub(crate) const START: UnixTime = UnixTime::from_secs(1_790_000_000);
+pub(crate) const RELAY_PRICE: Msat = Msat::from_msat(3_000);
+pub(crate) const DESTINATION_PRICE: Msat = Msat::from_msat(6_000);
 
-pub fn identity(seed: u8) -> IdentityKey {
+pub(crate) fn identity(seed: u8) -> IdentityKey {
     IdentityKey::from_secret_bytes([seed; 32]).unwrap()
 }
 
-pub fn id(seed: u8) -> NodeId {
+pub(crate) fn id(seed: u8) -> NodeId {
     identity(seed).node_id()
 }
 
-pub fn gated(price: Msat) -> MeshConfig {
+pub(crate) fn gated(price: Msat) -> MeshConfig {
     MeshConfig {
         mode: MeshMode::PaymentGated,
         network: Network::Regtest,
@@ -40,7 +45,7 @@ pub fn gated(price: Msat) -> MeshConfig {
     }
 }
 
-pub fn open() -> MeshConfig {
+pub(crate) fn open() -> MeshConfig {
     MeshConfig {
         mode: MeshMode::Open,
         ..gated(Msat::ZERO)
@@ -48,7 +53,7 @@ pub fn open() -> MeshConfig {
 }
 
 /// The decision of the node `seed`, with links to the nodes `peers`.
-pub fn engine(seed: u8, config: MeshConfig, peers: &[u8]) -> Engine {
+pub(crate) fn engine(seed: u8, config: MeshConfig, peers: &[u8]) -> Engine {
     let setup = EngineSetup {
         identity: identity(seed),
         config,
@@ -63,12 +68,12 @@ pub fn engine(seed: u8, config: MeshConfig, peers: &[u8]) -> Engine {
     engine
 }
 
-pub fn route(seeds: &[u8]) -> Route {
+pub(crate) fn route(seeds: &[u8]) -> Route {
     Route::new(seeds.iter().map(|seed| id(*seed)).collect()).unwrap()
 }
 
 /// A data packet without anything special about it.
-pub fn data(seeds: &[u8], payload: &[u8], fee: Msat) -> Draft {
+pub(crate) fn data(seeds: &[u8], payload: &[u8], fee: Msat) -> Draft {
     Draft {
         route: route(seeds),
         kind: PacketKind::Data,
@@ -80,12 +85,12 @@ pub fn data(seeds: &[u8], payload: &[u8], fee: Msat) -> Draft {
     }
 }
 
-pub fn compose(source: &Engine, draft: Draft, now: UnixTime) -> Composed {
+pub(crate) fn compose(source: &Engine, draft: Draft, now: UnixTime) -> Composed {
     source.compose(draft, [7; 24], now).unwrap()
 }
 
 /// One whole Bitcoin message: a `ping` on mainnet.
-pub fn bitcoin_ping(nonce: u64) -> Vec<u8> {
+pub(crate) fn bitcoin_ping(nonce: u64) -> Vec<u8> {
     let payload = nonce.to_le_bytes();
     let checksum = sha256::Hash::hash(sha256::Hash::hash(&payload).as_ref());
     let mut message = vec![0xf9, 0xbe, 0xb4, 0xd9];
@@ -98,14 +103,14 @@ pub fn bitcoin_ping(nonce: u64) -> Vec<u8> {
 
 /// A wallet that signs real invoices, and pays those of the wallets that share its table.
 #[derive(Clone)]
-pub struct TableWallet {
+pub(crate) struct TableWallet {
     key: SecretKey,
     table: Arc<Mutex<HashMap<[u8; 32], [u8; 32]>>>,
-    pub paid: Arc<Mutex<Vec<String>>>,
+    pub(crate) paid: Arc<Mutex<Vec<String>>>,
 }
 
 impl TableWallet {
-    pub fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         Self {
             key: SecretKey::from_slice(&[seed; 32]).unwrap(),
             table: Arc::default(),
@@ -114,14 +119,14 @@ impl TableWallet {
     }
 
     /// Another wallet with the same table.
-    pub fn beside(&self, seed: u8) -> Self {
+    pub(crate) fn beside(&self, seed: u8) -> Self {
         Self {
             table: Arc::clone(&self.table),
             ..Self::new(seed)
         }
     }
 
-    pub fn issue(&self, request: &InvoiceRequest, now: UnixTime) -> String {
+    pub(crate) fn issue(&self, request: &InvoiceRequest, now: UnixTime) -> String {
         let secp = Secp256k1::new();
         let hash = sha256::Hash::hash(&request.preimage);
         self.table
@@ -141,14 +146,14 @@ impl TableWallet {
             .to_string()
     }
 
-    pub fn preimage_of(&self, invoice: &str) -> [u8; 32] {
+    pub(crate) fn preimage_of(&self, invoice: &str) -> [u8; 32] {
         let invoice: lightning_invoice::Bolt11Invoice = invoice.parse().unwrap();
         self.table.lock().unwrap()[invoice.payment_hash().as_byte_array()]
     }
 }
 
 /// What the payer of `invoice` shows.
-pub fn proof(invoice: &str, preimage: [u8; 32]) -> PaymentProof {
+pub(crate) fn proof(invoice: &str, preimage: [u8; 32]) -> PaymentProof {
     let parsed: lightning_invoice::Bolt11Invoice = invoice.parse().unwrap();
     PaymentProof::Lightning {
         invoice: invoice.to_owned(),
@@ -161,14 +166,14 @@ pub fn proof(invoice: &str, preimage: [u8; 32]) -> PaymentProof {
 
 /// A clock that tests move.
 #[derive(Clone)]
-pub struct ManualClock(Arc<AtomicU64>);
+pub(crate) struct ManualClock(Arc<AtomicU64>);
 
 impl ManualClock {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self(Arc::new(AtomicU64::new(START.to_millis())))
     }
 
-    pub fn advance(&self, by: Duration) {
+    pub(crate) fn advance(&self, by: Duration) {
         self.0.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
     }
 }
@@ -179,25 +184,27 @@ impl Clock for ManualClock {
     }
 }
 
+/// A packet with its sender and the address that it went to.
+pub(crate) type OnTheWire = (NodeId, String, Vec<u8>);
 type Queue = mpsc::UnboundedSender<(NodeId, Vec<u8>)>;
 
 /// The links between all nodes of a test.
 #[derive(Clone, Default)]
-pub struct Wires {
+pub(crate) struct Wires {
     queues: Arc<Mutex<HashMap<String, Queue>>>,
     /// Every packet that went over a link.
-    pub log: Arc<Mutex<Vec<(NodeId, String, Vec<u8>)>>>,
+    pub(crate) log: Arc<Mutex<Vec<OnTheWire>>>,
     /// While set, every link's queue is full.
-    pub are_full: Arc<AtomicBool>,
+    pub(crate) are_full: Arc<AtomicBool>,
 }
 
 /// What a node's mesh sees of the node.
-pub struct WiredNode {
-    pub id: NodeId,
-    pub wires: Wires,
-    pub clock: ManualClock,
-    pub wallet: Option<Arc<dyn LightningNode>>,
-    pub events: Mutex<Vec<MeshEvent>>,
+pub(crate) struct WiredNode {
+    pub(crate) id: NodeId,
+    pub(crate) wires: Wires,
+    pub(crate) clock: ManualClock,
+    pub(crate) wallet: Option<Arc<dyn LightningNode>>,
+    pub(crate) events: Mutex<Vec<MeshEvent>>,
 }
 
 impl Clock for WiredNode {
@@ -239,9 +246,9 @@ impl NodeAPI for WiredNode {
 }
 
 /// A [`TableWallet`] as a node's back end.
-pub struct Backend {
-    pub wallet: TableWallet,
-    pub clock: ManualClock,
+pub(crate) struct Backend {
+    pub(crate) wallet: TableWallet,
+    pub(crate) clock: ManualClock,
 }
 
 #[async_trait]
@@ -265,25 +272,25 @@ impl LightningNode for Backend {
 }
 
 /// One node of a test mesh.
-pub struct TestNode {
-    pub mesh: MeshManager,
-    pub api: Arc<WiredNode>,
-    pub wallet: TableWallet,
+pub(crate) struct TestNode {
+    pub(crate) mesh: MeshManager,
+    pub(crate) api: Arc<WiredNode>,
+    pub(crate) wallet: TableWallet,
 }
 
 /// A chain of nodes `1 - 2 - … - n`, each linked with its neighbours, knowing the whole chain.
-pub struct Chain {
-    pub nodes: Vec<TestNode>,
-    pub wires: Wires,
-    pub clock: ManualClock,
+pub(crate) struct Chain {
+    pub(crate) nodes: Vec<TestNode>,
+    pub(crate) wires: Wires,
+    pub(crate) clock: ManualClock,
 }
 
 impl Chain {
-    pub async fn of(configs: Vec<MeshConfig>) -> Self {
+    pub(crate) async fn of(configs: Vec<MeshConfig>) -> Self {
         Self::with_claims(configs, || Arc::new(mesh_replay::ClaimSet::new(1_000))).await
     }
 
-    pub async fn with_claims(
+    pub(crate) async fn with_claims(
         configs: Vec<MeshConfig>,
         claims: impl Fn() -> Arc<dyn ClaimStore>,
     ) -> Self {
@@ -347,13 +354,13 @@ impl Chain {
         }
     }
 
-    pub fn mesh(&self, index: usize) -> &MeshManager {
+    pub(crate) fn mesh(&self, index: usize) -> &MeshManager {
         &self.nodes[index].mesh
     }
 }
 
 /// Deposits = credit + reserved + earned.
-pub fn assert_books_balance(mesh: &MeshManager) {
+pub(crate) fn assert_books_balance(mesh: &MeshManager) {
     let totals = mesh.engine().accounts().totals();
     assert_eq!(
         totals.deposited,
@@ -362,7 +369,7 @@ pub fn assert_books_balance(mesh: &MeshManager) {
 }
 
 /// A verified payment of `amount` to the node `payee` for the credit of `payer`, by a real proof.
-pub fn payment(payee: u8, payer: NodeId, amount: Msat) -> mesh_payment::VerifiedPayment {
+pub(crate) fn payment(payee: u8, payer: NodeId, amount: Msat) -> mesh_payment::VerifiedPayment {
     let key = mesh_payment::QuoteKey::derive(&identity(payee).secret_bytes()).on(Network::Regtest);
     let quoter = mesh_payment::Quoter {
         payee: id(payee),

@@ -24,6 +24,12 @@ pub(crate) fn run(Args {}: &Args) -> Result<(), Error> {
         .map(|(path, _)| path)
         .filter(|p| is_generator(p))
         .collect();
+    if scripts.is_empty() {
+        return Err(Error::Parts {
+            tool: "vectors",
+            names: vec!["there is no crates/*/tests/vectors/generate.py".to_owned()],
+        });
+    }
     let mut agree = 0;
     let mut failed = Vec::new();
     for script in &scripts {

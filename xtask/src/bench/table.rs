@@ -9,8 +9,13 @@ use std::{
 /// Reads criterion's results, only those written after `since` if given, and lays them out.
 pub(super) fn read(results: &Path, since: Option<&Metadata>) -> Result<String, Error> {
     let mut rows = Vec::new();
-    collect(results, since, &mut rows)?;
+    if results.is_dir() {
+        collect(results, since, &mut rows)?;
+    }
     rows.sort_by(|a, b| a.key().cmp(&b.key()));
+    if rows.is_empty() {
+        return Ok(format!("bench: no results in {}", results.display()));
+    }
     Ok(layout(&rows))
 }
 

@@ -174,12 +174,15 @@ impl Engine {
         }
         let charge = match packet.kind() {
             PacketKind::Control if next.is_none() => return self.hear(arrival, is_paid, now),
-            PacketKind::Control => self.free_lane(arrival, now)?,
+            PacketKind::Control => {
+                // Whatever is no message between meshes does not ride as one.
+                ControlMessage::decode(packet.payload())?;
+                self.free_lane(arrival, now)?
+            }
             PacketKind::Data => {
                 let protocol = protocol(&self.policy, &packet);
                 match self.policy.determine_policy(protocol) {
                     RoutingPolicy::Denied => return Err(Refusal::Denied { protocol }),
-                    RoutingPolicy::Free if self.mode == MeshMode::Open => Charge::Nothing,
                     RoutingPolicy::Free => self.free_lane(arrival, now)?,
                     RoutingPolicy::PaymentRequired => {
                         if !is_paid && let Some(claim) = self.pending_claim(arrival, now)? {
@@ -247,7 +250,11 @@ impl Engine {
         }
     }
 
+    /// Takes the packet's bytes from the free lane, which is as wide as the link where everything is free.
     fn free_lane(&self, arrival: Arrival<'_>, now: UnixTime) -> Result<Charge, Refusal> {
+        if self.mode == MeshMode::Open {
+            return Ok(Charge::Nothing);
+        }
         let packet = arrival.packet;
         let bytes = u64::try_from(packet.as_bytes().len()).unwrap_or(u64::MAX);
         self.free_lane

@@ -11,7 +11,7 @@ use mesh_protocol::{ControlMessage, IdentityKey, PacketView, SEAL_NONCE_LEN, emi
 use mesh_replay::{ClaimSet, MAX_CLAIMS};
 use mesh_types::{
     ClaimOutcome, ClaimStore, LightningNode, MeshConfig, MeshError, MeshEvent, MeshPacket,
-    ModuleContext, Msat, NodeAPI, NodeEvent, NodeId, Route,
+    ModuleContext, Msat, NodeAPI, NodeEvent, NodeId, Route, UnixTime,
 };
 use secp256k1::PublicKey;
 use std::{
@@ -27,6 +27,9 @@ use std::{
 /// The longest that a quote may be paid and shown: claims are remembered for a week, and a day is plenty.
 const MAX_QUOTE_LIFETIME_SECS: u32 = 86_400;
 
+/// How often expired claims are forgotten, at most: it costs in proportion to what expired, so there is no hurry.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+
 /// A node's mesh: the async shell round an [`Engine`]. A clone is another handle to the same mesh.
 #[derive(Clone)]
 pub struct MeshManager {
@@ -41,6 +44,7 @@ struct Shared {
     pending: Pending,
     route_watch: RouteWatch,
     spent_msat: AtomicU64,
+    swept_at_millis: AtomicU64,
 }
 
 impl MeshManager {
@@ -109,6 +113,7 @@ impl MeshManager {
             pending: Pending::default(),
             route_watch: RouteWatch::default(),
             spent_msat: AtomicU64::new(0),
+            swept_at_millis: AtomicU64::new(now.to_millis()),
         };
         Ok(Self {
             shared: Arc::new(shared),
@@ -359,12 +364,9 @@ impl MeshManager {
     /// Claims the payment that came with a packet, credits it, and goes on with the packet.
     async fn claim(&self, pending: PendingClaim, bytes: &[u8]) -> Result<Step<'_>, Refused> {
         let claim = pending.payment.claim();
-        match self
-            .shared
-            .claims
-            .claim(claim, self.shared.node_api.now())
-            .await
-        {
+        let now = self.shared.node_api.now();
+        self.sweep_claims(now).await;
+        match self.shared.claims.claim(claim, now).await {
             Ok(ClaimOutcome::New) => {}
             Ok(ClaimOutcome::AlreadyClaimed) => {
                 return Err(self.refuse(Refusal::ProofReplayed, bytes));
@@ -425,6 +427,20 @@ impl MeshManager {
 
     fn refuse(&self, refusal: Refusal, bytes: &[u8]) -> Refused {
         self.engine().refuse(refusal, self.engine().way_back(bytes))
+    }
+
+    /// Forgets expired claims, when that was last done long enough ago.
+    async fn sweep_claims(&self, now: UnixTime) {
+        let last = self.shared.swept_at_millis.load(Ordering::Relaxed);
+        if now < UnixTime::from_millis(last).plus(SWEEP_INTERVAL) {
+            return;
+        }
+        self.shared
+            .swept_at_millis
+            .store(now.to_millis(), Ordering::Relaxed);
+        if let Err(error) = self.shared.claims.remove_expired(now).await {
+            tracing::warn!(%error, "expired claims stay for now");
+        }
     }
 
     async fn publish(&self, event: MeshEvent) {

@@ -516,6 +516,18 @@ fn a_reply_is_never_answered_with_a_refusal() {
 }
 
 #[test]
+fn data_dressed_up_as_a_control_packet_does_not_ride_free() {
+    let (source, relay) = (source(), relay());
+    let draft = mesh_manager::Draft {
+        kind: PacketKind::Control,
+        ..data(&WAY, b"my own data", Msat::ZERO)
+    };
+    let bytes = compose(&source, draft, START).bytes;
+    let refused = refusal(relay.receive(&id(SOURCE), &bytes, START));
+    assert_eq!(refused.reason(), RefusalReason::ControlMalformed);
+}
+
+#[test]
 fn every_refusal_is_counted_under_its_reason() {
     let relay = relay();
     let packet = compose(&source(), data(&WAY, SECRET, FEE), START).bytes;

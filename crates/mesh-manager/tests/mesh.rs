@@ -204,6 +204,10 @@ impl ClaimStore for DownStore {
     async fn claim(&self, _claim: Claim, _now: UnixTime) -> Result<ClaimOutcome, StoreError> {
         Err(StoreError("the disk is gone".to_owned()))
     }
+
+    async fn remove_expired(&self, _now: UnixTime) -> Result<usize, StoreError> {
+        Err(StoreError("the disk is gone".to_owned()))
+    }
 }
 
 #[tokio::test]
@@ -230,6 +234,26 @@ async fn a_store_that_cannot_answer_means_refused_and_nothing_credited() {
         chain.mesh(1).status().refusals[&RefusalReason::CannotClaim],
         1
     );
+}
+
+#[tokio::test]
+async fn claims_that_have_expired_are_forgotten_with_the_next_one() {
+    let claims = std::sync::Arc::new(mesh_replay::ClaimSet::new(1_000));
+    let shared = claims.clone();
+    let chain = Chain::with_claims(three(), move || shared.clone()).await;
+    chain
+        .mesh(0)
+        .send(id(3), b"first".to_vec(), options())
+        .await
+        .unwrap();
+    assert_eq!(claims.len(), 2);
+    chain.clock.advance(Duration::from_secs(3_600));
+    chain
+        .mesh(0)
+        .send(id(3), b"second".to_vec(), options())
+        .await
+        .unwrap();
+    assert_eq!(claims.len(), 2, "two were forgotten and two are new");
 }
 
 #[tokio::test]

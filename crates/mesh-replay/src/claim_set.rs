@@ -86,8 +86,8 @@ impl ClaimSet {
 
     /// Claims a payment: of all calls with one key, exactly one succeeds while the claim is remembered.
     ///
-    /// It is remembered at least while `now < expires_at`, and at most 64 seconds longer than the next
-    /// [`ClaimSet::remove_expired`].
+    /// It is remembered at least while `now < expires_at`, and goes with the first [`ClaimSet::remove_expired`] that
+    /// comes 64 seconds or more after that.
     ///
     /// # Errors
     /// [`ClaimError`]; the set is then as it was.
@@ -187,5 +187,9 @@ impl ClaimStore for ClaimSet {
             Err(ClaimError::AlreadyClaimed) => Ok(ClaimOutcome::AlreadyClaimed),
             Err(error) => Err(StoreError(error.to_string())),
         }
+    }
+
+    async fn remove_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
+        Ok(ClaimSet::remove_expired(self, now))
     }
 }

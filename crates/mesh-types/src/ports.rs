@@ -112,6 +112,12 @@ pub trait ClaimStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] when the store cannot tell; the payment is then refused, never accepted.
     async fn claim(&self, claim: Claim, now: UnixTime) -> Result<ClaimOutcome, StoreError>;
+
+    /// Forgets the claims whose proofs cannot be shown any more, and says how many they were.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot answer; nothing is lost by asking again later.
+    async fn remove_expired(&self, now: UnixTime) -> Result<usize, StoreError>;
 }
 
 /// What became of a claim.

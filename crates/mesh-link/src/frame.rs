@@ -113,9 +113,19 @@ impl FrameDecoder {
         self.start == self.end
     }
 
+    /// Gives the buffer at least `capacity` bytes. Fresh ones instead of more of the old: the system hands them out
+    /// untouched, so a quiet link does not fill its buffer with memory that it never uses.
     fn grow(&mut self, capacity: usize) {
-        if self.buffer.len() < capacity {
-            self.buffer.resize(capacity, 0);
+        if self.buffer.len() >= capacity {
+            return;
         }
+        let mut buffer = vec![0; capacity];
+        let held = self.buffer.get(self.start..self.end).unwrap_or_default();
+        if let Some(room) = buffer.get_mut(..held.len()) {
+            room.copy_from_slice(held);
+        }
+        self.end = held.len();
+        self.start = 0;
+        self.buffer = buffer;
     }
 }

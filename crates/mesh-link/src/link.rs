@@ -8,7 +8,7 @@ use crate::{
     writer::Writer,
 };
 use std::{pin::pin, sync::Arc};
-use tokio::sync::watch;
+use tokio::{sync::watch, time::timeout};
 
 /// Lets an admitted connection work in a task of its own.
 pub(crate) fn start(tasks: &Tasks, connection: Connection, seat: Seat) {
@@ -18,13 +18,16 @@ pub(crate) fn start(tasks: &Tasks, connection: Connection, seat: Seat) {
     });
 }
 
-async fn run(tasks: &Tasks, connection: Connection, mut seat: Seat) {
+async fn run(tasks: &Tasks, mut connection: Connection, mut seat: Seat) {
     let node_id = seat.peer;
     let turn = Arc::clone(&seat.place.turn);
-    // Whoever is replaced while it waits has told nothing, and leaves at once.
+    let limit = tasks.hub.config.handshake_timeout;
+    if !connection.outbound && !matches!(timeout(limit, connection.say(Ok(()))).await, Ok(Ok(()))) {
+        return leave_untold(connection, seat).await;
+    }
     let _turn = tokio::select! {
         biased;
-        _ = told(&mut seat.place.stop) => return,
+        _ = told(&mut seat.place.stop) => return leave_untold(connection, seat).await,
         turn = turn.lock() => turn,
     };
     let up = LinkEvent::Up {
@@ -43,6 +46,20 @@ async fn run(tasks: &Tasks, connection: Connection, mut seat: Seat) {
     let down = LinkEvent::Down { node_id, reason };
     if tasks.events.send(down).await.is_err() {
         tracing::debug!("nobody listens to the links");
+    }
+}
+
+/// Gives up a connection whose `Up` was not told.
+///
+/// Its place is kept until the one before it has told its `Down`: in a free place the next one would not know that it has
+/// to wait. Once another has the place, that one waits instead.
+async fn leave_untold(connection: Connection, mut seat: Seat) {
+    seat.end();
+    drop(connection);
+    let turn = Arc::clone(&seat.place.turn);
+    tokio::select! {
+        _ = turn.lock() => {}
+        () = replaced(&mut seat.place.stop) => {}
     }
 }
 
@@ -110,4 +127,9 @@ async fn told(stop: &mut watch::Receiver<Option<Stop>>) -> Stop {
         // Its entry is gone: a newer connection has the place.
         Err(_) => Stop::Now(DownReason::Replaced),
     }
+}
+
+/// Waits until the connection's place is another's.
+async fn replaced(stop: &mut watch::Receiver<Option<Stop>>) {
+    while stop.changed().await.is_ok() {}
 }

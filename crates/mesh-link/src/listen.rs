@@ -42,7 +42,9 @@ pub(crate) async fn run(tasks: Tasks, listener: TcpListener) {
 async fn welcome(tasks: Tasks, stream: TcpStream, slot: Slot) {
     let refused = &tasks.hub.refused;
     let limit = tasks.hub.config.handshake_timeout;
-    match timeout(limit, prove_and_admit(&tasks, stream)).await {
+    let outcome = timeout(limit, prove_and_admit(&tasks, stream)).await;
+    drop(slot);
+    match outcome {
         Ok(Ok(())) => {}
         Ok(Err(AttemptError::Refused(refusal))) => {
             refused.proven.fetch_add(1, Relaxed);
@@ -57,7 +59,6 @@ async fn welcome(tasks: Tasks, stream: TcpStream, slot: Slot) {
             tracing::debug!("inbound handshake took too long");
         }
     }
-    drop(slot);
 }
 
 async fn prove_and_admit(tasks: &Tasks, stream: TcpStream) -> Result<(), AttemptError> {
@@ -65,7 +66,6 @@ async fn prove_and_admit(tasks: &Tasks, stream: TcpStream) -> Result<(), Attempt
     let mut connection = Connection::respond(stream, hub.identity.clone()).await?;
     match hub.admit(connection.session.peer, connection.address, false) {
         Ok(seat) => {
-            connection.say(Ok(())).await?;
             link::start(tasks, connection, seat);
             Ok(())
         }

@@ -77,3 +77,47 @@ impl SendQueue {
         std::mem::take(&mut waiting.packets).len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn packets_leave_in_order_within_the_bounds(
+            steps in prop::collection::vec((any::<bool>(), 1..400_usize), 1..200),
+        ) {
+            let config = LinkConfig {
+                send_queue_packets: 5,
+                send_queue_bytes: 1_000,
+                ..LinkConfig::default()
+            };
+            let queue = SendQueue::new(&config);
+            let mut oracle: Vec<Vec<u8>> = Vec::new();
+            for (number, (push, size)) in (0..=255_u8).cycle().zip(steps) {
+                let bytes: usize = oracle.iter().map(Vec::len).sum();
+                if push {
+                    let packet = vec![number; size];
+                    let fits = oracle.len() < 5 && bytes + size <= 1_000;
+                    prop_assert_eq!(queue.push(packet.clone()).is_ok(), fits);
+                    if fits {
+                        oracle.push(packet);
+                    }
+                } else {
+                    let mut batch = Vec::new();
+                    queue.take(size, &mut batch);
+                    let taken: usize = batch.iter().map(Vec::len).sum();
+                    prop_assert!(taken <= size || batch.len() == 1);
+                    let rest = oracle.split_off(batch.len());
+                    prop_assert_eq!(&batch, &oracle);
+                    let next = rest.first().map_or(0, Vec::len);
+                    prop_assert!(rest.is_empty() || taken + next > size, "it took too little");
+                    oracle = rest;
+                }
+            }
+            prop_assert_eq!(queue.close(), oracle.len());
+            prop_assert!(queue.push(vec![1]).is_err());
+        }
+    }
+}

@@ -271,3 +271,140 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL: NodeId = NodeId::from_bytes([1; 32]);
+    const GREAT: NodeId = NodeId::from_bytes([2; 32]);
+    const NOW: Duration = Duration::ZERO;
+
+    struct Side {
+        registry: Registry,
+        peer: NodeId,
+        start: Instant,
+    }
+
+    impl Side {
+        fn new(own: NodeId, peer: NodeId) -> Self {
+            Self {
+                registry: Registry::new(own, &LinkConfig::default()),
+                peer,
+                start: Instant::now(),
+            }
+        }
+
+        fn admit(&self, outbound: bool, after: Duration) -> Result<Place, Refusal> {
+            let candidate = Candidate {
+                peer: self.peer,
+                address: SocketAddr::from(([127, 0, 0, 1], 1)),
+                outbound,
+                dialled: false,
+            };
+            self.registry
+                .admit(candidate, &LinkConfig::default(), self.start + after)
+        }
+
+        fn keeps_outbound(&self) -> bool {
+            let [info] = &self.registry.infos()[..] else {
+                panic!("not one link");
+            };
+            info.outbound
+        }
+    }
+
+    fn told(place: &Place) -> Option<Stop> {
+        *place.stop.borrow()
+    }
+
+    #[test]
+    fn both_sides_keep_what_the_smaller_id_opened_in_whatever_order_it_came() {
+        for [first_at_small, first_at_great] in
+            [[true, true], [true, false], [false, true], [false, false]]
+        {
+            let small = Side::new(SMALL, GREAT);
+            let great = Side::new(GREAT, SMALL);
+            for (side, first) in [(&small, first_at_small), (&great, first_at_great)] {
+                side.admit(first, NOW).unwrap();
+                let kept = side.admit(!first, Duration::from_secs(9));
+                assert_eq!(kept.is_ok(), side.keeps_outbound() != first);
+            }
+            assert!(small.keeps_outbound());
+            assert!(!great.keeps_outbound());
+        }
+    }
+
+    #[test]
+    fn a_connection_the_same_way_replaces_the_older_one_at_any_age() {
+        for outbound in [true, false] {
+            let side = Side::new(SMALL, GREAT);
+            let old = side.admit(outbound, NOW).unwrap();
+            side.admit(outbound, NOW).unwrap();
+            assert_eq!(told(&old), Some(Stop::Now(DownReason::Replaced)));
+        }
+    }
+
+    #[test]
+    fn an_old_connection_gives_way_whoever_opened_it() {
+        let side = Side::new(SMALL, GREAT);
+        side.admit(true, NOW).unwrap();
+        let too_soon = side.admit(false, Duration::from_secs(9));
+        assert_eq!(too_soon.unwrap_err(), Refusal::Duplicate);
+        side.admit(false, Duration::from_secs(10)).unwrap();
+        assert!(!side.keeps_outbound());
+    }
+
+    #[test]
+    fn a_connection_that_has_ended_gives_way_though_its_end_is_not_told_yet() {
+        let side = Side::new(SMALL, GREAT);
+        let old = side.admit(true, NOW).unwrap();
+        side.registry.end(&GREAT, old.generation);
+        let send = side.registry.send(&GREAT, vec![1]);
+        assert_eq!(send, Err(SendError::NotConnected));
+        assert_eq!(side.registry.infos(), []);
+        let new = side.admit(false, NOW).unwrap();
+        assert!(
+            Arc::ptr_eq(&old.turn, &new.turn),
+            "its Up may overtake the Down"
+        );
+    }
+
+    #[test]
+    fn the_late_end_of_a_replaced_connection_does_not_touch_the_new_one() {
+        let side = Side::new(SMALL, GREAT);
+        let old = side.admit(true, NOW).unwrap();
+        let new = side.admit(true, NOW).unwrap();
+        side.registry.send(&GREAT, vec![1]).unwrap();
+        side.registry.end(&GREAT, old.generation);
+        side.registry.leave(&GREAT, old.generation);
+        side.registry.send(&GREAT, vec![2]).unwrap();
+        let mut batch = Vec::new();
+        new.queue.take(usize::MAX, &mut batch);
+        assert_eq!(batch, [[1], [2]]);
+        side.registry.leave(&GREAT, new.generation);
+        assert!(!side.registry.has(&GREAT));
+    }
+
+    #[test]
+    fn what_waits_for_a_link_that_ends_is_counted_as_lost() {
+        let side = Side::new(SMALL, GREAT);
+        let place = side.admit(true, NOW).unwrap();
+        side.registry.send(&GREAT, vec![1]).unwrap();
+        side.registry.send(&GREAT, vec![2]).unwrap();
+        side.registry.leave(&GREAT, place.generation);
+        assert_eq!(side.registry.lost(), 2);
+    }
+
+    #[test]
+    fn nothing_is_admitted_or_sent_when_closing() {
+        let side = Side::new(SMALL, GREAT);
+        let place = side.admit(true, NOW).unwrap();
+        side.registry.close_all();
+        assert_eq!(told(&place), Some(Stop::WhenSent));
+        assert_eq!(side.admit(true, NOW).unwrap_err(), Refusal::Closing);
+        assert_eq!(side.registry.send(&GREAT, vec![1]), Err(SendError::Closed));
+        side.registry.close(&GREAT);
+        assert_eq!(told(&place), Some(Stop::Now(DownReason::Local)));
+    }
+}

@@ -92,3 +92,58 @@ impl fmt::Debug for Opener {
         write!(f, "Opener({} messages)", self.nonce)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ends() -> [(Sealer, Opener); 2] {
+        let builder = || snow::Builder::new(crate::NOISE_PATTERN.parse().unwrap());
+        let mut one = builder().build_initiator().unwrap();
+        let mut other = builder().build_responder().unwrap();
+        let mut message = [0; 64];
+        let len = one.write_message(&[], &mut message).unwrap();
+        other.read_message(&message[..len], &mut [0; 64]).unwrap();
+        let len = other.write_message(&[], &mut message).unwrap();
+        one.read_message(&message[..len], &mut [0; 64]).unwrap();
+        [one, other].map(|noise| channel(noise.into_stateless_transport_mode().unwrap()))
+    }
+
+    #[test]
+    fn a_key_protects_no_more_messages_than_it_may() {
+        let [(mut sealer, _), (_, mut opener)] = ends();
+        sealer.nonce = MAX_MESSAGES - 1;
+        opener.nonce = MAX_MESSAGES - 1;
+        let mut out = Vec::new();
+        sealer.seal(b"the last", &mut out).unwrap();
+        let last = out.split_off(LENGTH_LEN);
+        assert_eq!(opener.open(&last), Ok(b"the last".to_vec()));
+        out.clear();
+        assert_eq!(sealer.seal(b"one more", &mut out), Err(SealError));
+        assert!(out.is_empty(), "half a frame was written");
+        assert_eq!(opener.open(&last), Err(OpenError::Exhausted));
+    }
+
+    #[test]
+    fn the_two_directions_have_keys_of_their_own() {
+        let [(mut sealer, mut opener), _] = ends();
+        let mut out = Vec::new();
+        sealer.seal(b"to the other side", &mut out).unwrap();
+        assert_eq!(
+            opener.open(&out[LENGTH_LEN..]),
+            Err(OpenError::NotAuthentic)
+        );
+    }
+
+    #[test]
+    fn a_plaintext_longer_than_a_frame_is_not_sealed() {
+        let [(mut sealer, _), _] = ends();
+        let mut out = Vec::new();
+        assert_eq!(
+            sealer.seal(&[0; MAX_FRAME_LEN + 1], &mut out),
+            Err(SealError)
+        );
+        sealer.seal(&[0; MAX_FRAME_LEN], &mut out).unwrap();
+        assert_eq!(out.len(), 2 + 65_535);
+    }
+}

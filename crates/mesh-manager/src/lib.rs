@@ -8,6 +8,7 @@
 //! payments in a store, answers quotes, keeps the application's inbox, and sends.
 
 mod budget;
+mod carry;
 mod clock;
 mod compose;
 mod control;
@@ -24,6 +25,7 @@ mod pending;
 mod refusal;
 mod route_watch;
 mod send;
+mod setup;
 mod status;
 mod ticket;
 mod traffic;

@@ -1,19 +1,18 @@
 use crate::{
-    Composed, Delivery, Draft, Engine, EngineSetup, PendingClaim, Refusal, Refused, Status, Step,
-    Ticket,
+    Composed, Delivery, Draft, Engine, EngineSetup, Refusal, Status,
     delivery::Inbox,
     identity::load_or_create_identity,
     pending::{Heard, Pending},
     route_watch::RouteWatch,
+    setup::{check, payee_key, wrong_setting},
 };
 use mesh_payment::NONCE_LEN;
-use mesh_protocol::{ControlMessage, IdentityKey, PacketView, SEAL_NONCE_LEN, emit};
+use mesh_protocol::{IdentityKey, PacketView, SEAL_NONCE_LEN, emit};
 use mesh_replay::{ClaimSet, MAX_CLAIMS};
 use mesh_types::{
-    ClaimOutcome, ClaimStore, LightningNode, MeshConfig, MeshError, MeshEvent, MeshPacket,
-    ModuleContext, Msat, NodeAPI, NodeEvent, NodeId, Route, UnixTime,
+    ClaimStore, LightningNode, MeshConfig, MeshError, MeshEvent, MeshPacket, ModuleContext, Msat,
+    NodeAPI, NodeEvent, NodeId, Price, Route,
 };
-use secp256k1::PublicKey;
 use std::{
     fmt,
     path::Path,
@@ -24,27 +23,21 @@ use std::{
     time::Duration,
 };
 
-/// The longest that a quote may be paid and shown: claims are remembered for a week, and a day is plenty.
-const MAX_QUOTE_LIFETIME_SECS: u32 = 86_400;
-
-/// How often expired claims are forgotten, at most: it costs in proportion to what expired, so there is no hurry.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
-
 /// A node's mesh: the async shell round an [`Engine`]. A clone is another handle to the same mesh.
 #[derive(Clone)]
 pub struct MeshManager {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     engine: Engine,
-    node_api: Arc<dyn NodeAPI>,
-    claims: Arc<dyn ClaimStore>,
-    inbox: Inbox,
+    pub(crate) node_api: Arc<dyn NodeAPI>,
+    pub(crate) claims: Arc<dyn ClaimStore>,
+    pub(crate) inbox: Inbox,
     pending: Pending,
     route_watch: RouteWatch,
     spent_msat: AtomicU64,
-    swept_at_millis: AtomicU64,
+    pub(crate) swept_at_millis: AtomicU64,
 }
 
 impl MeshManager {
@@ -91,7 +84,7 @@ impl MeshManager {
             now,
         );
         for node in known_nodes {
-            let price = mesh_types::Price {
+            let price = Price {
                 per_packet: Msat::from_msat(node.price_per_packet_msat),
                 per_kib: Msat::from_msat(node.price_per_kib_msat),
             };
@@ -345,160 +338,11 @@ impl MeshManager {
             .await
     }
 
-    async fn carry(&self, from: &NodeId, bytes: Vec<u8>) -> Result<(), Refused> {
-        let mut step = self
-            .engine()
-            .receive(from, &bytes, self.shared.node_api.now())?;
-        if let Step::Claim(claim) = step {
-            step = self.claim(claim, &bytes).await?;
-        }
-        match step {
-            Step::Forward { next, ticket } => self.forward(next, ticket, bytes).await,
-            Step::Deliver { delivery, ticket } => self.deliver(delivery, ticket, &bytes).await,
-            Step::Answer(answer) => self.answer(answer).await,
-            // A packet whose proof has just been claimed does not lead to another claim.
-            Step::Claim(_) => Err(self.refuse(Refusal::ProofReplayed, &bytes)),
-        }
-    }
-
-    /// Claims the payment that came with a packet, credits it, and goes on with the packet.
-    async fn claim(&self, pending: PendingClaim, bytes: &[u8]) -> Result<Step<'_>, Refused> {
-        let claim = pending.payment.claim();
-        let now = self.shared.node_api.now();
-        self.sweep_claims(now).await;
-        match self.shared.claims.claim(claim, now).await {
-            Ok(ClaimOutcome::New) => {}
-            Ok(ClaimOutcome::AlreadyClaimed) => {
-                return Err(self.refuse(Refusal::ProofReplayed, bytes));
-            }
-            Err(error) => return Err(self.refuse(Refusal::CannotClaim(error), bytes)),
-        }
-        let deposited = self.engine().deposit(pending);
-        let claimed = deposited.map_err(|refusal| self.refuse(refusal, bytes))?;
-        self.publish(MeshEvent::PaymentVerified {
-            payment_id: mesh_types::to_hex(claim.key.as_bytes()),
-            payer: claim.payer,
-            amount: claim.amount,
-        })
-        .await;
-        self.engine()
-            .resume(bytes, &claimed, self.shared.node_api.now())
-    }
-
-    async fn forward(
-        &self,
-        next: NodeId,
-        ticket: Ticket<'_>,
-        bytes: Vec<u8>,
-    ) -> Result<(), Refused> {
-        let tell = self.engine().way_back(&bytes);
-        match self.transmit(next, bytes).await {
-            Ok(()) => {
-                ticket.carried();
-                Ok(())
-            }
-            Err(error) => {
-                drop(ticket);
-                Err(self.engine().refuse(Refusal::Busy(error.to_string()), tell))
-            }
-        }
-    }
-
-    async fn deliver(
-        &self,
-        delivery: Delivery,
-        ticket: Ticket<'_>,
-        bytes: &[u8],
-    ) -> Result<(), Refused> {
-        let (receipt, sequence) = (delivery.receipt.clone(), delivery.sequence);
-        let is_paid = ticket.price() > Msat::ZERO;
-        if let Err(refusal) = self.shared.inbox.put(delivery, is_paid) {
-            drop(ticket);
-            return Err(self.refuse(refusal, bytes));
-        }
-        ticket.carried();
-        self.engine().traffic.count_delivered();
-        if let Some(back) = receipt {
-            self.reply(back, ControlMessage::Delivered { sequence })
-                .await;
-        }
-        Ok(())
-    }
-
-    fn refuse(&self, refusal: Refusal, bytes: &[u8]) -> Refused {
-        self.engine().refuse(refusal, self.engine().way_back(bytes))
-    }
-
-    /// Forgets expired claims, when that was last done long enough ago.
-    async fn sweep_claims(&self, now: UnixTime) {
-        let last = self.shared.swept_at_millis.load(Ordering::Relaxed);
-        if now < UnixTime::from_millis(last).plus(SWEEP_INTERVAL) {
-            return;
-        }
-        self.shared
-            .swept_at_millis
-            .store(now.to_millis(), Ordering::Relaxed);
-        if let Err(error) = self.shared.claims.remove_expired(now).await {
-            tracing::warn!(%error, "expired claims stay for now");
-        }
-    }
-
-    async fn publish(&self, event: MeshEvent) {
+    pub(crate) async fn publish(&self, event: MeshEvent) {
         if let Err(error) = self.shared.node_api.publish_event(event).await {
             tracing::debug!(%error, "the node did not take an event");
         }
     }
-}
-
-fn check(
-    config: &MeshConfig,
-    identity: &IdentityKey,
-    node_api: &dyn NodeAPI,
-) -> Result<(), MeshError> {
-    if !config.enabled {
-        return Err(wrong_setting("the mesh is disabled: set enabled = true"));
-    }
-    if !(1..=MAX_QUOTE_LIFETIME_SECS).contains(&config.quote_lifetime_secs) {
-        return Err(wrong_setting(format!(
-            "quote_lifetime_secs = {}: expected 1 to {MAX_QUOTE_LIFETIME_SECS}",
-            config.quote_lifetime_secs
-        )));
-    }
-    let (ours, theirs) = (identity.node_id(), node_api.get_node_id());
-    if ours != theirs {
-        return Err(wrong_setting(format!(
-            "the identity key is of {ours}, the node's links prove {theirs}"
-        )));
-    }
-    Ok(())
-}
-
-/// Asks the Lightning back end for the key that signs its invoices. One that cannot be reached now is no reason not to
-/// start: this node's own quotes are recognised without it.
-async fn payee_key(
-    config: &MeshConfig,
-    node_api: &dyn NodeAPI,
-) -> Result<Option<PublicKey>, MeshError> {
-    let Some(lightning) = node_api.lightning() else {
-        return Ok(None);
-    };
-    let info = match lightning.info().await {
-        Ok(info) => info,
-        Err(error) => {
-            tracing::warn!(%error, "starting without the Lightning back end");
-            return Ok(None);
-        }
-    };
-    if info.network != config.network {
-        return Err(wrong_setting(format!(
-            "network = {:?}, but the Lightning back end is on {:?}",
-            config.network.as_str(),
-            info.network.as_str()
-        )));
-    }
-    PublicKey::from_slice(&info.payee_key)
-        .map(Some)
-        .map_err(wrong_setting)
 }
 
 fn random<const N: usize>() -> Result<[u8; N], MeshError> {
@@ -506,10 +350,6 @@ fn random<const N: usize>() -> Result<[u8; N], MeshError> {
     getrandom::fill(&mut bytes)
         .map_err(|error| MeshError::Busy(format!("no randomness: {error}")))?;
     Ok(bytes)
-}
-
-fn wrong_setting(error: impl fmt::Display) -> MeshError {
-    MeshError::ConfigError(error.to_string())
 }
 
 impl fmt::Debug for MeshManager {

@@ -3,7 +3,10 @@ use mesh_types::{Msat, Price};
 use thiserror::Error;
 
 /// The most bytes of one control message: a quote with the longest invoice.
-pub const MAX_CONTROL_LEN: usize = 1 + 8 + 16 + 8 + MAX_INVOICE_LEN;
+pub const MAX_CONTROL_LEN: usize = FIXED_LEN + MAX_INVOICE_LEN;
+
+/// The most bytes before the invoice: a quote's tag, sequence, two prices and credit.
+const FIXED_LEN: usize = 1 + 8 + 8 + 8 + 8;
 
 /// What one mesh tells another, as the payload of a control packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,7 +206,13 @@ impl ControlMessage {
     /// # Errors
     /// [`ControlError`] when a sequence number is too high, or an invoice is empty, too long or not ASCII.
     pub fn encode(&self) -> Result<Vec<u8>, ControlError> {
-        let mut writer = Writer(Vec::new());
+        let invoice_len = match self {
+            Self::PaymentRequired { invoice, .. } | Self::Quote { invoice, .. } => {
+                invoice.as_ref().map_or(0, String::len)
+            }
+            _ => 0,
+        };
+        let mut writer = Writer(Vec::with_capacity(FIXED_LEN + invoice_len));
         match self {
             Self::Refused { sequence, code } => {
                 writer.u8(tag::REFUSED);

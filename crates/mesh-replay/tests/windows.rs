@@ -200,6 +200,16 @@ fn a_clock_that_goes_back_does_not_bring_a_dropped_source_back() {
 }
 
 #[test]
+fn a_clock_that_went_back_shortens_no_windows_life() {
+    let windows = SequenceWindows::new();
+    assert_eq!(windows.mark(&id(1), START, at(1_000)), Ok(()));
+    assert_eq!(windows.mark(&id(1), START + 1, at(0)), Ok(()));
+    let idle = MAX_IDLE.as_secs();
+    assert_eq!(windows.remove_idle(at(1_000 + idle)), 0);
+    assert_eq!(windows.remove_idle(at(1_001 + idle)), 1);
+}
+
+#[test]
 fn each_refusal_has_its_word_in_the_contract() {
     let (sequence, lowest, highest) = (5, 7, 3);
     for replayed in [

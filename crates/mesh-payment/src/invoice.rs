@@ -1,11 +1,17 @@
-use lightning_invoice::{Bolt11ParseError, Currency, SignedRawBolt11Invoice, TaggedField};
+use crate::checksum;
+use bech32::{Fe32, Fe32IterExt};
+use lightning_invoice::{Bolt11ParseError, Currency, RawBolt11Invoice, TaggedField};
 use mesh_types::{Msat, Network, UnixTime};
-use secp256k1::{Message, PublicKey, Secp256k1, VerifyOnly};
-use std::{sync::LazyLock, time::Duration};
+use secp256k1::{Message, PublicKey, Secp256k1, VerifyOnly, ecdsa};
+use sha2::{Digest, Sha256};
+use std::{iter, sync::LazyLock, time::Duration};
 use thiserror::Error;
 
 /// The expiry of an invoice that names none (BOLT 11, field `x`).
 const DEFAULT_EXPIRY: Duration = Duration::from_secs(3_600);
+
+/// Characters of an invoice's signature: 64 bytes and the recovery id, five bits a character.
+const SIGNATURE_CHARACTERS: usize = 104;
 
 static SECP: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
 
@@ -15,7 +21,11 @@ static SECP: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verifica
 /// needs no signature to be recognised, which saves the dearest step.
 #[derive(Debug, Clone)]
 pub struct Invoice {
-    signed: SignedRawBolt11Invoice,
+    raw: RawBolt11Invoice,
+    // Prefix and data as they came, which is what the signature is over.
+    prefix: String,
+    signed: Vec<Fe32>,
+    signature: ecdsa::Signature,
     amount: Option<Msat>,
     payment_hash: [u8; 32],
     expires_at: UnixTime,
@@ -26,8 +36,8 @@ pub struct Invoice {
 pub enum InvoiceError {
     /// It is not BOLT11.
     #[error("not a BOLT11 invoice: {0}")]
-    Parse(Bolt11ParseError),
-    /// A field that has to be there exactly once is missing or repeated.
+    Parse(#[from] Bolt11ParseError),
+    /// A field that has to be there once is missing, or one that may be there once is repeated.
     #[error("the invoice has {found} fields of kind {field}, not one")]
     FieldCount {
         /// The BOLT11 letter, or letters where either will do.
@@ -55,8 +65,11 @@ impl Invoice {
     /// # Source
     /// BOLT 11, "Tagged Fields" and "Feature Bits".
     pub fn parse(text: &str) -> Result<Self, InvoiceError> {
-        let signed: SignedRawBolt11Invoice = text.parse().map_err(InvoiceError::Parse)?;
-        let raw = signed.raw_invoice();
+        let (prefix, mut signed) = checksum::split(text)?;
+        let fields_len = signed.len().checked_sub(SIGNATURE_CHARACTERS);
+        let signature = signed.split_off(fields_len.ok_or(Bolt11ParseError::TooShortDataPart)?);
+        let signature = read_signature(&signature)?;
+        let raw = RawBolt11Invoice::from_raw(&prefix, &signed)?;
         check_counts(raw.known_tagged_fields())?;
         let features = raw.features().ok_or(InvoiceError::Features)?;
         if features.requires_unknown_bits() || !features.supports_payment_secret() {
@@ -87,7 +100,10 @@ impl Invoice {
             amount,
             payment_hash,
             expires_at,
+            raw,
+            prefix,
             signed,
+            signature,
         })
     }
 
@@ -108,13 +124,12 @@ impl Invoice {
 
     /// When it was made, by its own word.
     pub fn timestamp(&self) -> UnixTime {
-        UnixTime::from_secs(self.signed.raw_invoice().data.timestamp.as_unix_timestamp())
+        UnixTime::from_secs(self.raw.data.timestamp.as_unix_timestamp())
     }
 
     /// Its description; `None` when it carries the hash of one.
     pub fn description(&self) -> Option<&str> {
-        self.signed
-            .raw_invoice()
+        self.raw
             .description()
             .map(|text| text.as_inner().0.as_str())
     }
@@ -127,7 +142,7 @@ impl Invoice {
             Network::Signet => Currency::Signet,
             Network::Regtest => Currency::Regtest,
         };
-        self.signed.raw_invoice().currency() == currency
+        self.raw.hrp.currency == currency
     }
 
     /// Says whether `key` has signed it.
@@ -137,15 +152,39 @@ impl Invoice {
     /// accepted as recovery accepts it, unless the invoice names its payee (field `n`): then BOLT11 has the reader
     /// verify, and wants the low form.
     pub fn is_signed_by(&self, key: &PublicKey) -> bool {
-        let mut signature = self.signed.signature().0.to_standard();
-        match self.signed.raw_invoice().payee_pub_key() {
+        let mut signature = self.signature;
+        match self.raw.payee_pub_key() {
             Some(named) if named.0 != *key => return false,
             Some(_) => {}
             None => signature.normalize_s(),
         }
-        let digest = Message::from_digest(*self.signed.signable_hash());
+        let digest = Message::from_digest(self.signed_hash());
         SECP.verify_ecdsa(&digest, &signature, key).is_ok()
     }
+
+    /// The hash that the signature is of: over the text as it came, so that no reading of it can differ.
+    fn signed_hash(&self) -> [u8; 32] {
+        let bits = self.signed.len().saturating_mul(5);
+        let padding = iter::repeat_n(Fe32::Q, 2);
+        let fields = self.signed.iter().copied().chain(padding).fes_to_bytes();
+        let fields: Vec<u8> = fields.take(bits.div_ceil(8)).collect();
+        Sha256::new()
+            .chain_update(&self.prefix)
+            .chain_update(fields)
+            .finalize()
+            .into()
+    }
+}
+
+fn read_signature(characters: &[Fe32]) -> Result<ecdsa::Signature, Bolt11ParseError> {
+    let bytes: Vec<u8> = characters.iter().copied().fes_to_bytes().collect();
+    let (signature, recovery_id) = bytes
+        .split_first_chunk::<64>()
+        .ok_or(Bolt11ParseError::TooShortDataPart)?;
+    if recovery_id.first().is_none_or(|id| *id > 3) {
+        return Err(secp256k1::Error::InvalidRecoveryId.into());
+    }
+    Ok(ecdsa::Signature::from_compact(signature)?)
 }
 
 /// Checks that what a payment hangs on is named once: payment hash, secret, description and features, and at most

@@ -1,4 +1,5 @@
-//! Any proof of payment: no panic, and whatever is verified is what the proof shows.
+//! Any proof of payment: no panic, whatever is verified is what the proof shows, and its invoice is read as
+//! lightning-invoice reads it.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -6,8 +7,9 @@
 )]
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
-use mesh_payment::{Invoice, QuoteKey, Verifier, VerifyError};
-use mesh_types::{Claim, ClaimKey, Msat, Network, NodeId, PaymentProof, UnixTime};
+use lightning_invoice::{Bolt11Invoice, SignedRawBolt11Invoice};
+use mesh_payment::{Invoice, InvoiceError, QuoteKey, Verifier, VerifyError};
+use mesh_types::{Claim, ClaimKey, Msat, Network, NodeId, PaymentProof, UnixTime, to_hex};
 use secp256k1::{PublicKey, Secp256k1, SecretKey};
 use sha2::{Digest, Sha256};
 use std::sync::LazyLock;
@@ -32,6 +34,46 @@ pub(crate) const TEXT_AT: usize = 1 + 32 + 8 + 8 + 8;
 pub(crate) fn run(data: &[u8]) {
     if let Some(proof) = read(data) {
         judge(&proof);
+        if let PaymentProof::Lightning { invoice, .. } = &proof {
+            read_alike(invoice);
+        }
+    }
+}
+
+/// Reads an invoice in both ways.
+fn read_alike(text: &str) {
+    let library = text.parse::<SignedRawBolt11Invoice>();
+    let ours = match Invoice::parse(text) {
+        Ok(ours) => ours,
+        // Where we are stricter: repeated fields, and numbers beyond their type.
+        Err(InvoiceError::FieldCount { .. } | InvoiceError::Amount | InvoiceError::Expiry) => {
+            return;
+        }
+        Err(_) => {
+            let accepted = library.map(Bolt11Invoice::from_signed);
+            return assert!(!matches!(accepted, Ok(Ok(_))), "{text}");
+        }
+    };
+    let library = library.unwrap();
+    let raw = library.raw_invoice();
+    let hash = raw.payment_hash().map(|hash| hash.0.to_string());
+    assert_eq!(hash, Some(to_hex(ours.payment_hash())));
+    let amount = raw.amount_pico_btc();
+    assert_eq!(
+        amount,
+        ours.amount().map(|amount| amount.to_msat() * 10),
+        "{text}"
+    );
+    let description = raw.description().map(|text| text.as_inner().0.as_str());
+    assert_eq!(description, ours.description());
+    // The library hashes what it would write. Where that is the text, both hash the same.
+    let is_as_written = library.to_string() == text.to_lowercase();
+    if let (true, None, Ok(key)) = (
+        is_as_written,
+        raw.payee_pub_key(),
+        library.recover_payee_pub_key(),
+    ) {
+        assert!(ours.is_signed_by(&key.0));
     }
 }
 

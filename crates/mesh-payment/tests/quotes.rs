@@ -1,4 +1,9 @@
 //! Quotes: what they ask, what stands in their text, and what follows from them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it expects"
+)]
 
 mod issuer;
 #[path = "harness/quote.rs"]
@@ -8,6 +13,7 @@ use issuer::{AMOUNT, LIFETIME, NOW, Node, PAYER};
 use mesh_payment::{IssuedQuote, MAX_QUOTE, Quote, QuoteError, QuoteKey, Quoter, QuoterError};
 use mesh_types::{HexError, Msat, Network, NodeId, UnixTime, from_hex, to_hex};
 use proptest::prelude::*;
+use serde_json::Value;
 use std::{collections::HashSet, time::Duration};
 
 const TEXT: &str = concat!(
@@ -21,26 +27,57 @@ const TEXT: &str = concat!(
     "a716ba3bdd72a9cdb850447e235253a7",
 );
 
+/// The vectors of one kind, as tests/vectors/generate.py made them.
+fn vectors(kind: &str) -> Vec<Value> {
+    let json: Value = serde_json::from_str(include_str!("vectors/quotes.json")).unwrap();
+    let vectors = json[kind].as_array().unwrap().clone();
+    assert!(!vectors.is_empty());
+    vectors
+}
+
+fn bytes<const N: usize>(hex: &Value) -> [u8; N] {
+    from_hex(hex.as_str().unwrap()).unwrap()
+}
+
 fn asked(msat: u64) -> Result<IssuedQuote, QuoterError> {
     let amount = Msat::from_msat(msat);
     Node::ours().quoter.quote(PAYER, amount, [9; 16], NOW)
 }
 
 #[test]
-fn a_quote_its_tag_and_its_preimage_are_what_another_implementation_makes() {
-    // By Python's hmac: the key is HMAC(HMAC([1; 32], "blvm-mesh/1/quote-key"), "blvm-mesh/1/network/regtest").
-    let issued = Node::ours().quote();
-    assert_eq!(issued.quote.to_text(), TEXT);
-    assert_eq!(
-        to_hex(&issued.request.preimage),
-        "00be3ebd3821159e04ad78eca1f4a95f3973e683e1d4f615390b1717eefb504e"
-    );
-    // Without a network of its own.
-    let root = QuoteKey::derive(&[1; 32]);
-    assert_eq!(
-        to_hex(&root.preimage(&issued.quote)),
-        "cad8d06dd1a52b30270fd4d590ea2b0715abe2d4fdddd3c485dd9176ac620d6d"
-    );
+fn quotes_tags_and_preimages_are_those_of_an_independent_implementation() {
+    for vector in vectors("good") {
+        let number = |key: &str| vector[key].as_u64().unwrap();
+        let root = QuoteKey::derive(&bytes(&vector["secret"]));
+        let network = vector["network"].as_str();
+        let key = network.map_or(root.clone(), |network| root.on(network.parse().unwrap()));
+        let quoter = Quoter {
+            payee: NodeId::from_bytes(bytes(&vector["payee"])),
+            key: key.clone(),
+            lifetime: LIFETIME,
+            price_epoch: u32::try_from(number("price_epoch")).unwrap(),
+        };
+        let payer = NodeId::from_bytes(bytes(&vector["payer"]));
+        let amount = Msat::from_msat(number("amount_msat"));
+        let now = UnixTime::from_secs(number("expires_at") - LIFETIME.as_secs());
+        let issued = quoter
+            .quote(payer, amount, bytes(&vector["nonce"]), now)
+            .unwrap();
+        assert_eq!(issued.quote.to_text(), vector["text"], "{vector}");
+        let preimage: [u8; 32] = bytes(&vector["preimage"]);
+        assert_eq!(issued.request.preimage, preimage, "{vector}");
+        let read = Quote::from_text(vector["text"].as_str().unwrap()).unwrap();
+        assert_eq!(read, issued.quote, "{vector}");
+        assert!(key.recognises(&read), "{vector}");
+    }
+}
+
+#[test]
+fn texts_that_an_independent_implementation_calls_malformed_are_refused() {
+    for vector in vectors("malformed") {
+        let text = vector["text"].as_str().unwrap();
+        assert!(Quote::from_text(text).is_err(), "{vector}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 /// The most payers that have credit at one time.
 ///
-/// A million, because that is more than a node has ever had to serve and takes about 120 MB. Every account was opened
+/// A million, because that is more than a node has ever had to serve and takes about 100 MB. Every account was opened
 /// with a payment, so nobody fills this for free; at the bound new payers are not quoted, and nobody who paid is lost.
 pub const MAX_ACCOUNTS: usize = 1_000_000;
 

@@ -13,7 +13,7 @@ pub const MAX_QUOTE: Msat = Msat::from_msat(16_777_215_000);
 pub struct Quoter {
     /// The node that offers.
     pub payee: NodeId,
-    /// The key of its quotes.
+    /// The key of its quotes on the network of its wallet ([`QuoteKey::on`]).
     pub key: QuoteKey,
     /// How long a quote may be paid and shown.
     pub lifetime: Duration,

@@ -34,8 +34,8 @@ impl PaymentVerifier {
         }
     }
 
-    /// Recognises this node's own quotes by `quote_key` too, which is faster than a signature and holds where several
-    /// nodes share a back end.
+    /// Recognises this node's own quotes by `quote_key` too: forged quotes are refused, and own preimages hold without a
+    /// signature.
     #[must_use]
     pub fn with_quote_key(self, quote_key: QuoteKey) -> Self {
         Self {

@@ -156,7 +156,8 @@ impl Refusal {
             Self::Sequence(SourceError::Sequence(SequenceError::Duplicate { .. })) => {
                 RefusalReason::Duplicate
             }
-            Self::Sequence(_) => RefusalReason::Sequence,
+            Self::Sequence(SourceError::Sequence(_)) => RefusalReason::Sequence,
+            Self::Sequence(_) => RefusalReason::Busy,
             Self::NewSources(_) => RefusalReason::NewSources,
             Self::Source(_) => RefusalReason::Source,
             Self::NotAuthentic(_) => RefusalReason::NotAuthentic,

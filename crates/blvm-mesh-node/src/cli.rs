@@ -1,0 +1,245 @@
+use crate::{command_error::CommandError, commands, demo};
+use blvm_mesh::NodeId;
+use clap::{Args, Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+/// A node of a mesh that carries Bitcoin traffic free and everything else for sats.
+#[derive(Debug, Parser)]
+#[command(
+    name = "blvm-mesh",
+    bin_name = "blvm-mesh",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Examples:\n  \
+        blvm-mesh demo                                watch a paid packet cross three nodes\n  \
+        blvm-mesh run --config mesh.toml              run a node until Ctrl-C\n  \
+        blvm-mesh status                              look at the node of ./mesh.toml\n  \
+        blvm-mesh send 5f3c..e1 --data \"hello\"        send through it (the node id in full)\n\n\
+        Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Demo(DemoArgs),
+    Run(RunArgs),
+    Send(SendArgs),
+    Receive(ReceiveArgs),
+    Status(StatusArgs),
+}
+
+/// Watch a packet being refused, quoted, paid for, carried over three nodes and delivered
+///
+/// Three nodes run in this process, linked over loopback TCP. A sandbox wallet pays: no real money
+/// moves. Every line is checked against what the nodes really did; the demo fails when it is not so.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  blvm-mesh demo\n  NO_COLOR=1 blvm-mesh demo | less"
+)]
+pub(crate) struct DemoArgs {}
+
+/// Run one node until Ctrl-C
+///
+/// The node's identity key is made at the first start, in the data folder, readable by its owner
+/// alone: back it up. Relative paths in the configuration begin at the folder of its file.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
+        blvm-mesh run --config mesh.toml\n  \
+        blvm-mesh run --config mesh.toml --check\n\n\
+        A configuration to begin with:\n  \
+        [mesh]\n  \
+        mode = \"payment_gated\"              # or \"bitcoin_only\", or \"open\"\n  \
+        listen_addr = \"0.0.0.0:8334\"\n  \
+        network = \"regtest\"                 # the sandbox wallet works on no other\n  \
+        price_per_packet_msat = 1000\n  \
+        peers = []                          # \"<node id>@<host>:<port>\", with commas between\n\n  \
+        [lightning]\n  \
+        backend = \"sandbox\"                 # or \"none\": neither quotes nor pays\n  \
+        path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money"
+)]
+pub(crate) struct RunArgs {
+    /// The configuration file
+    #[arg(long, value_name = "PATH", default_value = "mesh.toml")]
+    pub(crate) config: PathBuf,
+
+    /// Check the configuration, print it with all defaults, and stop
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    /// Log every packet that is refused, too
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+/// Send a packet through a running node, and wait until its destination has confirmed it
+///
+/// The node finds the way, asks the nodes on it for their prices, and pays those with whom it has
+/// no credit. Bitcoin messages ride free. What is paid and not used stays as credit for the next.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
+        blvm-mesh send 5f3c…e1 --data \"hello\"\n  \
+        blvm-mesh send 5f3c…e1 --file invoice.pdf --limit-sats 200\n  \
+        blvm-mesh send 5f3c…e1 --hex 00ff7a --json\n\
+        The node id is 64 characters; blvm-mesh status shows a node's own."
+)]
+pub(crate) struct SendArgs {
+    /// The destination, 64 characters of hex
+    #[arg(value_name = "NODE-ID")]
+    pub(crate) destination: NodeId,
+
+    #[command(flatten)]
+    pub(crate) payload: PayloadArgs,
+
+    /// The most to pay for it
+    #[arg(long, value_name = "SATS", default_value_t = 1_000)]
+    pub(crate) limit_sats: u64,
+
+    /// How many packets of this size each payment shall cover
+    #[arg(long, value_name = "N", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) packets_ahead: u32,
+
+    /// How long to wait for each answer on the way, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub(crate) timeout: u32,
+
+    /// Do not seal the payload: every node on the way can read it
+    #[arg(long)]
+    pub(crate) in_clear: bool,
+
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+/// What to carry.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct PayloadArgs {
+    /// Carry this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) data: Option<String>,
+
+    /// Carry these bytes
+    #[arg(long, value_name = "HEX")]
+    pub(crate) hex: Option<String>,
+
+    /// Carry this file, 55 KiB at most
+    #[arg(long, value_name = "PATH")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// Take packets that have arrived at a running node
+///
+/// Each packet is handed out once: when this command has printed it, the node forgets it.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  blvm-mesh receive\n  blvm-mesh receive --wait 60 --max 1 --json"
+)]
+pub(crate) struct ReceiveArgs {
+    /// At most so many packets
+    #[arg(long, value_name = "N", default_value_t = 16,
+          value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) max: u16,
+
+    /// How long to wait for the first, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(0..=3_600))]
+    pub(crate) wait: u32,
+
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+/// Look at a running node: links, prices, credits, earnings, refusals by reason
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  blvm-mesh status\n  blvm-mesh status --config /srv/mesh/mesh.toml --json"
+)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+/// Which node to talk to.
+#[derive(Debug, Args)]
+pub(crate) struct ControlArgs {
+    /// The configuration file of the running node, which says where its control socket is
+    #[arg(long, value_name = "PATH", default_value = "mesh.toml")]
+    pub(crate) config: PathBuf,
+
+    /// The control socket itself
+    #[arg(long, value_name = "PATH", conflicts_with = "config")]
+    pub(crate) control: Option<PathBuf>,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Runs the program: reads the command line, does what it says, and answers with the exit code.
+pub fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            error.exit_code()
+        }
+    }
+}
+
+/// How long the program waits for what cannot be stopped, such as a name that is being looked up.
+const LAST_WAIT: Duration = Duration::from_millis(200);
+
+fn run(command: Command) -> Result<(), CommandError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(CommandError::Runtime)?;
+    let done = runtime.block_on(async {
+        match command {
+            Command::Demo(DemoArgs {}) => Ok(demo::run().await?),
+            Command::Run(args) => commands::run(&args).await,
+            Command::Send(args) => commands::send(&args).await,
+            Command::Receive(args) => commands::receive(&args).await,
+            Command::Status(args) => commands::status(&args).await,
+        }
+    });
+    runtime.shutdown_timeout(LAST_WAIT);
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_help_with_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default();
+            let example = format!("blvm-mesh {}", command.get_name());
+            assert!(
+                help.contains(&example),
+                "{} has no example",
+                command.get_name()
+            );
+            assert!(command.get_about().is_some());
+        }
+    }
+}

@@ -1,0 +1,49 @@
+use crate::{
+    StartError,
+    config::{ConfigFileError, SettingError},
+    control::{ClientError, Failure as Answered, SocketError},
+    demo::DemoError,
+};
+use std::{io, path::PathBuf, process::ExitCode};
+use thiserror::Error;
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, Error)]
+pub(crate) enum CommandError {
+    #[error(transparent)]
+    Config(#[from] ConfigFileError),
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("{}", .0.message)]
+    Answered(Answered),
+    #[error("the node answered something else than was asked")]
+    Unexpected,
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    #[error("{0}")]
+    Usage(String),
+    #[error("cannot read {path}: {source}")]
+    File { path: PathBuf, source: io::Error },
+    #[error("cannot write to the standard output: {0}")]
+    Output(io::Error),
+    #[error("the system does not let this program run: {0}")]
+    Runtime(io::Error),
+}
+
+impl CommandError {
+    /// 2 where the command line or the configuration has to be changed, 1 for everything else.
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        let code = match self {
+            Self::Config(_) | Self::Setting(_) | Self::Usage(_) | Self::File { .. } => 2,
+            Self::Start(StartError::Disabled | StartError::Peer { .. }) => 2,
+            _ => 1,
+        };
+        ExitCode::from(code)
+    }
+}

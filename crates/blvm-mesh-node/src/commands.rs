@@ -1,0 +1,10 @@
+mod ask;
+mod receive;
+mod run;
+mod send;
+mod status;
+
+pub(crate) use receive::receive;
+pub(crate) use run::run;
+pub(crate) use send::send;
+pub(crate) use status::status;

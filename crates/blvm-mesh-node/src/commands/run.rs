@@ -1,0 +1,107 @@
+use super::{ask::print, status::lightning};
+use crate::{
+    Node,
+    cli::RunArgs,
+    command_error::CommandError,
+    config::{Backend, NodeConfig},
+    control::Server,
+    node_log::{self, NodeLog},
+    text::msat,
+};
+use blvm_mesh::{MeshMode, Price};
+use std::{io, sync::Arc};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// Runs one node until it is told to stop.
+pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
+    let config = NodeConfig::load(&args.config)?;
+    if args.check {
+        let text = config.to_toml()?;
+        return print(&format!(
+            "# {} is valid. In force:\n\n{text}",
+            args.config.display()
+        ));
+    }
+    node_log::start(args.verbose);
+    let told_to_stop = told_to_stop().map_err(CommandError::Runtime)?;
+    let node = Arc::new(Node::start(&config, Arc::new(NodeLog::default())).await?);
+    let server = match Server::bind(&config.node.control_socket) {
+        Ok(server) => server,
+        Err(error) => {
+            node.shutdown().await;
+            return Err(error.into());
+        }
+    };
+    warn(&config);
+    // A reader that has gone away is no reason not to run.
+    let _ = print(&introduction(&node, &config));
+    let (stop, stopped) = watch::channel(false);
+    let serving = tokio::spawn(server.run(Arc::clone(&node), stopped));
+    told_to_stop.await;
+    tracing::info!("stopping: sending what is queued");
+    stop.send_replace(true);
+    if let Err(error) = serving.await {
+        tracing::warn!(%error, "the control socket did not end well");
+    }
+    node.shutdown().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Listens for Ctrl-C and for the polite request to end, from now on.
+fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+fn warn(config: &NodeConfig) {
+    let is_priced =
+        config.mesh.mode == MeshMode::PaymentGated && config.mesh.price() != Price::FREE;
+    match config.lightning.backend {
+        Backend::Sandbox => tracing::warn!(
+            "the Lightning back end is a SANDBOX: its invoices are regtest, no real money moves, and a payment proves nothing"
+        ),
+        Backend::None if is_priced => tracing::warn!(
+            "this node asks for payment and has no Lightning back end, so nobody can pay it: see [lightning]"
+        ),
+        Backend::None => {}
+    }
+}
+
+fn introduction(node: &Node, config: &NodeConfig) -> String {
+    let mesh = &config.mesh;
+    let price = node.manager().engine().price();
+    let price = if price == Price::FREE {
+        "nothing".to_owned()
+    } else {
+        format!(
+            "{} a packet, {} a KiB on top",
+            msat(price.per_packet),
+            msat(price.per_kib)
+        )
+    };
+    let mut text = format!("blvm-mesh {}\n", env!("CARGO_PKG_VERSION"));
+    let mut line = |label: &str, value: String| text += &format!("{label:<12}{value}\n");
+    line("node", node.manager().node_id().to_string());
+    let address = node.local_addr().unwrap_or(mesh.listen_addr);
+    line("listening", address.to_string());
+    line("mode", format!("{}, on {}", mesh.mode, mesh.network));
+    line("price", price);
+    line("lightning", lightning(node.backend()));
+    line("control", config.node.control_socket.display().to_string());
+    line("peers", format!("{} to be dialled", mesh.peers.len()));
+    for peer in &mesh.peers {
+        text += &format!("  {peer}\n");
+    }
+    text += "running; Ctrl-C stops it\n";
+    text
+}

@@ -1,0 +1,26 @@
+//! The control socket: how `send`, `receive` and `status` talk to a running node.
+//!
+//! It is a Unix socket in a folder that only its owner can enter. Each side writes lines of JSON: a [`Call`], answered by
+//! a [`Reply`]. What is unknown is an error, on both sides.
+
+mod client;
+mod line;
+mod protocol;
+mod report;
+mod server;
+mod session;
+mod socket;
+mod stop;
+
+pub use client::{Client, ClientError};
+pub use line::LineError;
+pub use protocol::{
+    Answer, Call, CallError, DeliveryReport, Failure, FailureKind, MAX_CALL_BYTES, MAX_REPLY_BYTES,
+    MAX_TAKEN, PROTOCOL_VERSION, Reply, Request, SendCall, SentReport,
+};
+pub use report::{
+    CreditReport, DialReport, MAX_LISTED_CREDITS, MoneyReport, PeerReport, PriceReport,
+    StatusReport, TrafficReport,
+};
+pub use server::{MAX_SESSIONS, Server};
+pub use socket::SocketError;

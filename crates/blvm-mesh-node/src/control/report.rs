@@ -1,0 +1,219 @@
+use crate::{config::Backend, node::Node};
+use blvm_mesh::{MeshMode, Msat, Network, NodeId, Status};
+use mesh_link::{DialInfo, LinkInfo, Links};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, net::SocketAddr};
+
+/// The most credits that a status lists; the rest is in the sums.
+///
+/// 1,000, because a person reads fewer, and a million of them would not fit in a line.
+pub const MAX_LISTED_CREDITS: usize = 1_000;
+
+/// How a node is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatusReport {
+    /// The node.
+    pub node_id: NodeId,
+    /// What passes here, and what has to pay.
+    pub mode: MeshMode,
+    /// The Bitcoin network.
+    pub network: Network,
+    /// Where links are accepted.
+    pub listen_addr: Option<SocketAddr>,
+    /// Which kind of wallet quotes and pays.
+    pub lightning: Backend,
+    /// What a packet costs here.
+    pub price: PriceReport,
+    /// The links that are up.
+    pub peers: Vec<PeerReport>,
+    /// The nodes that are dialled and not linked.
+    pub dialling: Vec<DialReport>,
+    /// What each payer can spend here, up to [`MAX_LISTED_CREDITS`] of them.
+    pub credits: Vec<CreditReport>,
+    /// Sums over all payers, and what this node has paid.
+    pub money: MoneyReport,
+    /// Packets.
+    pub traffic: TrafficReport,
+    /// Refused packets by reason.
+    pub refusals: BTreeMap<String, u64>,
+}
+
+/// What a packet costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PriceReport {
+    /// For each packet.
+    pub per_packet_msat: u64,
+    /// For each KiB of payload on top.
+    pub per_kib_msat: u64,
+}
+
+/// A link that is up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerReport {
+    /// The peer.
+    pub node_id: NodeId,
+    /// The other end of the connection.
+    pub address: SocketAddr,
+    /// Whether this node dialled.
+    pub outbound: bool,
+    /// Packets that came.
+    pub packets_in: u64,
+    /// Packets that went.
+    pub packets_out: u64,
+    /// Packets not taken because the link's queue was full.
+    pub dropped: u64,
+}
+
+/// A node that is dialled and not linked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DialReport {
+    /// The node.
+    pub node_id: NodeId,
+    /// Where.
+    pub address: String,
+    /// Attempts that failed since the last link.
+    pub failures: u32,
+    /// Why the last of them failed.
+    pub last_error: Option<String>,
+}
+
+/// What a payer can spend here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CreditReport {
+    /// Whose credit it is.
+    pub payer: NodeId,
+    /// How much.
+    pub credit_msat: u64,
+}
+
+/// Money: deposited = credit + reserved + earned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MoneyReport {
+    /// What payers have deposited here.
+    pub deposited_msat: u64,
+    /// What they can still spend.
+    pub credit_msat: u64,
+    /// What is set aside for packets on their way out.
+    pub reserved_msat: u64,
+    /// What this node has earned by carrying.
+    pub earned_msat: u64,
+    /// What this node has paid to others.
+    pub spent_msat: u64,
+    /// Payers with an account.
+    pub accounts: u64,
+}
+
+/// Packets, by what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrafficReport {
+    /// Forwarded or delivered.
+    pub carried: u64,
+    /// Delivered here.
+    pub delivered: u64,
+    /// Payments claimed.
+    pub claimed: u64,
+    /// Taken by a link and lost with it.
+    pub lost: u64,
+}
+
+impl StatusReport {
+    /// Looks at a running node.
+    pub(crate) fn of(node: &Node) -> Self {
+        let Status {
+            node_id,
+            mode,
+            price,
+            credits,
+            totals,
+            spent,
+            carried,
+            delivered,
+            claimed,
+            refusals,
+            ..
+        } = node.manager().status();
+        let links = node.links();
+        let msat = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
+        Self {
+            node_id,
+            mode,
+            network: node.network(),
+            listen_addr: links.local_addr(),
+            lightning: node.backend(),
+            price: PriceReport {
+                per_packet_msat: price.per_packet.to_msat(),
+                per_kib_msat: price.per_kib.to_msat(),
+            },
+            peers: links.peers().into_iter().map(PeerReport::from).collect(),
+            dialling: dialling(links),
+            credits: listed(credits),
+            money: MoneyReport {
+                deposited_msat: msat(totals.deposited),
+                credit_msat: msat(totals.credit),
+                reserved_msat: msat(totals.reserved),
+                earned_msat: msat(totals.earned),
+                spent_msat: spent.to_msat(),
+                accounts: u64::try_from(totals.accounts).unwrap_or(u64::MAX),
+            },
+            traffic: TrafficReport {
+                carried,
+                delivered,
+                claimed,
+                lost: links.totals().packets_lost,
+            },
+            refusals: refusals
+                .into_iter()
+                .map(|(reason, count)| (reason.to_string(), count))
+                .collect(),
+        }
+    }
+}
+
+impl From<LinkInfo> for PeerReport {
+    fn from(link: LinkInfo) -> Self {
+        Self {
+            node_id: link.node_id,
+            address: link.address,
+            outbound: link.outbound,
+            packets_in: link.packets_in,
+            packets_out: link.packets_out,
+            dropped: link.dropped,
+        }
+    }
+}
+
+impl From<DialInfo> for DialReport {
+    fn from(dial: DialInfo) -> Self {
+        Self {
+            node_id: dial.node_id,
+            address: dial.address,
+            failures: dial.failures,
+            last_error: dial.last_error.map(|error| error.to_string()),
+        }
+    }
+}
+
+fn dialling(links: &Links) -> Vec<DialReport> {
+    let linked = links.peers();
+    let is_linked = |dial: &DialInfo| linked.iter().any(|link| link.node_id == dial.node_id);
+    let dialled = links.dialled().into_iter().filter(|dial| !is_linked(dial));
+    dialled.map(DialReport::from).collect()
+}
+
+/// The largest credits first.
+fn listed(mut credits: Vec<(NodeId, Msat)>) -> Vec<CreditReport> {
+    credits.sort_unstable_by(|(a, more), (b, less)| less.cmp(more).then(a.cmp(b)));
+    credits.truncate(MAX_LISTED_CREDITS);
+    let report = |(payer, credit): (NodeId, Msat)| CreditReport {
+        payer,
+        credit_msat: credit.to_msat(),
+    };
+    credits.into_iter().map(report).collect()
+}

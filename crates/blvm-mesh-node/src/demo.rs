@@ -1,0 +1,113 @@
+mod check;
+mod error;
+mod free_lane;
+mod journey;
+mod narrator;
+mod opening;
+mod payment;
+mod stage;
+mod takings;
+mod witness;
+
+pub(crate) use error::DemoError;
+
+use blvm_mesh::MeshMode;
+use error::Cause;
+use narrator::Narrator;
+use opening::Way;
+use stage::Stage;
+use std::{
+    env,
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+use tokio::time::timeout;
+
+/// How long the whole demo may take.
+///
+/// Half a minute, because it takes a second on a slow machine, and whoever watches should not wait for a dead one.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Tells the story on the standard output.
+pub(crate) async fn run() -> Result<(), DemoError> {
+    let out = io::stdout();
+    let wants_colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let is_styled = out.is_terminal() && wants_colour;
+    play(Narrator::new(out, is_styled), MeshMode::PaymentGated).await
+}
+
+/// Tells the story of a relay in this mode; in any but `payment_gated` it has to fail.
+async fn play(mut narrator: Narrator<impl Write>, relay_mode: MeshMode) -> Result<(), DemoError> {
+    let told = match timeout(LIMIT, tell(&mut narrator, relay_mode)).await {
+        Ok(told) => told,
+        Err(_) => Err(Cause::TooLong { limit: LIMIT }),
+    };
+    told.map_err(|cause| DemoError {
+        step: narrator.step_told(),
+        cause,
+    })
+}
+
+async fn tell(narrator: &mut Narrator<impl Write>, relay_mode: MeshMode) -> Result<(), Cause> {
+    narrator.heading(
+        "A paid packet crosses the mesh",
+        "Three nodes, linked over loopback TCP, pay each other with sandbox wallets:\n\
+         the invoices are real BOLT11, but no real money moves.",
+    );
+    let mut stage = Stage::set(relay_mode).await?;
+    opening::who_is_here(&stage, narrator)?;
+    let way = opening::the_way(&stage, narrator).await?;
+    let paid = pay_the_way(&mut stage, &way, narrator).await?;
+    let carried = journey::with_proof(&mut stage, &way, &paid, narrator).await?;
+    journey::same_proof(&mut stage, &way, &paid, narrator).await?;
+    journey::same_packet(&mut stage, &carried, narrator).await?;
+    free_lane::ping(&mut stage, &way, narrator).await?;
+    free_lane::junk(&mut stage, &way, narrator).await?;
+    takings::table(&stage, &way, narrator)?;
+    narrator.ending(
+        "Each line above was checked against what the nodes really did.\n\
+         To run a node of your own: blvm-mesh run --help",
+    );
+    stage.leave().await;
+    Ok(())
+}
+
+async fn pay_the_way(
+    stage: &mut Stage,
+    way: &Way,
+    narrator: &mut Narrator<impl Write>,
+) -> Result<payment::Paid, Cause> {
+    let invoice = payment::refusal(stage, way, narrator).await?;
+    let paid = payment::relay(stage, invoice, narrator).await?;
+    payment::destination(stage, way, narrator).await?;
+    Ok(paid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn the_story_is_told_when_the_nodes_do_what_it_says() {
+        let mut text = Vec::new();
+        let told = play(Narrator::new(&mut text, false), MeshMode::PaymentGated).await;
+        assert!(told.is_ok(), "{told:?}");
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.lines().count() <= 62, "{} lines", text.lines().count());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_relay_that_asks_no_payment_makes_the_demo_fail_where_it_should_have_refused() {
+        let mut text = Vec::new();
+        let told = play(Narrator::new(&mut text, false), MeshMode::Open).await;
+        let error = told.unwrap_err().to_string();
+        assert!(error.starts_with("the demo failed at step 1 "), "{error}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_relay_that_carries_only_bitcoin_makes_the_demo_fail() {
+        let mut text = Vec::new();
+        let told = play(Narrator::new(&mut text, false), MeshMode::BitcoinOnly).await;
+        assert!(told.is_err());
+    }
+}

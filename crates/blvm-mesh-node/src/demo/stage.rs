@@ -1,0 +1,222 @@
+use super::{
+    error::Cause,
+    witness::{Seen, Witness},
+};
+use crate::{
+    Node,
+    config::{Backend, LightningSection, NodeConfig, NodeSection},
+    sandbox::SandboxBalance,
+};
+use blvm_mesh::{
+    KnownNode, MeshConfig, MeshManager, MeshMode, Msat, Network, NodeId, PeerAddress, RefusalReason,
+};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+use tempfile::TempDir;
+use tokio::{sync::mpsc, time::timeout};
+
+/// What the relay asks for a packet. The two prices make a fee of which 60, 30 and 10 percent are whole satoshi.
+pub(super) const RELAY_PRICE: Msat = Msat::from_msat(3_000);
+/// What the destination asks for a packet.
+pub(super) const DESTINATION_PRICE: Msat = Msat::from_msat(6_000);
+
+/// How long one thing may take to happen.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The three nodes of the story.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) source: Actor,
+    pub(super) relay: Actor,
+    pub(super) destination: Actor,
+    _folder: TempDir,
+}
+
+/// A node of the story, and what has been seen on it.
+#[derive(Debug)]
+pub(super) struct Actor {
+    pub(super) name: &'static str,
+    pub(super) node: Node,
+    seen: mpsc::Receiver<Seen>,
+}
+
+/// What a node of the story has taken and earned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Books {
+    pub(super) deposited: Msat,
+    pub(super) credit: Msat,
+    pub(super) earned: Msat,
+}
+
+impl Stage {
+    /// Starts the three nodes and waits until they are linked: source, relay, destination, in a line.
+    pub(super) async fn set(relay_mode: MeshMode) -> Result<Self, Cause> {
+        let folder = tempfile::tempdir()?;
+        let relay_mesh = MeshConfig {
+            mode: relay_mode,
+            ..priced(RELAY_PRICE)
+        };
+        let mut relay = Actor::start("relay", folder.path(), relay_mesh).await?;
+        let destination_mesh = MeshConfig {
+            peers: vec![relay.address()?],
+            ..priced(DESTINATION_PRICE)
+        };
+        let destination = Actor::start("destination", folder.path(), destination_mesh).await?;
+        let source_mesh = MeshConfig {
+            mode: MeshMode::Open,
+            peers: vec![relay.address()?],
+            known_nodes: vec![
+                known(relay.id(), RELAY_PRICE, vec![destination.id()]),
+                known(destination.id(), DESTINATION_PRICE, vec![relay.id()]),
+            ],
+            ..priced(Msat::ZERO)
+        };
+        let mut source = Actor::start("source", folder.path(), source_mesh).await?;
+        for _ in 0..2 {
+            let linked = |seen: &Seen| matches!(seen, Seen::Linked).then_some(());
+            relay.expect("two links", linked).await?;
+        }
+        let linked = |seen: &Seen| matches!(seen, Seen::Linked).then_some(());
+        source.expect("a link", linked).await?;
+        Ok(Self {
+            source,
+            relay,
+            destination,
+            _folder: folder,
+        })
+    }
+
+    /// Stops the three nodes.
+    pub(super) async fn leave(self) {
+        for actor in [&self.source, &self.destination, &self.relay] {
+            actor.node.shutdown().await;
+        }
+    }
+
+    /// The books of the two nodes that are paid.
+    pub(super) fn books(&self) -> [Books; 2] {
+        [self.relay.books(), self.destination.books()]
+    }
+
+    /// Forgets what has been seen so far, so that the next thing seen is of the next step.
+    pub(super) fn forget(&mut self) {
+        for actor in [&mut self.source, &mut self.relay, &mut self.destination] {
+            while actor.seen.try_recv().is_ok() {}
+        }
+    }
+}
+
+impl Actor {
+    async fn start(name: &'static str, folder: &Path, mesh: MeshConfig) -> Result<Self, Cause> {
+        let data_dir = folder.join(name);
+        let config = NodeConfig {
+            mesh,
+            node: NodeSection {
+                control_socket: data_dir.join("control.sock"),
+                data_dir,
+            },
+            lightning: LightningSection {
+                backend: Backend::Sandbox,
+                path: Some(folder.join("sandbox")),
+            },
+        };
+        let (witness, seen) = Witness::new();
+        let node = Node::start(&config, Arc::new(witness)).await;
+        let node = node.map_err(|source| Cause::Start { who: name, source })?;
+        Ok(Self { name, node, seen })
+    }
+
+    pub(super) fn id(&self) -> NodeId {
+        self.node.manager().node_id()
+    }
+
+    pub(super) fn mesh(&self) -> &MeshManager {
+        self.node.manager()
+    }
+
+    /// Where the node listens.
+    pub(super) fn listens_at(&self) -> Result<SocketAddr, Cause> {
+        self.node.local_addr().ok_or(Cause::Unseen {
+            who: self.name,
+            what: "an address to listen on",
+            within: Duration::ZERO,
+        })
+    }
+
+    pub(super) fn books(&self) -> Books {
+        let totals = self.mesh().status().totals;
+        let msat = |sum: u128| Msat::from_msat(u64::try_from(sum).unwrap_or(u64::MAX));
+        Books {
+            deposited: msat(totals.deposited),
+            credit: msat(totals.credit),
+            earned: msat(totals.earned),
+        }
+    }
+
+    /// How often the node has refused for this reason.
+    pub(super) fn refusals(&self, reason: RefusalReason) -> u64 {
+        let refusals = self.mesh().status().refusals;
+        refusals.get(&reason).copied().unwrap_or(0)
+    }
+
+    /// What the node's wallet has received and sent.
+    pub(super) fn wallet(&self) -> Result<SandboxBalance, Cause> {
+        let Some(wallet) = self.node.sandbox() else {
+            return Ok(SandboxBalance::default());
+        };
+        let failed = |error: crate::SandboxError| std::io::Error::other(error.to_string());
+        Ok(wallet.balance().map_err(failed)?)
+    }
+
+    /// Waits until something is seen on the node that `pick` picks.
+    pub(super) async fn expect<T>(
+        &mut self,
+        what: &'static str,
+        mut pick: impl FnMut(&Seen) -> Option<T>,
+    ) -> Result<T, Cause> {
+        let wait = async {
+            while let Some(seen) = self.seen.recv().await {
+                if let Some(picked) = pick(&seen) {
+                    return Some(picked);
+                }
+            }
+            None
+        };
+        let found = timeout(PATIENCE, wait).await.ok().flatten();
+        found.ok_or(Cause::Unseen {
+            who: self.name,
+            what,
+            within: PATIENCE,
+        })
+    }
+
+    fn address(&self) -> Result<PeerAddress, Cause> {
+        Ok(PeerAddress {
+            node_id: self.id(),
+            address: self.listens_at()?.to_string(),
+        })
+    }
+}
+
+fn priced(price: Msat) -> MeshConfig {
+    MeshConfig {
+        listen_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        network: Network::Regtest,
+        price_per_packet_msat: price.to_msat(),
+        price_per_kib_msat: 0,
+        ..MeshConfig::default()
+    }
+}
+
+fn known(node_id: NodeId, price: Msat, linked_with: Vec<NodeId>) -> KnownNode {
+    KnownNode {
+        node_id,
+        price_per_packet_msat: price.to_msat(),
+        price_per_kib_msat: 0,
+        linked_with,
+    }
+}

@@ -1,0 +1,32 @@
+//! A stand-alone mesh node and its command line.
+//!
+//! [`Node`] is one running node: an identity, [`mesh_link::Links`], a [`blvm_mesh::MeshManager`] between them, and a
+//! wallet where the configuration names one ([`NodeConfig`]). What happens on it is told to a [`Watcher`]. `blvm-mesh run`
+//! is a node with a log and a control socket ([`control`]), over which `send`, `receive` and `status` talk to it;
+//! `blvm-mesh demo` is three nodes and a story, checked as it is told.
+//!
+//! There are no rules of the mesh here, and no real money: the one wallet is a sandbox ([`SandboxLightning`]).
+
+mod cli;
+mod command_error;
+mod commands;
+pub mod config;
+pub mod control;
+mod demo;
+mod file_lock;
+mod hex;
+mod node;
+mod node_api;
+mod node_log;
+mod peer_book;
+mod pump;
+mod sandbox;
+mod text;
+mod watcher;
+
+pub use cli::main;
+pub use config::NodeConfig;
+pub use file_lock::LockError;
+pub use node::{Node, StartError};
+pub use sandbox::{SandboxBalance, SandboxError, SandboxLightning};
+pub use watcher::{Passage, PassageHeader, Watcher};

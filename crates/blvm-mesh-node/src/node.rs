@@ -1,0 +1,219 @@
+use crate::{
+    config::{Backend, NodeConfig},
+    file_lock::{FileLock, LockError},
+    node_api::LinkedNode,
+    peer_book::PeerBook,
+    pump::Pump,
+    sandbox::{SandboxError, SandboxLightning},
+    watcher::Watcher,
+};
+use blvm_mesh::{
+    ClaimSet, IdentityError, LightningNode, MAX_CLAIMS, MeshError, MeshManager, Network, NodeAPI,
+    SystemClock, load_or_create_identity,
+};
+use mesh_link::{DialError, LinkConfig, LinkError, Links};
+use parking_lot::Mutex;
+use std::{fmt, fs, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use thiserror::Error;
+use tokio::task::JoinHandle;
+
+/// One running node: identity, links, mesh, wallet.
+pub struct Node {
+    links: Links,
+    manager: MeshManager,
+    sandbox: Option<Arc<SandboxLightning>>,
+    network: Network,
+    backend: Backend,
+    /// `None` once shut down.
+    pump: Mutex<Option<JoinHandle<()>>>,
+    _lock: FileLock,
+}
+
+/// Why a node did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The configuration turns the mesh off.
+    #[error("[mesh] enabled = false: set it to true to run this node")]
+    Disabled,
+    /// The data folder cannot be made.
+    #[error("cannot make the data folder {path}: {source}; set [node] data_dir to another")]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Another process uses the data folder, or it cannot be locked.
+    #[error("the data folder is not free: {0}")]
+    Locked(#[from] LockError),
+    /// There is no identity key.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The system gives no random bytes.
+    #[error("no randomness: {0}")]
+    Randomness(String),
+    /// The links cannot be started.
+    #[error("{0}; choose another address with [mesh] listen_addr, or stop what uses this one")]
+    Listen(LinkError),
+    /// The links cannot be started for another reason.
+    #[error(transparent)]
+    Links(LinkError),
+    /// A peer of the configuration cannot be dialled.
+    #[error("[mesh] peers: {peer}: {source}")]
+    Peer {
+        /// The entry.
+        peer: String,
+        /// What is wrong with it.
+        source: DialError,
+    },
+    /// The sandbox wallet cannot be opened.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The mesh does not take its settings.
+    #[error(transparent)]
+    Mesh(#[from] MeshError),
+}
+
+/// The file in the data folder that a running node holds locked.
+const LOCK_FILE: &str = "node.lock";
+
+/// The file in the data folder with the key of the sandbox wallet.
+const SANDBOX_KEY_FILE: &str = "sandbox-wallet.key";
+
+impl Node {
+    /// Starts a node: makes its identity key at the first start, listens, and dials its peers.
+    ///
+    /// # Errors
+    /// [`StartError`] says what to do about it; nothing keeps running then.
+    pub async fn start(config: &NodeConfig, watcher: Arc<dyn Watcher>) -> Result<Self, StartError> {
+        if !config.mesh.enabled {
+            return Err(StartError::Disabled);
+        }
+        let data_dir = &config.node.data_dir;
+        fs::create_dir_all(data_dir).map_err(|source| StartError::DataDir {
+            path: data_dir.clone(),
+            source,
+        })?;
+        let lock = FileLock::take(&data_dir.join(LOCK_FILE))?;
+        let identity = load_or_create_identity(&config.identity_path())?;
+        let sandbox = open_sandbox(config)?;
+        let link_config = LinkConfig {
+            jitter_seed: seed()?,
+            ..LinkConfig::default()
+        };
+        let listen_addr = config.mesh.listen_addr;
+        let (links, events) =
+            Links::start(*identity.secret_bytes(), Some(listen_addr), link_config)
+                .await
+                .map_err(|error| match error {
+                    LinkError::Listen { .. } => StartError::Listen(error),
+                    other => StartError::Links(other),
+                })?;
+        let peers = Arc::new(PeerBook::default());
+        let node_api: Arc<dyn NodeAPI> = Arc::new(LinkedNode {
+            links: links.clone(),
+            peers: Arc::clone(&peers),
+            lightning: sandbox
+                .clone()
+                .map(|wallet| wallet as Arc<dyn LightningNode>),
+            watcher: Arc::clone(&watcher),
+        });
+        let claims = Arc::new(ClaimSet::new(MAX_CLAIMS));
+        let manager = MeshManager::start(config.mesh.clone(), identity, node_api, claims).await?;
+        dial(&links, config)?;
+        let pump = Pump {
+            manager: manager.clone(),
+            peers,
+            watcher,
+        };
+        Ok(Self {
+            links,
+            manager,
+            sandbox,
+            network: config.mesh.network,
+            backend: config.lightning.backend,
+            pump: Mutex::new(Some(tokio::spawn(pump.run(events)))),
+            _lock: lock,
+        })
+    }
+
+    /// The node's mesh.
+    pub const fn manager(&self) -> &MeshManager {
+        &self.manager
+    }
+
+    /// The node's links.
+    pub const fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// The node's sandbox wallet, where it has one.
+    pub const fn sandbox(&self) -> Option<&Arc<SandboxLightning>> {
+        self.sandbox.as_ref()
+    }
+
+    /// The Bitcoin network whose invoices count.
+    pub const fn network(&self) -> Network {
+        self.network
+    }
+
+    /// Which kind of wallet quotes and pays.
+    pub const fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// Where other nodes may connect.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.links.local_addr()
+    }
+
+    /// Sends what is queued, closes the links, and waits until everything has come to rest.
+    pub async fn shutdown(&self) {
+        self.links.shutdown().await;
+        let pump = self.pump.lock().take();
+        if let Some(pump) = pump
+            && let Err(error) = pump.await
+        {
+            tracing::warn!(%error, "the packet pump did not end well");
+        }
+    }
+}
+
+fn open_sandbox(config: &NodeConfig) -> Result<Option<Arc<SandboxLightning>>, StartError> {
+    let (Backend::Sandbox, Some(folder)) = (config.lightning.backend, &config.lightning.path)
+    else {
+        return Ok(None);
+    };
+    let key = load_or_create_identity(&config.node.data_dir.join(SANDBOX_KEY_FILE))?;
+    let wallet = SandboxLightning::open(
+        folder,
+        &key.secret_bytes(),
+        config.mesh.network,
+        Arc::new(SystemClock),
+    )?;
+    Ok(Some(Arc::new(wallet)))
+}
+
+fn dial(links: &Links, config: &NodeConfig) -> Result<(), StartError> {
+    for peer in &config.mesh.peers {
+        links
+            .dial(peer.clone())
+            .map_err(|source| StartError::Peer {
+                peer: peer.to_string(),
+                source,
+            })?;
+    }
+    Ok(())
+}
+
+fn seed() -> Result<u64, StartError> {
+    getrandom::u64().map_err(|error| StartError::Randomness(error.to_string()))
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node")
+            .field("links", &self.links)
+            .finish_non_exhaustive()
+    }
+}

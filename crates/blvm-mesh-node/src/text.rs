@@ -1,0 +1,77 @@
+use blvm_mesh::{Msat, NodeId};
+
+/// Writes a number with commas between its thousands.
+pub(crate) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Writes an amount with its unit.
+pub(crate) fn msat(amount: Msat) -> String {
+    format!("{} msat", thousands(amount.to_msat()))
+}
+
+/// Writes the two ends of a node id, for people; it is no name to look a node up by.
+pub(crate) fn short(node_id: &NodeId) -> String {
+    ends(&node_id.to_string())
+}
+
+/// Writes the two ends of a long word.
+pub(crate) fn ends(word: &str) -> String {
+    let head: String = word.chars().take(8).collect();
+    let tail: String = word
+        .chars()
+        .skip(word.chars().count().saturating_sub(4))
+        .collect();
+    format!("{head}..{tail}")
+}
+
+/// Writes what a peer sent so that it cannot move the cursor, change colours or forge lines.
+///
+/// Text that is all printable is quoted; anything else is hex. At most `most` characters are shown.
+pub(crate) fn payload(bytes: &[u8], most: usize) -> String {
+    let printable = str::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.is_empty() && !text.chars().any(char::is_control));
+    let text = match printable {
+        Some(text) => format!("\"{}\"", text.escape_debug()),
+        None => blvm_mesh::to_hex(bytes),
+    };
+    if text.chars().count() <= most {
+        return text;
+    }
+    let head: String = text.chars().take(most).collect();
+    format!("{head}...")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_have_commas() {
+        let written = [0, 999, 1_000, 12_345, 1_234_567].map(thousands);
+        assert_eq!(written, ["0", "999", "1,000", "12,345", "1,234,567"]);
+        assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn a_payload_cannot_write_to_the_terminal() {
+        assert_eq!(payload(b"hello", 80), "\"hello\"");
+        assert_eq!(payload(b"\x1b[31mred", 80), "1b5b33316d726564");
+        assert_eq!(payload(b"two\nlines", 80), "74776f0a6c696e6573");
+        assert_eq!(
+            payload("left \u{202e}right".as_bytes(), 80),
+            "\"left \\u{202e}right\""
+        );
+        assert_eq!(payload(b"", 80), "");
+        assert_eq!(payload(&[0xff; 100], 6), "ffffff...");
+    }
+}

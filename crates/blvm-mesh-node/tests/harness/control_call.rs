@@ -1,0 +1,26 @@
+//! The reader of control calls against any bytes: what it reads, it writes, and reads back the same.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test stops where something is not as it expects"
+)]
+
+use blvm_mesh_node::control::{Call, MAX_TAKEN, PROTOCOL_VERSION, Request};
+
+/// Panics when a promise of the reader does not hold for `data`.
+pub(crate) fn run(data: &[u8]) {
+    match Call::from_line(data) {
+        Ok(call) => {
+            assert_eq!(call.version, PROTOCOL_VERSION);
+            if let Request::Receive { max, .. } = call.request {
+                assert!((1..=MAX_TAKEN).contains(&max));
+            }
+            let line = call.to_line().expect("it was read");
+            let (end, text) = line.split_last().expect("a line ends");
+            assert_eq!(*end, b'\n');
+            assert!(!text.contains(&b'\n'));
+            assert_eq!(Call::from_line(text).expect("it was written"), call);
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}

@@ -20,9 +20,8 @@ use std::fmt;
 /// - Each fuzz harness has a target in xtask/fuzz/, and each target a harness.
 /// - README and docs/ name only paths, crates, tests and xtask commands that exist;
 ///   docs/architecture.md names every crate.
-/// - docs/payment.md: a rule starts a line (after list, heading or table marks) with P-1, P-2
-///   …, and cites a test before the next rule begins. Code and other documents name only
-///   rules that exist.
+/// - docs/payment.md: a rule starts a line with P-1, P-2 … behind a mark (`-`, `#`, `|`, `**`),
+///   and cites a test before the next rule. Code and documents name only rules that exist.
 /// - docs/threats.md: each table row and each numbered item cites a test.
 ///
 /// To cite a test, write `crates/x/tests/y.rs::test_name` in backticks.

@@ -38,8 +38,11 @@ struct Rule {
 fn rules(document: &str) -> Vec<Rule> {
     let mut rules: Vec<Rule> = Vec::new();
     for (line, text) in (1..).zip(document.lines()) {
-        let bare = text.trim_start_matches(['#', '-', '*', '|', '`', ' ']);
-        let starts = bare.starts_with("P-").then(|| named(bare).next()).flatten();
+        // A mark tells the beginning of a rule from prose that happens to be wrapped before `P-4`.
+        let text_only = text.trim_start();
+        let bare = text_only.trim_start_matches(['#', '-', '*', '|', '`', ' ']);
+        let is_marked = bare.len() < text_only.len() && bare.starts_with("P-");
+        let starts = is_marked.then(|| named(bare).next()).flatten();
         if let Some(number) = starts {
             rules.push(Rule {
                 number,
@@ -58,7 +61,7 @@ fn in_document(rules: &[Rule]) -> Vec<Problem> {
     if rules.is_empty() {
         return vec![Problem::about(
             RULES,
-            "holds no rule; a rule starts a line with P-1, P-2 …",
+            "holds no rule; a rule starts a line, behind `-`, `#`, `|` or `**`, with P-1",
         )];
     }
     let mut problems = Vec::new();
@@ -103,7 +106,7 @@ mod tests {
     #[test]
     fn rules_in_any_markup_are_found() {
         let document =
-            "# Rules\n### P-1 Good\n- **P-2** good\n| P-3 | good |\nP-4. good; see P-1\n";
+            "# Rules\n### P-1 Good\n- **P-2** good\n| P-3 | good |\n**P-4** as\nP-1 is\n";
         assert_eq!(
             rules(document).iter().map(|r| r.number).collect::<Vec<_>>(),
             [1, 2, 3, 4]
@@ -112,7 +115,7 @@ mod tests {
 
     #[test]
     fn each_rule_cites_a_test_before_the_next_begins() {
-        let document = format!("P-1 pays\n{CITED}\n\nP-2 does not\n\nP-3 {CITED}\n");
+        let document = format!("- P-1 pays\n{CITED}\n\n- P-2 does not\n\n- P-3 {CITED}\n");
         let found = messages(&in_document(&rules(&document)));
         assert_eq!(
             found,
@@ -122,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_number_is_given_once() {
-        let document = format!("P-1 {CITED}\nP-1 {CITED}\n");
+        let document = format!("- P-1 {CITED}\n- P-1 {CITED}\n");
         assert_eq!(
             messages(&in_document(&rules(&document))),
             ["docs/payment.md:2: there are two rules P-1"]
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn code_names_only_rules_that_exist() {
-        let document = format!("P-1 {CITED}\n");
+        let document = format!("- P-1 {CITED}\n");
         let tree = Tree::from_iter([
             (RULES, document.as_str()),
             ("crates/a/src/b.rs", "// rule P-1, BIP-340\n// rule P-9\n"),

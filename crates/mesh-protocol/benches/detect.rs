@@ -63,6 +63,15 @@ fn message(criterion: &mut Criterion) {
         group.bench_function("floor: double SHA-256 (sha2)", |b| {
             b.iter(|| Sha256::digest(Sha256::digest(black_box(payload))))
         });
+        group.bench_function("floor: double SHA-256 (sha2, one hasher)", |b| {
+            b.iter(|| {
+                let mut hasher = Sha256::new();
+                hasher.update(black_box(payload));
+                let inner = hasher.finalize_reset();
+                hasher.update(inner);
+                hasher.finalize_reset()
+            })
+        });
         group.bench_function("framing and checksum", |b| {
             b.iter(|| BitcoinFrame::parse(black_box(&bytes)).is_ok())
         });

@@ -4,6 +4,9 @@
 //! `MeshPacket` and back ([`emit`]). The source proves to each hop who it is with one MAC for each ([`MacKey`]), under
 //! keys that follow from the node ids alone ([`IdentityKey::pair_with`]), and hides the payload from all but the
 //! destination ([`SealKey`]). What meshes say to each other travels as [`ControlMessage`]s.
+//!
+//! What a packet carries in clear is judged by all of its bytes ([`detect`]); the [`RoutingPolicyEngine`] says what
+//! passes free because of it.
 
 mod control;
 mod detect;

@@ -381,6 +381,81 @@ fn lists_end_where_bitcoin_core_ends_them() {
 }
 
 #[test]
+fn the_shortest_message_of_each_command_is_known_and_nothing_shorter() {
+    let header = [9; 80];
+    let input = [&[7; 36][..], &[0], &[0xff; 4]].concat();
+    let tx = [&[2, 0, 0, 0, 1], &input[..], &[1], &[0; 9], &[0; 4]].concat();
+    for (command, payload) in [
+        ("version", [&[1; 80][..], &[0], &[0; 4], &[1]].concat()),
+        ("addr", vec![0]),
+        ("addrv2", vec![0]),
+        ("inv", vec![0]),
+        ("getdata", vec![0]),
+        ("notfound", vec![0]),
+        ("getblocks", [&[0; 4][..], &[0], &[0; 32]].concat()),
+        ("getheaders", [&[0; 4][..], &[0], &[0; 32]].concat()),
+        ("headers", vec![0]),
+        ("tx", tx.clone()),
+        ("block", [&header[..], &[1], &tx].concat()),
+        ("reject", [&[0][..], &[0x10], &[0], &[7; 32]].concat()),
+        ("filterload", [&[0][..], &[0; 8], &[0]].concat()),
+        ("filteradd", vec![0]),
+        (
+            "merkleblock",
+            [&header[..], &[1, 0, 0, 0, 1], &[7; 32], &[1, 1]].concat(),
+        ),
+        (
+            "cmpctblock",
+            [&header[..], &[0; 8], &[1], &[7; 6], &[0]].concat(),
+        ),
+        ("getblocktxn", vec![0; 33]),
+        ("blocktxn", vec![0; 33]),
+        ("cfilter", vec![0; 34]),
+        ("cfheaders", vec![0; 66]),
+        ("cfcheckpt", vec![0; 34]),
+    ] {
+        assert_eq!(detect(&frame(command, &payload)), BitcoinP2P, "{command}");
+        let shorter = frame(command, &payload[..payload.len() - 1]);
+        assert!(
+            matches!(fault(&shorter), NotBitcoin::ImplausibleLength { .. }),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn the_longest_texts_and_filters_are_known_and_nothing_longer() {
+    let bytes = |len: usize| {
+        let mut bytes = match u16::try_from(len) {
+            Ok(len) if len > 0xfc => [&[0xfd][..], &len.to_le_bytes()].concat(),
+            Ok(len) => vec![u8::try_from(len).unwrap()],
+            Err(_) => [&[0xfe][..], &u32::try_from(len).unwrap().to_le_bytes()].concat(),
+        };
+        bytes.extend(vec![b'x'; len]);
+        bytes
+    };
+    let agent = |len| ("version", [&[1; 80][..], &bytes(len), &[0; 5]].concat());
+    let reject = |command, reason| {
+        let payload = [&bytes(command)[..], &[0x10], &bytes(reason), &[7; 32]].concat();
+        ("reject", payload)
+    };
+    let filter = |len| ("cfilter", [&[0; 33][..], &bytes(len)].concat());
+    let verdict = |(command, payload): (&str, Vec<u8>)| detect(&frame(command, &payload));
+    let most_filter = limits::MAX_BLOCK_FILTER as usize;
+    for longest in [agent(256), reject(12, 111), filter(most_filter)] {
+        assert_eq!(verdict(longest), BitcoinP2P);
+    }
+    for longer in [
+        agent(257),
+        reject(13, 110),
+        reject(11, 112),
+        filter(most_filter + 1),
+    ] {
+        assert_eq!(verdict(longer), Unknown);
+    }
+}
+
+#[test]
 fn a_locator_ends_where_bitcoin_core_ends_it() {
     let locator = |hashes: usize| {
         let hash = BlockHash::all_zeros();

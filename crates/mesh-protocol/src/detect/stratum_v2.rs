@@ -172,6 +172,10 @@ pub(super) fn judge(total_len: usize, seen: &[u8]) -> Detection {
 impl Message {
     fn find(extension: u16, kind: u8) -> Option<&'static Self> {
         let number = extension & !CHANNEL_BIT;
+        // Nearly all bytes that are no frame end here, without a look at the table.
+        if number > NEGOTIATION {
+            return None;
+        }
         let refused = if extension & CHANNEL_BIT == 0 {
             Yes
         } else {

@@ -120,8 +120,9 @@ impl LinkConfig {
         if self.handshake_timeout.is_zero() {
             return not("handshake_timeout", "more than zero");
         }
-        if self.idle_timeout.is_zero() {
-            return not("idle_timeout", "more than zero");
+        // Below it a link would do little else than keep itself alive.
+        if self.idle_timeout < Duration::from_millis(10) {
+            return not("idle_timeout", "at least 10 ms");
         }
         if self.send_queue_packets == 0 {
             return not("send_queue_packets", "at least 1");

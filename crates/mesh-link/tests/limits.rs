@@ -27,7 +27,7 @@ async fn a_handshake_that_creeps_is_cut_off_and_holds_nobody_up() {
     let mut b = Node::with(
         2,
         LinkConfig {
-            handshake_timeout: Duration::from_millis(300),
+            handshake_timeout: Duration::from_secs(1),
             ..quick()
         },
     )
@@ -45,13 +45,13 @@ async fn a_handshake_that_creeps_is_cut_off_and_holds_nobody_up() {
     for wire in &mut creeping {
         wire.closed().await;
     }
-    until(|| b.links.totals().handshakes_timed_out == 4).await;
+    until(|| b.links.totals().handshakes_timed_out >= 4).await;
 }
 
 #[tokio::test]
 async fn a_handshake_is_cut_off_at_every_stage() {
     let config = LinkConfig {
-        handshake_timeout: Duration::from_millis(100),
+        handshake_timeout: Duration::from_millis(500),
         ..quick()
     };
     let b = Node::with(2, config).await;
@@ -258,7 +258,7 @@ async fn a_slow_program_slows_its_peers_and_loses_nothing() {
 #[tokio::test]
 async fn a_peer_that_takes_no_bytes_is_given_up_though_it_speaks() {
     let config = LinkConfig {
-        idle_timeout: Duration::from_millis(300),
+        idle_timeout: Duration::from_secs(1),
         ..quick()
     };
     let mut b = Node::with(2, config).await;

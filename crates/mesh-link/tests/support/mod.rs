@@ -92,10 +92,14 @@ impl Node {
         soon(self.events.recv()).await.expect("no more events")
     }
 
+    /// The next node that links, after however many attempts.
     pub(crate) async fn up(&mut self) -> NodeId {
-        match self.event().await {
-            LinkEvent::Up { node_id, .. } => node_id,
-            other => panic!("expected Up, got {other:?}"),
+        loop {
+            match self.event().await {
+                LinkEvent::Up { node_id, .. } => return node_id,
+                LinkEvent::DialFailed { .. } => {}
+                other => panic!("expected Up, got {other:?}"),
+            }
         }
     }
 

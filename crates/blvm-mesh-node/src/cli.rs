@@ -14,7 +14,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
         blvm-mesh demo                                watch a paid packet cross three nodes\n  \
         blvm-mesh run --config mesh.toml              run a node until Ctrl-C\n  \
         blvm-mesh status                              look at the node of ./mesh.toml\n  \
-        blvm-mesh send 5f3c..e1 --data \"hello\"        send through it (the node id in full)\n\n\
+        blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n\n\
         Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong."
 )]
 struct Cli {
@@ -58,7 +58,10 @@ pub(crate) struct DemoArgs {}
         listen_addr = \"0.0.0.0:8334\"\n  \
         network = \"regtest\"                 # the sandbox wallet works on no other\n  \
         price_per_packet_msat = 1000\n  \
-        peers = []                          # \"<node id>@<host>:<port>\", with commas between\n\n  \
+        peers = []                          # \"<node id>@<host>:<port>\", with commas between\n  \
+        # [[mesh.known_nodes]]              # a node further away, and whom it is linked with\n  \
+        # node_id = \"<node id>\"\n  \
+        # linked_with = [\"<node id>\"]\n\n  \
         [lightning]\n  \
         backend = \"sandbox\"                 # or \"none\": neither quotes nor pays\n  \
         path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money"
@@ -85,9 +88,9 @@ pub(crate) struct RunArgs {
 #[command(
     verbatim_doc_comment,
     after_help = "Examples:\n  \
-        blvm-mesh send 5f3c…e1 --data \"hello\"\n  \
-        blvm-mesh send 5f3c…e1 --file invoice.pdf --limit-sats 200\n  \
-        blvm-mesh send 5f3c…e1 --hex 00ff7a --json\n\
+        blvm-mesh send 5f3c...e1 --data \"hello\"\n  \
+        blvm-mesh send 5f3c...e1 --file invoice.pdf --limit-sats 200\n  \
+        blvm-mesh send 5f3c...e1 --hex 00ff7a --json\n\
         The node id is 64 characters; blvm-mesh status shows a node's own."
 )]
 pub(crate) struct SendArgs {
@@ -226,6 +229,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_in_the_help_of_run_is_one() {
+        let command = Cli::command();
+        let help = command.find_subcommand("run").unwrap().get_after_help();
+        let help = help.unwrap().to_string();
+        let (_, text) = help.split_once("A configuration to begin with:").unwrap();
+        crate::NodeConfig::parse(text, std::path::Path::new("/srv/mesh")).unwrap();
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::{
     control::{ClientError, Failure as Answered, SocketError},
     demo::DemoError,
 };
+use blvm_mesh::MeshError;
 use std::{io, path::PathBuf, process::ExitCode};
 use thiserror::Error;
 
@@ -41,7 +42,11 @@ impl CommandError {
     pub(crate) fn exit_code(&self) -> ExitCode {
         let code = match self {
             Self::Config(_) | Self::Setting(_) | Self::Usage(_) | Self::File { .. } => 2,
-            Self::Start(StartError::Disabled | StartError::Peer { .. }) => 2,
+            Self::Start(
+                StartError::Disabled
+                | StartError::Peer { .. }
+                | StartError::Mesh(MeshError::ConfigError(_)),
+            ) => 2,
             _ => 1,
         };
         ExitCode::from(code)

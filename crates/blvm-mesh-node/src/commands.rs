@@ -1,4 +1,5 @@
 mod ask;
+mod check;
 mod receive;
 mod run;
 mod send;

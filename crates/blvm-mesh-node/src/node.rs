@@ -13,9 +13,12 @@ use blvm_mesh::{
 };
 use mesh_link::{DialError, LinkConfig, LinkError, Links};
 use parking_lot::Mutex;
-use std::{fmt, fs, io, net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    fmt, fs::DirBuilder, io, net::SocketAddr, os::unix::fs::DirBuilderExt, path::PathBuf,
+    sync::Arc, time::Duration,
+};
 use thiserror::Error;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
 
 /// One running node: identity, links, mesh, wallet.
 pub struct Node {
@@ -74,6 +77,11 @@ pub enum StartError {
     Mesh(#[from] MeshError),
 }
 
+/// How long packets that wait for a wallet or a store may hold up the end of a node.
+///
+/// Five seconds, because a payment may be among them that is claimed in far less, and a dead wallet answers never.
+const LAST_DECISIONS: Duration = Duration::from_secs(5);
+
 /// The file in the data folder that a running node holds locked.
 const LOCK_FILE: &str = "node.lock";
 
@@ -90,10 +98,14 @@ impl Node {
             return Err(StartError::Disabled);
         }
         let data_dir = &config.node.data_dir;
-        fs::create_dir_all(data_dir).map_err(|source| StartError::DataDir {
-            path: data_dir.clone(),
-            source,
-        })?;
+        let mut folder = DirBuilder::new();
+        folder.recursive(true).mode(0o700);
+        folder
+            .create(data_dir)
+            .map_err(|source| StartError::DataDir {
+                path: data_dir.clone(),
+                source,
+            })?;
         let lock = FileLock::take(&data_dir.join(LOCK_FILE))?;
         let identity = load_or_create_identity(&config.identity_path())?;
         let sandbox = open_sandbox(config)?;
@@ -171,10 +183,11 @@ impl Node {
     pub async fn shutdown(&self) {
         self.links.shutdown().await;
         let pump = self.pump.lock().take();
-        if let Some(pump) = pump
-            && let Err(error) = pump.await
+        if let Some(mut pump) = pump
+            && timeout(LAST_DECISIONS, &mut pump).await.is_err()
         {
-            tracing::warn!(%error, "the packet pump did not end well");
+            tracing::warn!("packets that wait for a wallet or a store are dropped");
+            pump.abort();
         }
     }
 }

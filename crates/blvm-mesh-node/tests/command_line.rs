@@ -77,6 +77,12 @@ fn a_wrong_configuration_is_2_and_names_the_file_and_the_key() {
         2,
         &["mesh.toml", "unknown field `mod`", "`mode`"],
     );
+    fs::write(&path, "[mesh]\nquote_lifetime_secs = 0\n").unwrap();
+    assert_fails(
+        &["run", "--config", config, "--check"],
+        2,
+        &["quote_lifetime_secs = 0", "1 to 86400"],
+    );
     fs::write(&path, "[mesh]\nenabled = false\n").unwrap();
     assert_fails(&["run", "--config", config], 2, &["enabled = false"]);
     assert_eq!(

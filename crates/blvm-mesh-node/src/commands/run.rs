@@ -1,4 +1,4 @@
-use super::{ask::print, status::lightning};
+use super::{ask::print, check::check, status::lightning};
 use crate::{
     Node,
     cli::RunArgs,
@@ -19,11 +19,7 @@ use tokio::{
 pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     let config = NodeConfig::load(&args.config)?;
     if args.check {
-        let text = config.to_toml()?;
-        return print(&format!(
-            "# {} is valid. In force:\n\n{text}",
-            args.config.display()
-        ));
+        return check(&config, &args.config).await;
     }
     node_log::start(args.verbose);
     let told_to_stop = told_to_stop().map_err(CommandError::Runtime)?;

@@ -3,7 +3,7 @@ use crate::{
     cli::StatusArgs,
     command_error::CommandError,
     config::Backend,
-    control::{Answer, MoneyReport, Request, StatusReport},
+    control::{Answer, MoneyReport, Request, StatusReport, TrafficReport},
     text::{msat, thousands},
 };
 use blvm_mesh::{MeshMode, Msat};
@@ -33,78 +33,68 @@ fn said(status: &StatusReport) -> String {
         line("listening", address.to_string());
     }
     line("lightning", lightning(status.lightning));
-    let MoneyReport {
-        deposited_msat,
-        credit_msat,
-        reserved_msat,
-        earned_msat,
-        spent_msat,
-        ..
-    } = status.money;
-    let amount = |sum| msat(Msat::from_msat(sum));
-    line("earned", amount(earned_msat));
-    line("spent", amount(spent_msat));
-    line(
-        "deposits",
-        format!(
-            "{} = credit {} + reserved {} + earned {}",
-            amount(deposited_msat),
-            amount(credit_msat),
-            amount(reserved_msat),
-            amount(earned_msat)
-        ),
-    );
-    let traffic = status.traffic;
-    line(
-        "packets",
-        format!(
-            "{} carried, {} of them delivered here, {} lost with a link; {} payments claimed",
-            thousands(traffic.carried),
-            thousands(traffic.delivered),
-            thousands(traffic.lost),
-            thousands(traffic.claimed)
-        ),
-    );
-    text += &list(
-        "peers",
-        status.peers.iter().map(|peer| {
-            let direction = if peer.outbound {
-                "we dialled"
-            } else {
-                "it dialled"
-            };
-            let (received, sent) = (thousands(peer.packets_in), thousands(peer.packets_out));
-            format!(
-                "{}  {}  {direction}, {received} packets in, {sent} out",
-                peer.node_id, peer.address
-            )
-        }),
-    );
-    text += &list(
-        "dialling",
-        status.dialling.iter().map(|dial| {
-            let why = dial.last_error.as_deref().unwrap_or("not tried yet");
-            format!(
-                "{}  {}  {} failures: {why}",
-                dial.node_id, dial.address, dial.failures
-            )
-        }),
-    );
-    text += &list(
-        "credits",
-        status
-            .credits
-            .iter()
-            .map(|credit| format!("{}  {}", credit.payer, amount(credit.credit_msat))),
-    );
-    text += &list(
-        "refusals",
-        status
-            .refusals
-            .iter()
-            .map(|(reason, count)| format!("{reason:<20}{}", thousands(*count))),
-    );
-    text
+    line("earned", amount(status.money.earned_msat));
+    line("spent", amount(status.money.spent_msat));
+    line("deposits", deposits(&status.money));
+    line("packets", packets(&status.traffic));
+    text + &lists(status)
+}
+
+fn deposits(money: &MoneyReport) -> String {
+    format!(
+        "{} = credit {} + reserved {} + earned {}",
+        amount(money.deposited_msat),
+        amount(money.credit_msat),
+        amount(money.reserved_msat),
+        amount(money.earned_msat)
+    )
+}
+
+fn packets(traffic: &TrafficReport) -> String {
+    format!(
+        "{} carried, {} of them delivered here, {} lost with a link; payments claimed: {}",
+        thousands(traffic.carried),
+        thousands(traffic.delivered),
+        thousands(traffic.lost),
+        thousands(traffic.claimed)
+    )
+}
+
+fn lists(status: &StatusReport) -> String {
+    let peers = status.peers.iter().map(|peer| {
+        let direction = if peer.outbound {
+            "we dialled"
+        } else {
+            "it dialled"
+        };
+        let (received, sent) = (thousands(peer.packets_in), thousands(peer.packets_out));
+        let (node_id, address) = (peer.node_id, peer.address);
+        format!("{node_id}  {address}  {direction}, {received} packets in, {sent} out")
+    });
+    let dialling = status.dialling.iter().map(|dial| {
+        let why = dial.last_error.as_deref().unwrap_or("not tried yet");
+        let (node_id, address) = (dial.node_id, &dial.address);
+        format!("{node_id}  {address}  {} failures: {why}", dial.failures)
+    });
+    let credits = status
+        .credits
+        .iter()
+        .map(|credit| format!("{}  {}", credit.payer, amount(credit.credit_msat)));
+    let refusals = status
+        .refusals
+        .iter()
+        .map(|(reason, count)| format!("{reason:<20}{}", thousands(*count)));
+    [
+        list("peers", peers),
+        list("dialling", dialling),
+        list("credits", credits),
+        list("refusals", refusals),
+    ]
+    .concat()
+}
+
+fn amount(sum_msat: u64) -> String {
+    msat(Msat::from_msat(sum_msat))
 }
 
 /// A label, how many there are, and a line for each.
@@ -124,12 +114,11 @@ fn list(label: &str, lines: impl ExactSizeIterator<Item = String>) -> String {
 }
 
 fn price(status: &StatusReport) -> String {
-    let of = |sum| msat(Msat::from_msat(sum));
     match status.mode {
         MeshMode::PaymentGated => format!(
             "{} a packet, {} a KiB on top",
-            of(status.price.per_packet_msat),
-            of(status.price.per_kib_msat)
+            amount(status.price.per_packet_msat),
+            amount(status.price.per_kib_msat)
         ),
         MeshMode::BitcoinOnly | MeshMode::Open => "nothing in this mode".to_owned(),
     }

@@ -31,70 +31,70 @@ pub(super) async fn with_proof(
 ) -> Result<Carried, Cause> {
     narrator.step("The packet again, with the relay's proof in it");
     stage.forget();
-    let source = stage.source.id();
     let sequence = deliver(stage, with(way, paid)).await?;
-    let bytes = stage
-        .relay
-        .expect("the packet", packet_of(source, sequence))
-        .await?;
-    expect_claim(&mut stage.relay, source, paid.payment_hash, RELAY_PRICE).await?;
-    let carried = stage
-        .relay
-        .expect("its decision", decision_of(source, sequence))
-        .await?;
-    same("the relay's decision", carried, Ok(()))?;
-    let relay = Books {
+    let bytes = at_the_relay(stage, paid, sequence, narrator).await?;
+    at_the_destination(stage, sequence, narrator).await?;
+    narrator.show("source", "has the destination's receipt");
+    Ok(Carried { sequence, bytes })
+}
+
+/// What the relay did with the packet; answers with the packet as it came there.
+async fn at_the_relay(
+    stage: &mut Stage,
+    paid: &Paid,
+    sequence: u64,
+    narrator: &mut Narrator<impl Write>,
+) -> Result<Vec<u8>, Cause> {
+    let (source, relay) = (stage.source.id(), &mut stage.relay);
+    let bytes = packet_of(source, sequence);
+    let bytes = relay.expect("the packet", bytes).await?;
+    expect_claim(relay, source, paid.payment_hash, RELAY_PRICE).await?;
+    let decided = decision_of(source, sequence);
+    let decided = relay.expect("its decision", decided).await?;
+    same("the relay's decision", decided, Ok(()))?;
+    let books = Books {
         deposited: RELAY_PRICE,
         credit: Msat::ZERO,
         earned: RELAY_PRICE,
     };
-    same("the relay's books", stage.relay.books(), relay)?;
+    same("the relay's books", relay.books(), books)?;
     let packet = PacketView::parse(&bytes).map_err(|error| differs("the packet", "one", error))?;
+    same("whether the packet is sealed", packet.is_sealed(), true)?;
     let reads_it = bytes.windows(PAYLOAD.len()).any(|part| part == PAYLOAD);
-    same(
-        "sealed, and unreadable for the relay",
-        (packet.is_sealed(), reads_it),
-        (true, false),
-    )?;
+    same("whether the relay can read it", reads_it, false)?;
+    let (hash, price) = (ends(&to_hex(&paid.payment_hash)), msat(RELAY_PRICE));
     narrator.show(
-        "relay",
-        &format!(
-            "claimed payment {}: {} of credit for the source",
-            ends(&to_hex(&paid.payment_hash)),
-            msat(RELAY_PRICE)
-        ),
+        relay.name,
+        &format!("claimed payment {hash}: {price} of credit for the source"),
     );
     let len = thousands(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-    let debited = msat(RELAY_PRICE);
     narrator.show(
-        "relay",
-        &format!("debited {debited}, forwarded {len} bytes, sealed: it cannot read them"),
+        relay.name,
+        &format!("debited {price}, forwarded {len} bytes, sealed: it cannot read them"),
     );
+    Ok(bytes)
+}
 
-    let delivery = arrived(&stage.destination).await?;
+/// What arrived at the destination.
+async fn at_the_destination(
+    stage: &Stage,
+    sequence: u64,
+    narrator: &mut Narrator<impl Write>,
+) -> Result<(), Cause> {
+    let destination = &stage.destination;
+    let delivery = arrived(destination).await?;
     same("what was delivered", delivery.payload.as_slice(), PAYLOAD)?;
-    same(
-        "who sent it",
-        (delivery.source, delivery.sequence),
-        (source, sequence),
-    )?;
-    let credit = stage.destination.books().credit;
-    same(
-        "what the destination earned",
-        stage.destination.books().earned,
-        DESTINATION_PRICE,
-    )?;
+    same("who sent it", delivery.source, stage.source.id())?;
+    same("which packet it is", delivery.sequence, sequence)?;
+    let Books { credit, earned, .. } = destination.books();
+    same("what the destination earned", earned, DESTINATION_PRICE)?;
+    let (price, credit) = (msat(DESTINATION_PRICE), msat(credit));
     narrator.show(
-        "destination",
-        &format!(
-            "debited {} (credit left: {}), delivered:",
-            msat(DESTINATION_PRICE),
-            msat(credit)
-        ),
+        destination.name,
+        &format!("debited {price} (credit left: {credit}), delivered:"),
     );
     narrator.show("", &payload(&delivery.payload, 80));
-    narrator.show("source", "has the destination's receipt");
-    Ok(Carried { sequence, bytes })
+    Ok(())
 }
 
 /// The same proof in a new packet is refused.

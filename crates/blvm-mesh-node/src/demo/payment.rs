@@ -128,71 +128,67 @@ pub(super) async fn destination(
 ) -> Result<(), Cause> {
     narrator.step("The destination is paid too, over the relay");
     stage.forget();
-    let mesh = stage.source.mesh();
-    let wanted = DESTINATION_PRICE
-        .checked_mul(PACKETS_AHEAD)
-        .unwrap_or(Msat::MAX);
-    let quoted = mesh.request_quote(&way.route, 2, wanted, PATIENCE).await;
-    let quoted = quoted.map_err(doing("asking the destination for a quote"))?;
-    same("who quotes", quoted.by, stage.destination.id())?;
-    same(
-        "the destination's price",
-        quoted.price.per_packet,
-        DESTINATION_PRICE,
-    )?;
-    let invoice = quoted
-        .invoice
-        .ok_or_else(|| differs("the destination's quote", "an invoice", "none"))?;
+    let wanted = DESTINATION_PRICE.checked_mul(PACKETS_AHEAD);
+    let wanted = wanted.unwrap_or(Msat::MAX);
+    let invoice = quote_of_destination(stage, way, wanted).await?;
+    let said = format!("{} for {PACKETS_AHEAD} packets", msat(wanted));
     narrator.show(
         "quote",
-        &format!(
-            "{} for {PACKETS_AHEAD} packets; asked and answered in control packets, free",
-            msat(wanted)
-        ),
+        &format!("{said}; asked and answered in control packets, free"),
     );
     let (paid, payment_hash) = pay(stage, stage.destination.id(), &invoice).await?;
     same("what was paid", paid.amount, wanted)?;
+    let said = msat(paid.amount);
     narrator.show(
         "paid",
-        &format!("{} to the destination's sandbox wallet", msat(paid.amount)),
+        &format!("{said} to the destination's sandbox wallet"),
     );
+    deposit(stage, way, paid, payment_hash).await?;
+    let credit = msat(stage.destination.books().credit);
+    narrator.show(
+        "deposited",
+        &format!("the destination claimed the proof: the source has {credit} of credit there"),
+    );
+    Ok(())
+}
+
+/// Asks the destination for an invoice.
+async fn quote_of_destination(stage: &Stage, way: &Way, wanted: Msat) -> Result<String, Cause> {
+    let mesh = stage.source.mesh();
+    let quoted = mesh.request_quote(&way.route, 2, wanted, PATIENCE).await;
+    let quoted = quoted.map_err(doing("asking the destination for a quote"))?;
+    same("who quotes", quoted.by, stage.destination.id())?;
+    let price = quoted.price.per_packet;
+    same("the destination's price", price, DESTINATION_PRICE)?;
+    let invoice = quoted.invoice;
+    invoice.ok_or_else(|| differs("the destination's quote", "an invoice", "none"))
+}
+
+/// Shows the proof to the destination, and checks what it made of it.
+async fn deposit(
+    stage: &mut Stage,
+    way: &Way,
+    paid: PaidQuote,
+    payment_hash: [u8; 32],
+) -> Result<(), Cause> {
     let proof = ProofForHop {
         hop: 2,
         proof: paid.proof,
     };
-    let credited = stage
-        .source
-        .mesh()
-        .deposit(&way.route, proof, PATIENCE)
-        .await;
+    let mesh = stage.source.mesh();
+    let credited = mesh.deposit(&way.route, proof, PATIENCE).await;
     let credited = credited.map_err(doing("depositing with the destination"))?;
-    same("the credit that the destination confirms", credited, wanted)?;
-    expect_claim(
-        &mut stage.destination,
-        stage.source.id(),
-        payment_hash,
-        wanted,
-    )
-    .await?;
+    same("the credit that is confirmed", credited, paid.amount)?;
+    let source = stage.source.id();
+    expect_claim(&mut stage.destination, source, payment_hash, paid.amount).await?;
     let books = Books {
-        deposited: wanted,
-        credit: wanted,
+        deposited: paid.amount,
+        credit: paid.amount,
         earned: Msat::ZERO,
     };
     same("the destination's books", stage.destination.books(), books)?;
-    same(
-        "what the relay earned by that",
-        stage.relay.books().earned,
-        Msat::ZERO,
-    )?;
-    narrator.show(
-        "deposited",
-        &format!(
-            "the destination claimed the proof: the source has {} of credit there",
-            msat(credited)
-        ),
-    );
-    Ok(())
+    let relay_earned = stage.relay.books().earned;
+    same("what the relay earned by that", relay_earned, Msat::ZERO)
 }
 
 /// Waits until the node has claimed a payment for the source, by the event that it publishes.

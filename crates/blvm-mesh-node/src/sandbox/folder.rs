@@ -26,6 +26,7 @@ const NOTE: &str =
 pub(super) struct Folder {
     root: PathBuf,
     own: PathBuf,
+    max_unpaid: usize,
     /// Unpaid invoices of this wallet, as far as is known.
     unpaid: Mutex<usize>,
 }
@@ -68,6 +69,7 @@ impl Folder {
         let folder = Self {
             root: root.to_owned(),
             own,
+            max_unpaid: MAX_UNPAID,
             unpaid: Mutex::new(0),
         };
         *folder.unpaid.lock() = folder.sweep(None)?;
@@ -85,9 +87,9 @@ impl Folder {
         now: UnixTime,
     ) -> io::Result<Once> {
         let mut unpaid = self.unpaid.lock();
-        if *unpaid >= MAX_UNPAID {
+        if *unpaid >= self.max_unpaid {
             *unpaid = self.sweep(Some(now))?;
-            if *unpaid >= MAX_UNPAID {
+            if *unpaid >= self.max_unpaid {
                 return Ok(Once::Full);
             }
         }
@@ -222,24 +224,22 @@ mod tests {
     #[test]
     fn unpaid_invoices_are_bounded_and_the_expired_make_room() {
         let root = tempfile::tempdir().unwrap();
-        let folder = Folder::open(root.path(), &[2; 33]).unwrap();
+        let mut folder = Folder::open(root.path(), &[2; 33]).unwrap();
+        assert_eq!(folder.max_unpaid, MAX_UNPAID);
+        folder.max_unpaid = 3;
         let put = |number, expires_at, now| {
-            folder
-                .put_invoice(&hash(number), &invoiced(expires_at), now)
-                .unwrap()
+            let record = invoiced(expires_at);
+            folder.put_invoice(&hash(number), &record, now).unwrap()
         };
-        for number in 0..MAX_UNPAID {
-            assert_eq!(put(number, 1_000 + 60, NOW), Once::First);
+        for number in 0..3 {
+            assert_eq!(put(number, 1_060, NOW), Once::First);
         }
-        assert_eq!(put(MAX_UNPAID, 2_000, NOW), Once::Full);
+        assert_eq!(put(3, 2_000, NOW), Once::Full);
         let later = UnixTime::from_secs(1_060);
-        assert_eq!(put(MAX_UNPAID, 2_000, later), Once::First);
+        assert_eq!(put(3, 2_000, later), Once::First);
         assert_eq!(folder.sweep(None).unwrap(), 1);
-        assert_eq!(folder.invoice(&[2; 33], &hash(0)).unwrap(), None);
-        assert_eq!(
-            folder.invoice(&[2; 33], &hash(MAX_UNPAID)).unwrap(),
-            Some(invoiced(2_000))
-        );
+        let kept = |number| folder.invoice(&[2; 33], &hash(number)).unwrap();
+        assert_eq!((kept(0), kept(3)), (None, Some(invoiced(2_000))));
     }
 
     #[test]

@@ -8,10 +8,10 @@ use std::{fs, path::Path};
 
 /// Runs a fuzz target on nightly Rust.
 ///
-/// A target is the harness crates/<crate>/tests/harness/<name>.rs, which `cargo test` replays
-/// over the files of crates/<crate>/tests/corpus/<name>/ on stable. Here libFuzzer looks for
-/// new inputs, beginning with the same files; what it finds stays in the target folder. Copy an
-/// input that broke something into the corpus, so that it is replayed from then on.
+/// A target is the harness `crates/*/tests/harness/<target>.rs`, which `cargo test` replays over
+/// the files of `crates/*/tests/corpus/<target>/` on stable. Here libFuzzer looks for new inputs,
+/// beginning with the same files; what it finds stays in the target folder. Copy an input that
+/// broke something into the corpus, so that it is replayed from then on.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,

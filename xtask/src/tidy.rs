@@ -16,7 +16,7 @@ use std::fmt;
 ///   utils, common or helpers; no file in src/ has 450 lines or more above its tests.
 /// - Each member inherits the workspace's lints, package fields and versions; lib.rs holds
 ///   only docs, mod and pub use.
-/// - No todo!, unimplemented! or dbg!; each #[ignore] has a reason.
+/// - No todo!, unimplemented! or dbg!; each `#[ignore]` has a reason.
 /// - Each fuzz harness has a target in xtask/fuzz/, and each target a harness.
 /// - README and docs/ name only paths, crates, tests and xtask commands that exist;
 ///   docs/architecture.md names every crate.

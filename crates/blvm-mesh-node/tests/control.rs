@@ -405,9 +405,11 @@ async fn a_node_that_stops_ends_the_calls_that_wait() {
     raw.say(b"{\"version\":1,\"request\":{\"receive\":{\"max\":1,\"wait_secs\":3600}}}")
         .await;
     desk.close().await;
+    // An empty answer, or none where the node stopped before it had read the call: but not an hour's wait.
     let mut rest = Vec::new();
-    timeout(DEADLINE, raw.0.read_to_end(&mut rest))
+    let ended = timeout(DEADLINE, raw.0.read_to_end(&mut rest))
         .await
-        .unwrap()
         .unwrap();
+    let reset = |error: std::io::Error| error.kind() == std::io::ErrorKind::ConnectionReset;
+    assert!(ended.map_err(reset) != Err(false));
 }

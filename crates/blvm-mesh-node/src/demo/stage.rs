@@ -65,7 +65,7 @@ impl Stage {
             peers: vec![relay.address()?],
             ..priced(DESTINATION_PRICE)
         };
-        let destination = Actor::start("destination", folder.path(), destination_mesh).await?;
+        let mut destination = Actor::start("destination", folder.path(), destination_mesh).await?;
         let source_mesh = MeshConfig {
             mode: MeshMode::Open,
             peers: vec![relay.address()?],
@@ -76,12 +76,11 @@ impl Stage {
             ..priced(Msat::ZERO)
         };
         let mut source = Actor::start("source", folder.path(), source_mesh).await?;
-        for _ in 0..2 {
-            let linked = |seen: &Seen| matches!(seen, Seen::Linked).then_some(());
-            relay.expect("two links", linked).await?;
+        for actor in [&mut source, &mut destination] {
+            actor.expect_link().await?;
         }
-        let linked = |seen: &Seen| matches!(seen, Seen::Linked).then_some(());
-        source.expect("a link", linked).await?;
+        relay.expect_link().await?;
+        relay.expect_link().await?;
         Ok(Self {
             source,
             relay,
@@ -192,6 +191,12 @@ impl Actor {
             what,
             within: PATIENCE,
         })
+    }
+
+    /// Waits until the node knows of another link.
+    async fn expect_link(&mut self) -> Result<(), Cause> {
+        let linked = |seen: &Seen| matches!(seen, Seen::Linked).then_some(());
+        self.expect("a link with its peer", linked).await
     }
 
     fn address(&self) -> Result<PeerAddress, Cause> {

@@ -34,8 +34,8 @@ pub struct Invoice {
 /// Why a text is not an invoice that we can judge.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum InvoiceError {
-    /// It is not BOLT11.
-    #[error("not a BOLT11 invoice: {0}")]
+    /// It is not BOLT11. In text, what the invoice brings of itself is escaped.
+    #[error("not a BOLT11 invoice: {}", .0.to_string().escape_debug())]
     Parse(#[from] Bolt11ParseError),
     /// A field that has to be there once is missing, or one that may be there once is repeated.
     #[error("the invoice has {found} fields of kind {field}, not one")]

@@ -17,7 +17,7 @@ use mesh_types::{
     Claim, ClaimKey, HexError, MeshError, Msat, Network, NodeId, PaymentProof, UnixTime, from_hex,
     to_hex,
 };
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 fn draft() -> Draft {
     let node = Node::ours();
@@ -482,6 +482,23 @@ fn p11_a_high_s_signature_counts_where_the_key_would_be_recovered() {
 }
 
 #[test]
+fn p11_a_signature_covers_invoices_of_any_length() {
+    let node = Node::ours();
+    let lengths: HashSet<usize> = (0..8)
+        .map(|len| {
+            let expiry = ExpiryTime::from_seconds(1 << (5 * len));
+            let text = draft().with(TaggedField::ExpiryTime(expiry)).text();
+            let invoice = Invoice::parse(&text).unwrap();
+            assert!(invoice.is_signed_by(&node.payee_key()), "{text}");
+            assert!(!invoice.is_signed_by(&Node::theirs().payee_key()));
+            text.len() % 8
+        })
+        .collect();
+    // All the ways in which five bits a character can end inside a byte.
+    assert_eq!(lengths.len(), 8);
+}
+
+#[test]
 fn p11_a_verifier_without_any_key_refuses_everything() {
     let node = Node::ours();
     let blind = Verifier {
@@ -515,6 +532,18 @@ fn p12_proofs_that_are_not_lightning_are_not_enabled() {
         (instant, ProofKind::InstantSettlement),
     ] {
         assert_eq!(refusal(&proof), VerifyError::NotEnabled(kind));
+    }
+}
+
+#[test]
+fn a_refusal_says_nothing_that_would_steer_a_terminal() {
+    for strange in ["\u{1b}[2J", "\n", "\u{0}", "\u{9b}"] {
+        let mut proof = Node::ours().paid();
+        if let PaymentProof::Lightning { invoice, .. } = &mut proof {
+            invoice.push_str(strange);
+        }
+        let reason = refusal(&proof).to_string();
+        assert!(!reason.contains(char::is_control), "{reason:?}");
     }
 }
 

@@ -94,3 +94,150 @@ impl Pump {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use blvm_mesh::{
+        Attempt, ClaimSet, Clock, IdentityKey, InvoiceRequest, LightningError, LightningInfo,
+        LightningNode, MeshConfig, MeshError, MeshEvent, Msat, Network, NodeAPI, Refusal, Route,
+        SystemClock, UnixTime,
+    };
+    use std::{net::SocketAddr, time::Duration};
+    use tokio::time::timeout;
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+    const PING: &str = "fabfb5da70696e6700000000000000000800000078f5ff4a6d65642d6873656d";
+
+    /// A node whose packets go to a queue, and whose wallet never answers.
+    struct Alone {
+        id: NodeId,
+        sent: mpsc::UnboundedSender<Vec<u8>>,
+    }
+
+    struct DeadWallet;
+
+    #[async_trait]
+    impl NodeAPI for Alone {
+        fn get_node_id(&self) -> NodeId {
+            self.id
+        }
+        async fn send_mesh_packet_to_peer(
+            &self,
+            _: String,
+            data: Vec<u8>,
+        ) -> Result<(), MeshError> {
+            let _ = self.sent.send(data);
+            Ok(())
+        }
+        async fn publish_event(&self, _: MeshEvent) -> Result<(), MeshError> {
+            Ok(())
+        }
+        fn lightning(&self) -> Option<Arc<dyn LightningNode>> {
+            Some(Arc::new(DeadWallet))
+        }
+    }
+
+    impl Clock for Alone {
+        fn now(&self) -> UnixTime {
+            SystemClock.now()
+        }
+    }
+
+    #[async_trait]
+    impl LightningNode for DeadWallet {
+        async fn info(&self) -> Result<LightningInfo, LightningError> {
+            Err(LightningError::Unreachable("dead".to_owned()))
+        }
+        async fn create_invoice(&self, _: InvoiceRequest) -> Result<String, LightningError> {
+            std::future::pending().await
+        }
+        async fn pay_invoice(&self, _: &str, _: Msat) -> Result<[u8; 32], LightningError> {
+            std::future::pending().await
+        }
+    }
+
+    struct Blind;
+
+    impl Watcher for Blind {
+        fn link(&self, _: &LinkEvent) {}
+        fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
+        fn published(&self, _: &MeshEvent) {}
+    }
+
+    async fn manager(seed: u8) -> (MeshManager, mpsc::UnboundedReceiver<Vec<u8>>) {
+        let identity = IdentityKey::from_secret_bytes([seed; 32]).unwrap();
+        let (sent, packets) = mpsc::unbounded_channel();
+        let id = identity.node_id();
+        let config = MeshConfig {
+            network: Network::Regtest,
+            ..MeshConfig::default()
+        };
+        let claims = Arc::new(ClaimSet::new(16));
+        let manager = MeshManager::start(config, identity, Arc::new(Alone { id, sent }), claims);
+        (manager.await.unwrap(), packets)
+    }
+
+    #[tokio::test]
+    async fn a_wallet_that_does_not_answer_holds_up_nobody_else() {
+        let (source, mut packets) = manager(1).await;
+        let (destination, _replies) = manager(2).await;
+        let route = Route::new(vec![source.node_id(), destination.node_id()]).unwrap();
+        source.handle_event(NodeEvent::PeerConnected {
+            peer_addr: "there".to_owned(),
+            peer_node_id: Some(destination.node_id()),
+        });
+        let (asking, way) = (source.clone(), route.clone());
+        tokio::spawn(async move {
+            let _ = asking
+                .request_quote(&way, 1, Msat::from_msat(1_000), DEADLINE)
+                .await;
+        });
+        let quote_request = packets.recv().await.unwrap();
+        let (sending, ping) = (source.clone(), blvm_mesh::from_hex::<32>(PING).unwrap());
+        tokio::spawn(async move {
+            let attempt = Attempt {
+                route,
+                payload: ping.to_vec(),
+                fee: Msat::ZERO,
+                proof: None,
+                is_sealed: false,
+                timeout: DEADLINE,
+            };
+            let _ = sending.attempt(attempt).await;
+        });
+        let packet = packets.recv().await.unwrap();
+
+        let (events, receiver) = mpsc::channel(8);
+        let pump = Pump {
+            manager: destination.clone(),
+            peers: Arc::default(),
+            watcher: Arc::new(Blind),
+        };
+        let pumping = tokio::spawn(pump.run(receiver));
+        let from = source.node_id();
+        let up = LinkEvent::Up {
+            node_id: from,
+            address: SocketAddr::from(([127, 0, 0, 1], 1)),
+            outbound: false,
+        };
+        for event in [
+            up,
+            LinkEvent::Packet {
+                from,
+                bytes: quote_request,
+            },
+            LinkEvent::Packet {
+                from,
+                bytes: packet,
+            },
+        ] {
+            events.send(event).await.unwrap();
+        }
+        let delivery = timeout(DEADLINE, destination.next_delivery()).await;
+        assert_eq!(delivery.unwrap().payload, ping);
+        assert!(!pumping.is_finished());
+        pumping.abort();
+    }
+}

@@ -350,6 +350,9 @@ fn a_count_has_one_encoding() {
     assert_eq!(with(&[0xfd, 1, 0]), Unknown);
     assert_eq!(with(&[0xfe, 1, 0, 0, 0]), Unknown);
     assert_eq!(with(&[0xff, 1, 0, 0, 0, 0, 0, 0, 0]), Unknown);
+    assert_eq!(detect(&frame("headers", &[0])), BitcoinP2P);
+    assert_eq!(detect(&frame("headers", &[0xfd, 0, 0])), Unknown);
+    assert_eq!(detect(&frame("headers", &[0xfe, 0, 0, 0, 0])), Unknown);
 }
 
 #[test]
@@ -769,6 +772,8 @@ fn a_verdict_comes_as_soon_as_it_can() {
     assert_eq!(detect_prefix(30, &share[..4]), Detection::NeedMore(2));
     assert_eq!(detect_prefix(30, &share[..6]), Detection::NeedMore(24));
     assert_eq!(detect_prefix(31, &share[..6]), unknown);
+    let short = stratum(CHANNEL, 0x1a, &[7; 23]);
+    assert_eq!(detect_prefix(29, &short[..6]), unknown);
 
     assert_eq!(detect_prefix(64, b"MESH"), Detection::NeedMore(1));
     let packet = Detection::Decided(DetectedProtocol::MeshPacket);

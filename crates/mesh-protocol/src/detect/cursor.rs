@@ -72,11 +72,9 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads how many items follow: at most `max`, and no more than the bytes behind can hold.
-    pub(super) fn count(&mut self, max: u32, least_item_len: usize) -> Option<u32> {
-        let count = self.compact().filter(|&count| count <= max)?;
-        let least = usize::try_from(count).ok()?.checked_mul(least_item_len)?;
-        (least <= self.rest.len()).then_some(count)
+    /// Reads how many items follow, at most `max`.
+    pub(super) fn count(&mut self, max: u32) -> Option<u32> {
+        self.compact().filter(|&count| count <= max)
     }
 
     /// Steps over bytes behind a variable-length integer that says how many they are.

@@ -1,4 +1,4 @@
-use crate::{Answer, Draft, MeshManager, Refusal, Refused, pending::Heard};
+use crate::{Answer, Budgets, Draft, MeshManager, Refusal, Refused, pending::Heard};
 use mesh_protocol::ControlMessage;
 use mesh_types::{MeshError, Msat, NodeId, PacketKind, Price, ProofForHop, Route};
 
@@ -42,7 +42,9 @@ impl MeshManager {
         let (sequence, source) = (tell.sequence, tell.back.destination());
         let message = match refused.refusal {
             Refusal::PaymentRequired { price, missing } => {
-                let invoice = self.invoice_for(source, missing).await;
+                let invoice = self
+                    .invoice_for(source, missing, &self.engine().invoices_in_refusals)
+                    .await;
                 ControlMessage::PaymentRequired {
                     sequence,
                     price,
@@ -64,7 +66,8 @@ impl MeshManager {
         let invoice = if amount == Msat::ZERO {
             None
         } else {
-            self.invoice_for(payer, amount).await
+            self.invoice_for(payer, amount, &self.engine().invoices_asked_for)
+                .await
         };
         ControlMessage::Quote {
             sequence,
@@ -75,8 +78,8 @@ impl MeshManager {
     }
 
     /// An invoice that buys `payer` credit; `None` when this node cannot issue one now, or has issued enough.
-    async fn invoice_for(&self, payer: NodeId, amount: Msat) -> Option<String> {
-        match self.issue_quote(payer, amount).await {
+    async fn invoice_for(&self, payer: NodeId, amount: Msat, budget: &Budgets) -> Option<String> {
+        match self.issue_quote(payer, amount, budget).await {
             Ok(invoice) => Some(invoice),
             Err(error) => {
                 tracing::info!(%payer, %amount, %error, "no invoice for a quote");
@@ -89,6 +92,9 @@ impl MeshManager {
     pub(crate) async fn reply(&self, back: Route, message: ControlMessage) {
         let to = back.destination();
         let sent = async {
+            self.engine()
+                .keys
+                .admit_route(&back, self.shared.node_api.now())?;
             let composed = self.compose(control_draft(back, &message, None)?)?;
             self.transmit(composed.next, composed.bytes).await
         };

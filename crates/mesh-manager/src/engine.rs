@@ -14,7 +14,9 @@ use std::{
     time::Duration,
 };
 
-/// How many quotes a payer may ask for at once, and a second: each costs the Lightning back end an invoice.
+/// How many invoices a payer is issued at once, and a second, for refusals and for its requests each: an invoice costs the
+/// Lightning back end. Two budgets, because a refused packet can be repeated by whoever it came past, and that must not
+/// use up what its source asks for itself.
 const QUOTES_BURST: u64 = 20;
 const QUOTES_PER_SECOND: u64 = 2;
 
@@ -29,7 +31,9 @@ pub struct Engine {
     pub(crate) keys: Keyring,
     pub(crate) windows: SequenceWindows,
     pub(crate) free_lane: FreeLane,
-    pub(crate) quotes: Budgets,
+    pub(crate) control_lane: FreeLane,
+    pub(crate) invoices_in_refusals: Budgets,
+    pub(crate) invoices_asked_for: Budgets,
     pub(crate) accounts: Accounts,
     pub(crate) quoter: Quoter,
     pub(crate) verifier: Verifier,
@@ -73,7 +77,9 @@ impl Engine {
             policy: RoutingPolicyEngine::new(config.mode),
             windows: SequenceWindows::new(),
             free_lane: FreeLane::new(config.free_lane, now),
-            quotes: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
+            control_lane: FreeLane::new(config.free_lane, now),
+            invoices_in_refusals: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
+            invoices_asked_for: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
             accounts: Accounts::default(),
             verifier: Verifier {
                 node_id: local,

@@ -19,14 +19,12 @@ pub struct Quoted {
 }
 
 /// What it took to make a route carry a packet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Funding {
     /// What to offer for the packet.
     pub(crate) fee: Msat,
     /// What was deposited with nodes of the route so far.
     pub(crate) deposited: Msat,
-    /// The last payment's proof, to travel in the packet itself, which saves a round trip.
-    pub(crate) proof: Option<ProofForHop>,
 }
 
 /// What a node of the route asks, and what this node can already spend there.
@@ -57,34 +55,70 @@ impl MeshManager {
         }
         let (destination_price, relay_prices) = prices.split_last().ok_or_else(too_dear)?;
         let fee = least_total(*destination_price, relay_prices).ok_or_else(too_dear)?;
+        if fee > options.limit {
+            return Err(MeshError::PaymentVerificationFailed(format!(
+                "the route asks for a fee of {fee}, and at most {} may be paid",
+                options.limit
+            )));
+        }
         let shares = split(fee, route.relay_count());
-        let mut unpaid = Vec::new();
         for node in terms.iter().filter(|node| node.price != Price::FREE) {
             let share = shares.share_at(node.position);
-            if node.credit < share {
+            let mut credit = node.credit;
+            if credit < share {
+                credit = self.show_kept(route, node, options.timeout).await?;
+            }
+            if credit < share {
                 let ahead = share
                     .checked_mul(options.packets_ahead.max(1))
                     .ok_or_else(too_dear)?;
-                unpaid.push((node.position, ahead.saturating_sub(node.credit)));
+                let missing = ahead.saturating_sub(credit);
+                let limit = options.limit.saturating_sub(deposited);
+                let paid = self
+                    .buy_credit(route, node.position, missing, limit, options.timeout)
+                    .await?;
+                deposited = deposited.checked_add(paid).ok_or_else(too_dear)?;
+                self.show_kept(route, node, options.timeout).await?;
             }
         }
-        let mut proof = None;
-        for (position, amount) in unpaid {
-            if let Some(proof) = proof.take() {
-                self.deposit(route, proof, options.timeout).await?;
+        Ok(Funding { fee, deposited })
+    }
+
+    /// Shows a node whatever it has been paid and not yet said to have, and answers with the credit there.
+    async fn show_kept(
+        &self,
+        route: &Route,
+        node: &Terms,
+        timeout: Duration,
+    ) -> Result<Msat, MeshError> {
+        let payee = *route
+            .get(node.position)
+            .ok_or_else(|| no_such_node(node.position))?;
+        let hop = u8::try_from(node.position).map_err(|_| no_such_node(node.position))?;
+        let mut credit = node.credit;
+        for proof in self.shared.unshown.of(&payee) {
+            let shown = self
+                .deposit(
+                    route,
+                    ProofForHop {
+                        hop,
+                        proof: proof.clone(),
+                    },
+                    timeout,
+                )
+                .await;
+            match shown {
+                Ok(now) => credit = now,
+                // It has been shown already: by a packet that carried it, or by an answer that was lost.
+                Err(MeshError::ReplayDetected(_)) => {}
+                Err(MeshError::PaymentVerificationFailed(reason)) => {
+                    tracing::warn!(%payee, %reason, "a proof of what was paid is not taken");
+                }
+                Err(other) => return Err(other),
             }
-            let limit = options.limit.saturating_sub(deposited);
-            let (paid, shown) = self
-                .buy_credit(route, position, amount, limit, options.timeout)
-                .await?;
-            deposited = deposited.checked_add(paid).ok_or_else(too_dear)?;
-            proof = Some(shown);
+            self.shared.unshown.forget(&payee, &proof);
         }
-        Ok(Funding {
-            fee,
-            deposited,
-            proof,
-        })
+        Ok(credit)
     }
 
     /// Asks all nodes of the route at once what they ask.
@@ -122,7 +156,7 @@ impl MeshManager {
         })
     }
 
-    /// Buys credit with the node at `position`, and answers with what was paid and the proof of it.
+    /// Buys credit with the node at `position`, and answers with what was paid; the proof is kept to be shown.
     async fn buy_credit(
         &self,
         route: &Route,
@@ -130,22 +164,15 @@ impl MeshManager {
         amount: Msat,
         limit: Msat,
         timeout: Duration,
-    ) -> Result<(Msat, ProofForHop), MeshError> {
+    ) -> Result<Msat, MeshError> {
         let quoted = self.request_quote(route, position, amount, timeout).await?;
         let node = quoted.by;
         let invoice = quoted.invoice.ok_or_else(|| {
             MeshError::PaymentVerificationFailed(format!("{node} quotes no invoice now"))
         })?;
-        let paid = self.pay(node, &invoice, limit).await?;
-        let hop =
-            u8::try_from(position).map_err(|error| MeshError::RoutingError(error.to_string()))?;
-        Ok((
-            paid.amount,
-            ProofForHop {
-                hop,
-                proof: paid.proof,
-            },
-        ))
+        // What was asked for, in whole satoshi, and no more: the node chooses what it quotes.
+        let asked = Msat::from_sats(amount.to_msat().div_ceil(1_000)).unwrap_or(Msat::MAX);
+        Ok(self.pay(node, &invoice, limit.min(asked)).await?.amount)
     }
 
     /// Asks the node at `position` of the route for its price, and for an invoice over `amount` unless that is nothing.
@@ -216,12 +243,17 @@ impl MeshManager {
     ) -> Result<(NodeId, ControlMessage), MeshError> {
         let way = route
             .prefix(position.saturating_add(1))
-            .ok_or_else(|| MeshError::RoutingError(format!("the route has no node {position}")))?;
+            .ok_or_else(|| no_such_node(position))?;
         let node = way.destination();
         let draft = control_draft(way, request, proof)?;
         let (_, heard) = self.exchange(draft, timeout).await?;
         match heard.message {
-            ControlMessage::Refused { code, .. } => Err(refused(heard.from, code)),
+            ControlMessage::Refused { code, .. } if heard.from == node => Err(refused(node, code)),
+            // What a node on the way says is about the way, never about what the node at its end has.
+            ControlMessage::Refused { code, .. } => Err(MeshError::NetworkError(format!(
+                "{} does not let it pass: {code}",
+                heard.from
+            ))),
             message => Ok((node, message)),
         }
     }
@@ -231,4 +263,8 @@ fn unexpected(node: NodeId, answer: &ControlMessage) -> MeshError {
     MeshError::NetworkError(format!(
         "{node} answered something else than was asked: {answer:?}"
     ))
+}
+
+fn no_such_node(position: usize) -> MeshError {
+    MeshError::RoutingError(format!("the route has no node {position}"))
 }

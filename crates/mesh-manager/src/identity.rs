@@ -94,24 +94,21 @@ fn create(path: &Path) -> Result<IdentityKey, IdentityError> {
         fs::create_dir_all(folder).map_err(failed)?;
     }
     let text = Zeroizing::new(format!("{}\n", to_hex(key.secret_bytes().as_slice())));
-    // Written whole under another name first: a crash leaves either no key or a whole one.
-    let draft = path.with_extension("new");
-    let _ = fs::remove_file(&draft);
+    // Written whole under a name of its own first: a crash leaves either no key or a whole one.
+    let mut name = [0; 8];
+    getrandom::fill(&mut name).map_err(|error| IdentityError::Randomness(error.to_string()))?;
+    let draft = path.with_extension(format!("new-{}", to_hex(&name)));
     let mut file = private_file().open(&draft).map_err(failed)?;
     file.write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
         .map_err(failed)?;
-    // A link, not a rename: it fails where another process has made a key meanwhile.
-    match fs::hard_link(&draft, path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let _ = fs::remove_file(&draft);
-            return read(path);
-        }
-        Err(error) => return Err(failed(error)),
-    }
+    // A link, not a rename: it fails where another process has made a key meanwhile, and that one counts.
+    let linked = fs::hard_link(&draft, path);
     fs::remove_file(&draft).map_err(failed)?;
-    Ok(key)
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(error)),
+        _ => read(path),
+    }
 }
 
 #[cfg(unix)]

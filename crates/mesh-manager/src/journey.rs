@@ -177,7 +177,7 @@ impl Engine {
             PacketKind::Control => {
                 // Whatever is no message between meshes does not ride as one.
                 ControlMessage::decode(packet.payload())?;
-                self.free_lane(arrival, now)?
+                self.control_lane(arrival, now)?
             }
             PacketKind::Data => {
                 let protocol = protocol(&self.policy, &packet);
@@ -255,12 +255,23 @@ impl Engine {
         if self.mode == MeshMode::Open {
             return Ok(Charge::Nothing);
         }
-        let packet = arrival.packet;
-        let bytes = u64::try_from(packet.as_bytes().len()).unwrap_or(u64::MAX);
-        self.free_lane
-            .take(&packet.source(), bytes, now)
-            .map_err(Refusal::FreeLaneSpent)?;
-        Ok(Charge::FreeLane { bytes })
+        let bytes = arrival.len();
+        let taken = self.free_lane.take(&arrival.packet.source(), bytes, now);
+        taken
+            .map(|()| Charge::FreeLane { bytes })
+            .map_err(Refusal::FreeLaneSpent)
+    }
+
+    /// The same for messages between meshes: a lane of their own, so that no flood of free data shuts payments out.
+    fn control_lane(&self, arrival: Arrival<'_>, now: UnixTime) -> Result<Charge, Refusal> {
+        if self.mode == MeshMode::Open {
+            return Ok(Charge::Nothing);
+        }
+        let bytes = arrival.len();
+        let taken = self.control_lane.take(&arrival.packet.source(), bytes, now);
+        taken
+            .map(|()| Charge::ControlLane { bytes })
+            .map_err(Refusal::FreeLaneSpent)
     }
 
     /// Takes the packet's number, the last thing that can fail: of two copies only one gets past here.
@@ -285,12 +296,21 @@ impl Engine {
     ) -> Result<Step<'_>, Refusal> {
         let packet = arrival.packet;
         let message = ControlMessage::decode(packet.payload())?;
-        if !is_paid {
-            let _ = self.free_lane(arrival, now)?;
-            if message == ControlMessage::Deposit {
-                let claim = self.pending_claim(arrival, now)?;
-                return claim.map(Step::Claim).ok_or(Refusal::ProofMissing);
+        match message {
+            // A deposit that holds is money, and always let in; one that does not costs its source of the lane.
+            ControlMessage::Deposit if !is_paid => {
+                let claim = self.pending_claim(arrival, now);
+                if let Ok(Some(claim)) = claim {
+                    return Ok(Step::Claim(claim));
+                }
+                let _ = self.control_lane(arrival, now)?;
+                return Err(claim.err().unwrap_or(Refusal::ProofMissing));
             }
+            ControlMessage::QuoteRequest { .. } => {
+                let _ = self.control_lane(arrival, now)?;
+            }
+            // Answers to what this node has asked; others are refused for a look-up.
+            _ => {}
         }
         self.windows
             .mark(&packet.source(), packet.sequence(), now)?;
@@ -346,6 +366,10 @@ pub struct ClaimedAt {
 }
 
 impl Arrival<'_> {
+    fn len(&self) -> u64 {
+        u64::try_from(self.packet.as_bytes().len()).unwrap_or(u64::MAX)
+    }
+
     /// The way from this node back to the source.
     fn back(&self) -> Option<Route> {
         let passed = self.packet.route().get(..=self.position)?;

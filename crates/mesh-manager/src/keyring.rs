@@ -1,6 +1,6 @@
 use crate::{Budgets, Refusal};
 use mesh_protocol::{IdentityKey, KeyError, PacketView, PairKeys};
-use mesh_types::{NodeId, UnixTime};
+use mesh_types::{MeshError, NodeId, Route, UnixTime};
 use parking_lot::RwLock;
 use std::{collections::HashMap, mem, sync::Arc};
 
@@ -74,6 +74,24 @@ impl Keyring {
         keys.incoming_mac.verify(packet, position)?;
         self.keep(source, &keys);
         Ok(())
+    }
+
+    /// Says whether a reply may go back along `back`: nodes whose keys are not ready cost the peer that brought the packet
+    /// its budget of new names, since whoever makes a packet also chooses whom its reply would pass.
+    pub(crate) fn admit_route(&self, back: &Route, now: UnixTime) -> Result<(), MeshError> {
+        let strangers = back
+            .iter()
+            .skip(1)
+            .filter(|node| self.ready(node).is_none())
+            .count();
+        let (Some(peer), Ok(strangers)) = (back.get(1), u64::try_from(strangers)) else {
+            return Ok(());
+        };
+        if strangers == 0 {
+            return Ok(());
+        }
+        let admitted = self.new_sources.take(peer, strangers, now);
+        admitted.map_err(|error| MeshError::Busy(format!("too many new names: {error}")))
     }
 
     fn ready(&self, node: &NodeId) -> Option<Arc<PairKeys>> {

@@ -29,6 +29,7 @@ mod setup;
 mod status;
 mod ticket;
 mod traffic;
+mod unshown;
 
 pub use budget::{BudgetSpent, Budgets, MAX_BUDGETS};
 pub use clock::SystemClock;
@@ -39,7 +40,7 @@ pub use funding::Quoted;
 pub use identity::{IdentityError, load_or_create_identity};
 pub use journey::{Answer, ClaimedAt, PendingClaim, Step};
 pub use manager::MeshManager;
-pub use payer::{PaidQuote, QuoteToPay, pay_quote};
+pub use payer::{PAYMENT_MARGIN, PaidQuote, QuoteToPay, pay_quote};
 pub use pending::MAX_PENDING;
 pub use refusal::{Refusal, RefusalReason, Refused, Tell};
 pub use send::{Attempt, Reply, SendOptions, Sent};

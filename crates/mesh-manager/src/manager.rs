@@ -1,10 +1,11 @@
 use crate::{
-    Composed, Delivery, Draft, Engine, EngineSetup, Refusal, Status,
+    Budgets, Composed, Delivery, Draft, Engine, EngineSetup, Refusal, Status,
     delivery::Inbox,
     identity::load_or_create_identity,
     pending::{Heard, Pending},
     route_watch::RouteWatch,
     setup::{check, payee_key, wrong_setting},
+    unshown::Unshown,
 };
 use mesh_payment::NONCE_LEN;
 use mesh_protocol::{IdentityKey, PacketView, SEAL_NONCE_LEN, emit};
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) node_api: Arc<dyn NodeAPI>,
     pub(crate) claims: Arc<dyn ClaimStore>,
     pub(crate) inbox: Inbox,
+    pub(crate) unshown: Unshown,
     pending: Pending,
     route_watch: RouteWatch,
     spent_msat: AtomicU64,
@@ -103,6 +105,7 @@ impl MeshManager {
             node_api,
             claims,
             inbox: Inbox::default(),
+            unshown: Unshown::default(),
             pending: Pending::default(),
             route_watch: RouteWatch::default(),
             spent_msat: AtomicU64::new(0),
@@ -265,27 +268,26 @@ impl MeshManager {
             .fetch_add(amount.to_msat(), Ordering::Relaxed);
     }
 
-    /// Issues an invoice that buys `payer` credit here.
+    /// Issues an invoice that buys `payer` credit here, within one of its budgets of invoices.
     pub(crate) async fn issue_quote(
         &self,
         payer: NodeId,
         amount: Msat,
+        budget: &Budgets,
     ) -> Result<String, MeshError> {
         let lightning = self.lightning()?;
         let now = self.shared.node_api.now();
         let engine = self.engine();
-        engine
-            .quotes
-            .take(&payer, 1, now)
-            .map_err(|error| MeshError::Busy(error.to_string()))?;
-        let nonce = random::<NONCE_LEN>()?;
         let issued = engine
             .quoter
-            .quote(payer, amount, nonce, now)
+            .quote(payer, amount, random::<NONCE_LEN>()?, now)
             .map_err(|error| MeshError::PaymentVerificationFailed(error.to_string()))?;
         engine
             .accounts()
             .check_room(&payer, issued.quote.amount)
+            .map_err(|error| MeshError::Busy(error.to_string()))?;
+        budget
+            .take(&payer, 1, now)
             .map_err(|error| MeshError::Busy(error.to_string()))?;
         let invoice = lightning.create_invoice(issued.request).await;
         invoice.map_err(|error| MeshError::LightningError(error.to_string()))

@@ -1,5 +1,6 @@
 use mesh_payment::{Invoice, Quote};
-use mesh_types::{LightningNode, MeshError, Msat, NodeId, PaymentProof};
+use mesh_types::{LightningNode, MeshError, Msat, NodeId, PaymentProof, UnixTime};
+use std::time::Duration;
 
 /// A quote that was paid, and what shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub struct QuoteToPay<'a> {
 /// A routing fee of up to this part of the amount is paid on top: one in 50, so 2 %, and a satoshi at least.
 const FEE_PART: u64 = 50;
 
+/// How long before its end a quote is no longer paid: a payment may take this long, and its proof has to be shown in time.
+pub const PAYMENT_MARGIN: Duration = Duration::from_secs(60);
+
 /// Pays a quote, after checking that paying it buys credit for the payer, at the payee, within the limit.
 ///
 /// # Errors
@@ -34,9 +38,10 @@ const FEE_PART: u64 = 50;
 pub async fn pay_quote(
     lightning: &dyn LightningNode,
     to_pay: QuoteToPay<'_>,
+    now: UnixTime,
 ) -> Result<PaidQuote, MeshError> {
     let invoice = Invoice::parse(to_pay.invoice).map_err(not_payable)?;
-    let amount = check(&invoice, &to_pay)?;
+    let amount = check(&invoice, &to_pay, now)?;
     let max_fee = Msat::from_msat((amount.to_msat() / FEE_PART).max(1_000));
     let preimage = lightning
         .pay_invoice(to_pay.invoice, max_fee)
@@ -52,7 +57,7 @@ pub async fn pay_quote(
     Ok(PaidQuote { amount, proof })
 }
 
-fn check(invoice: &Invoice, to_pay: &QuoteToPay<'_>) -> Result<Msat, MeshError> {
+fn check(invoice: &Invoice, to_pay: &QuoteToPay<'_>, now: UnixTime) -> Result<Msat, MeshError> {
     let amount = invoice
         .amount()
         .ok_or_else(|| not_payable("it names no amount"))?;
@@ -67,6 +72,10 @@ fn check(invoice: &Invoice, to_pay: &QuoteToPay<'_>) -> Result<Msat, MeshError> 
     }
     if quote.amount != amount {
         return Err(not_payable("it asks for another amount than its quote"));
+    }
+    let ends_at = quote.expires_at.min(invoice.expires_at());
+    if !ends_at.is_alive_at(now.plus(PAYMENT_MARGIN)) {
+        return Err(not_payable("it ends too soon to be paid and shown"));
     }
     if amount > to_pay.limit {
         return Err(not_payable(format!(

@@ -56,15 +56,18 @@ impl Pending {
 
     /// Hands a reply to whoever waits for it; says whether anybody did.
     ///
-    /// Only a node on the route can answer, and only the destination can say that it has received.
+    /// Any node on the way can refuse. Only the node at its end can say that it has received or credited something, or
+    /// quote: else a relay could answer in its place, and be paid in its place.
     pub(crate) fn answer(&self, about: u64, heard: Heard) -> bool {
         let mut waiters = self.0.lock();
         let Some(waiter) = waiters.get(&about) else {
             return false;
         };
         let may_answer = match heard.message {
-            ControlMessage::Delivered { .. } => waiter.route.destination() == heard.from,
-            _ => waiter.route.iter().skip(1).any(|node| *node == heard.from),
+            ControlMessage::Refused { .. } | ControlMessage::PaymentRequired { .. } => {
+                waiter.route.iter().skip(1).any(|node| *node == heard.from)
+            }
+            _ => waiter.route.destination() == heard.from,
         };
         if !may_answer {
             return false;

@@ -111,29 +111,30 @@ impl MeshManager {
             )));
         }
         let route = self.route_to(&destination, wire_len).await?;
+        // A fee that was learned before is offered up to the limit; more is asked about first.
         let fee = if is_free {
             Msat::ZERO
         } else {
             self.known_fee(&route, wire_len)
         };
+        let fee = if fee > options.limit { Msat::ZERO } else { fee };
         let mut funding = Funding {
             fee,
             deposited: Msat::ZERO,
-            proof: None,
         };
         for _ in 0..MAX_ATTEMPTS {
             let attempt = Attempt {
                 route: route.clone(),
                 payload: payload.clone(),
                 fee: funding.fee,
-                proof: funding.proof.take(),
+                proof: None,
                 is_sealed,
                 timeout: options.timeout,
             };
             let (sequence, reply) = self.attempt(attempt).await?;
             match reply {
                 Reply::Delivered => {
-                    let Funding { fee, deposited, .. } = funding;
+                    let Funding { fee, deposited } = funding;
                     return Ok(Sent {
                         sequence,
                         route,
@@ -203,8 +204,10 @@ impl MeshManager {
 
     /// Pays a quote of `payee` for this node's own credit there, at most `limit`, and answers with the proof to show.
     ///
+    /// The proof is kept as well, and shown by the next [`MeshManager::send`] that needs the credit, until `payee` has it.
+    ///
     /// # Errors
-    /// As [`pay_quote`]; and when there is no Lightning back end.
+    /// As [`pay_quote`]; when there is no Lightning back end, or too many proofs wait to be shown.
     pub async fn pay(
         &self,
         payee: NodeId,
@@ -212,15 +215,29 @@ impl MeshManager {
         limit: Msat,
     ) -> Result<crate::PaidQuote, MeshError> {
         let lightning = self.lightning()?;
-        let to_pay = QuoteToPay {
-            invoice,
-            payer: self.node_id(),
-            payee,
-            limit,
-        };
-        let paid = pay_quote(lightning.as_ref(), to_pay).await?;
-        self.count_spent(paid.amount);
-        Ok(paid)
+        let now = self.shared.node_api.now();
+        if !self.shared.unshown.has_room(now) {
+            return Err(MeshError::Busy(
+                "too many paid proofs wait to be shown".to_owned(),
+            ));
+        }
+        let (mesh, invoice) = (self.clone(), invoice.to_owned());
+        // A task of its own: a payment that has begun is seen through, and its proof kept, though the caller goes away.
+        let paying = tokio::spawn(async move {
+            let to_pay = QuoteToPay {
+                invoice: &invoice,
+                payer: mesh.node_id(),
+                payee,
+                limit,
+            };
+            let paid = pay_quote(lightning.as_ref(), to_pay, now).await?;
+            mesh.count_spent(paid.amount);
+            mesh.shared.unshown.keep(payee, paid.proof.clone());
+            Ok(paid)
+        });
+        paying
+            .await
+            .map_err(|error| MeshError::LightningError(error.to_string()))?
     }
 
     /// What is known to be asked along `route`; nothing where nothing is known.

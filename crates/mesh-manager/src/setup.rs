@@ -6,6 +6,9 @@ use std::fmt;
 /// The longest that a quote may be paid and shown: claims are remembered for a week, and a day is plenty.
 const MAX_QUOTE_LIFETIME_SECS: u32 = 86_400;
 
+/// The shortest: a payer stops paying a minute before the end.
+const MIN_QUOTE_LIFETIME_SECS: u32 = 120;
+
 /// Checks what neither the settings nor the node can know alone.
 pub(crate) fn check(
     config: &MeshConfig,
@@ -15,9 +18,9 @@ pub(crate) fn check(
     if !config.enabled {
         return Err(wrong_setting("the mesh is disabled: set enabled = true"));
     }
-    if !(1..=MAX_QUOTE_LIFETIME_SECS).contains(&config.quote_lifetime_secs) {
+    if !(MIN_QUOTE_LIFETIME_SECS..=MAX_QUOTE_LIFETIME_SECS).contains(&config.quote_lifetime_secs) {
         return Err(wrong_setting(format!(
-            "quote_lifetime_secs = {}: expected 1 to {MAX_QUOTE_LIFETIME_SECS}",
+            "quote_lifetime_secs = {}: expected {MIN_QUOTE_LIFETIME_SECS} to {MAX_QUOTE_LIFETIME_SECS}",
             config.quote_lifetime_secs
         )));
     }

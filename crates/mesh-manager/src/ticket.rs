@@ -23,6 +23,8 @@ pub(crate) enum Charge {
     Nothing,
     /// Bytes of the free lane.
     FreeLane { bytes: u64 },
+    /// Bytes of the lane for messages between meshes.
+    ControlLane { bytes: u64 },
     /// Credit.
     Credit(Reservation),
 }
@@ -48,7 +50,7 @@ impl<'e> Ticket<'e> {
     pub fn price(&self) -> Msat {
         match &self.charge {
             Charge::Credit(reservation) => reservation.amount(),
-            Charge::Nothing | Charge::FreeLane { .. } => Msat::ZERO,
+            Charge::Nothing | Charge::FreeLane { .. } | Charge::ControlLane { .. } => Msat::ZERO,
         }
     }
 
@@ -74,6 +76,9 @@ impl Drop for Ticket<'_> {
         match self.take_charge() {
             Charge::Nothing => {}
             Charge::FreeLane { bytes } => self.engine.free_lane.give_back(&self.source, bytes),
+            Charge::ControlLane { bytes } => {
+                self.engine.control_lane.give_back(&self.source, bytes)
+            }
             Charge::Credit(reservation) => self.engine.accounts.release(reservation),
         }
     }

@@ -528,6 +528,38 @@ fn data_dressed_up_as_a_control_packet_does_not_ride_free() {
 }
 
 #[test]
+fn a_spent_lane_does_not_keep_a_good_deposit_out() {
+    let source = source();
+    let free_lane = FreeLane {
+        bytes_per_second_total: 0,
+        burst_bytes_per_source: 0,
+        ..FreeLane::default()
+    };
+    let relay = engine(
+        RELAY,
+        MeshConfig {
+            free_lane,
+            ..gated(RELAY_PRICE)
+        },
+        &[SOURCE, DESTINATION],
+    );
+    let request = ControlMessage::QuoteRequest { amount: Msat::ZERO }
+        .encode()
+        .unwrap();
+    let draft = mesh_manager::Draft {
+        kind: PacketKind::Control,
+        ..data(&[SOURCE, RELAY], &request, Msat::ZERO)
+    };
+    let bytes = compose(&source, draft, START).bytes;
+    assert_eq!(
+        refusal(relay.receive(&id(SOURCE), &bytes, START)).reason(),
+        RefusalReason::FreeLaneSpent
+    );
+    fund(&relay, SOURCE, Msat::from_msat(3_000));
+    assert_eq!(relay.accounts().credit(&id(SOURCE)), Msat::from_msat(3_000));
+}
+
+#[test]
 fn every_refusal_is_counted_under_its_reason() {
     let relay = relay();
     let packet = compose(&source(), data(&WAY, SECRET, FEE), START).bytes;

@@ -511,3 +511,174 @@ async fn a_packet_that_nobody_answers_is_an_error_and_not_a_success() {
     let error = chain.mesh(0).attempt(lost).await.unwrap_err();
     assert!(matches!(error, MeshError::NetworkError(_)), "{error}");
 }
+
+/// A message that the relay sends to the source about the packet `sequence`.
+async fn relay_says(chain: &Chain, message: ControlMessage) -> Result<(), Refusal> {
+    let draft = mesh_manager::Draft {
+        kind: PacketKind::Control,
+        payload: message.encode().unwrap(),
+        ..data(&[2, 1], b"", Msat::ZERO)
+    };
+    let composed = chain
+        .mesh(1)
+        .engine()
+        .compose(draft, [0; 24], chain.clock.now())
+        .unwrap();
+    chain.mesh(0).receive(id(2), composed.bytes).await
+}
+
+#[tokio::test]
+async fn a_relay_cannot_quote_or_credit_in_the_place_of_the_node_that_was_asked() {
+    let chain = Chain::of(three()).await;
+    let invoice = chain.nodes[1].wallet.issue(
+        &InvoiceRequest {
+            amount: Msat::from_msat(6_000),
+            preimage: [3; 32],
+            description: "mine".to_owned(),
+            expiry: Duration::from_secs(600),
+        },
+        START,
+    );
+    // The destination's answer never comes; the relay knows the request's number and answers in its place.
+    chain.wires.drop_to("node-3");
+    let source = chain.mesh(0).clone();
+    let short = SendOptions {
+        timeout: Duration::from_millis(300),
+        ..options()
+    };
+    let sending = tokio::spawn(async move { source.send(id(3), b"x".to_vec(), short).await });
+    let mut refused = 0;
+    while !sending.is_finished() {
+        let sent: Vec<u64> = chain.wires.sequences_from(id(1));
+        for sequence in sent {
+            let quote = ControlMessage::Quote {
+                sequence,
+                price: Price {
+                    per_packet: Msat::from_msat(1),
+                    per_kib: Msat::ZERO,
+                },
+                credit: Msat::ZERO,
+                invoice: Some(invoice.clone()),
+            };
+            let outcome = relay_says(&chain, quote).await;
+            refused += usize::from(outcome == Err(Refusal::Unasked));
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(sending.await.unwrap().is_err());
+    assert!(refused > 0);
+    assert!(chain.nodes[0].wallet.paid.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_quote_for_more_than_was_asked_for_is_not_paid() {
+    let chain = Chain::of(three()).await;
+    let quote = |amount| {
+        let request = support::quote_request(2, id(1), amount, START);
+        chain.nodes[1].wallet.issue(&request, START)
+    };
+    let dear = quote(Msat::from_msat(900_000));
+    let error = chain
+        .mesh(0)
+        .pay(id(2), &dear, Msat::from_msat(3_000))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, MeshError::PaymentVerificationFailed(_)),
+        "{error}"
+    );
+    let others = support::quote_request(2, id(9), Msat::from_msat(3_000), START);
+    let others = chain.nodes[1].wallet.issue(&others, START);
+    assert!(
+        chain
+            .mesh(0)
+            .pay(id(2), &others, Msat::from_msat(3_000))
+            .await
+            .is_err()
+    );
+    assert!(chain.nodes[0].wallet.paid.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_quote_that_ends_within_a_minute_is_not_paid() {
+    let chain = Chain::of(three()).await;
+    let request = support::quote_request(2, id(1), Msat::from_msat(3_000), START);
+    let invoice = chain.nodes[1].wallet.issue(&request, START);
+    chain.clock.advance(Duration::from_secs(540));
+    assert!(
+        chain
+            .mesh(0)
+            .pay(id(2), &invoice, Msat::from_msat(3_000))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn what_was_paid_and_not_shown_is_shown_before_anything_else_is_paid() {
+    let chain = Chain::of(vec![open(), gated(RELAY_PRICE), open()]).await;
+    // Paid, and then the caller went away without showing the proof.
+    let _ = buy(&chain, &[1, 2, 3], b"x").await;
+    let sent = chain
+        .mesh(0)
+        .send(id(3), b"x".to_vec(), options())
+        .await
+        .unwrap();
+    assert_eq!(sent.deposited, Msat::ZERO);
+    assert_eq!(chain.nodes[0].wallet.paid.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_fee_above_the_limit_is_not_offered_even_from_credit() {
+    let chain = Chain::of(three()).await;
+    chain
+        .mesh(0)
+        .send(
+            id(3),
+            b"x".to_vec(),
+            SendOptions {
+                packets_ahead: 9,
+                ..options()
+            },
+        )
+        .await
+        .unwrap();
+    let thrifty = SendOptions {
+        limit: Msat::from_msat(9_999),
+        ..options()
+    };
+    let error = chain
+        .mesh(0)
+        .send(id(3), b"y".to_vec(), thrifty)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, MeshError::PaymentVerificationFailed(_)),
+        "{error}"
+    );
+    assert_eq!(chain.mesh(1).status().totals.earned, 3_000);
+}
+
+#[tokio::test]
+async fn a_refused_packet_repeated_by_others_does_not_use_up_what_its_source_asks_for() {
+    let chain = Chain::of(three()).await;
+    let unpaid = data(&[1, 2, 3], b"x", FEE);
+    let bytes = chain
+        .mesh(0)
+        .engine()
+        .compose(unpaid, [0; 24], START)
+        .unwrap()
+        .bytes;
+    for _ in 0..50 {
+        chain
+            .mesh(1)
+            .receive(id(1), bytes.clone())
+            .await
+            .unwrap_err();
+    }
+    chain
+        .mesh(0)
+        .send(id(3), b"x".to_vec(), options())
+        .await
+        .unwrap();
+}

@@ -87,7 +87,7 @@ async fn wrong_settings_are_errors_that_say_what_was_expected() {
         (("colour", "red"), "price_per_packet_msat"),
         (("listen_addr", "here"), "an IP address and a port"),
         (("enabled", "false"), "enabled = true"),
-        (("quote_lifetime_secs", "0"), "expected 1 to 86400"),
+        (("quote_lifetime_secs", "0"), "expected 120 to 86400"),
         (("peers", "nobody"), "<node id>@<host>:<port>"),
     ] {
         let ctx = context(folder.path(), &[setting]);

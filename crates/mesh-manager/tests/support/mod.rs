@@ -194,8 +194,36 @@ pub(crate) struct Wires {
     queues: Arc<Mutex<HashMap<String, Queue>>>,
     /// Every packet that went over a link.
     pub(crate) log: Arc<Mutex<Vec<OnTheWire>>>,
+    /// Addresses whose links lose everything.
+    lossy: Arc<Mutex<Vec<String>>>,
     /// While set, every link's queue is full.
     pub(crate) are_full: Arc<AtomicBool>,
+}
+
+impl Wires {
+    /// Loses from now on whatever is sent to `address`, without a word.
+    pub(crate) fn drop_to(&self, address: &str) {
+        let (queue, _) = mpsc::unbounded_channel();
+        let lost = self
+            .queues
+            .lock()
+            .unwrap()
+            .insert(address.to_owned(), queue);
+        drop(lost);
+        self.lossy.lock().unwrap().push(address.to_owned());
+    }
+
+    /// The numbers of the packets that `source` has sent.
+    pub(crate) fn sequences_from(&self, source: NodeId) -> Vec<u64> {
+        let log = self.log.lock().unwrap();
+        let packets = log
+            .iter()
+            .filter_map(|(_, _, bytes)| mesh_protocol::PacketView::parse(bytes).ok());
+        packets
+            .filter(|packet| packet.source() == source)
+            .map(|packet| packet.sequence())
+            .collect()
+    }
 }
 
 /// What a node's mesh sees of the node.
@@ -229,7 +257,10 @@ impl NodeAPI for WiredNode {
             .log
             .lock()
             .unwrap()
-            .push((self.id, to, bytes.clone()));
+            .push((self.id, to.clone(), bytes.clone()));
+        if self.wires.lossy.lock().unwrap().contains(&to) {
+            return Ok(());
+        }
         queue
             .send((self.id, bytes))
             .map_err(|_| MeshError::NetworkError("link down".to_owned()))
@@ -368,24 +399,37 @@ pub(crate) fn assert_books_balance(mesh: &MeshManager) {
     );
 }
 
-/// A verified payment of `amount` to the node `payee` for the credit of `payer`, by a real proof.
-pub(crate) fn payment(payee: u8, payer: NodeId, amount: Msat) -> mesh_payment::VerifiedPayment {
-    let key = mesh_payment::QuoteKey::derive(&identity(payee).secret_bytes()).on(Network::Regtest);
+/// The quote of the node `payee` for the credit of `payer`, and the invoice to issue for it.
+pub(crate) fn quote_request(
+    payee: u8,
+    payer: NodeId,
+    amount: Msat,
+    now: UnixTime,
+) -> InvoiceRequest {
     let quoter = mesh_payment::Quoter {
         payee: id(payee),
-        key: key.clone(),
+        key: quote_key(payee),
         lifetime: Duration::from_secs(600),
         price_epoch: 0,
     };
-    let issued = quoter.quote(payer, amount, [5; 16], START).unwrap();
-    let invoice = TableWallet::new(payee).issue(&issued.request, START);
+    quoter.quote(payer, amount, [5; 16], now).unwrap().request
+}
+
+fn quote_key(payee: u8) -> mesh_payment::QuoteKey {
+    mesh_payment::QuoteKey::derive(&identity(payee).secret_bytes()).on(Network::Regtest)
+}
+
+/// A verified payment of `amount` to the node `payee` for the credit of `payer`, by a real proof.
+pub(crate) fn payment(payee: u8, payer: NodeId, amount: Msat) -> mesh_payment::VerifiedPayment {
+    let request = quote_request(payee, payer, amount, START);
+    let invoice = TableWallet::new(payee).issue(&request, START);
     let verifier = mesh_payment::Verifier {
         node_id: id(payee),
         network: Network::Regtest,
-        quote_key: Some(key),
+        quote_key: Some(quote_key(payee)),
         payee_key: None,
     };
     verifier
-        .verify(&proof(&invoice, issued.request.preimage), START)
+        .verify(&proof(&invoice, request.preimage), START)
         .unwrap()
 }

@@ -1,5 +1,8 @@
 use crate::{
-    Budgets, RefusalReason, free_lane::FreeLane, keyring::Keyring, refusal::RefusalCounts,
+    Budgets, RefusalReason,
+    free_lane::{FreeLane, Lane},
+    keyring::Keyring,
+    refusal::RefusalCounts,
     traffic::Traffic,
 };
 use mesh_payment::{Accounts, QuoteKey, Quoter, Verifier};
@@ -30,8 +33,8 @@ pub struct Engine {
     pub(crate) policy: RoutingPolicyEngine,
     pub(crate) keys: Keyring,
     pub(crate) windows: SequenceWindows,
-    pub(crate) free_lane: FreeLane,
-    pub(crate) control_lane: FreeLane,
+    free_lane: FreeLane,
+    control_lane: FreeLane,
     pub(crate) invoices_in_refusals: Budgets,
     pub(crate) invoices_asked_for: Budgets,
     pub(crate) accounts: Accounts,
@@ -124,6 +127,13 @@ impl Engine {
     /// How often each kind of refusal happened.
     pub fn refusals(&self) -> BTreeMap<RefusalReason, u64> {
         self.refusals.snapshot()
+    }
+
+    pub(crate) const fn lane(&self, lane: Lane) -> &FreeLane {
+        match lane {
+            Lane::Free => &self.free_lane,
+            Lane::Control => &self.control_lane,
+        }
     }
 
     /// The next number of this node's own packets.

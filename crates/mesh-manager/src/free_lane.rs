@@ -2,6 +2,15 @@ use crate::{BudgetSpent, Budgets, budget::Bucket};
 use mesh_types::{FreeLane as FreeLaneConfig, NodeId, UnixTime};
 use parking_lot::Mutex;
 
+/// Which of a node's lanes that cost nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Lane {
+    /// For what is free because of what it is: Bitcoin, governance, Stratum V2.
+    Free,
+    /// For messages between meshes: a lane of their own, so that no flood of free data shuts payments out.
+    Control,
+}
+
 /// What may be carried without payment: a budget of bytes for each source, and one that they share.
 #[derive(Debug)]
 pub(crate) struct FreeLane {

@@ -1,4 +1,4 @@
-use crate::{Delivery, Engine, Refusal, Refused, Tell, Ticket, ticket::Charge};
+use crate::{Delivery, Engine, Refusal, Refused, Tell, Ticket, free_lane::Lane, ticket::Charge};
 use mesh_payment::VerifiedPayment;
 use mesh_protocol::{ControlMessage, PacketView, SealContext, decode_proof};
 use mesh_routing::split;
@@ -177,13 +177,13 @@ impl Engine {
             PacketKind::Control => {
                 // Whatever is no message between meshes does not ride as one.
                 ControlMessage::decode(packet.payload())?;
-                self.control_lane(arrival, now)?
+                self.take_lane(Lane::Control, arrival, now)?
             }
             PacketKind::Data => {
                 let protocol = protocol(&self.policy, &packet);
                 match self.policy.determine_policy(protocol) {
                     RoutingPolicy::Denied => return Err(Refusal::Denied { protocol }),
-                    RoutingPolicy::Free => self.free_lane(arrival, now)?,
+                    RoutingPolicy::Free => self.take_lane(Lane::Free, arrival, now)?,
                     RoutingPolicy::PaymentRequired => {
                         if !is_paid && let Some(claim) = self.pending_claim(arrival, now)? {
                             return Ok(Step::Claim(claim));
@@ -250,27 +250,21 @@ impl Engine {
         }
     }
 
-    /// Takes the packet's bytes from the free lane, which is as wide as the link where everything is free.
-    fn free_lane(&self, arrival: Arrival<'_>, now: UnixTime) -> Result<Charge, Refusal> {
+    /// Takes the packet's bytes from a lane that costs nothing, and is as wide as the link where everything is free.
+    fn take_lane(
+        &self,
+        lane: Lane,
+        arrival: Arrival<'_>,
+        now: UnixTime,
+    ) -> Result<Charge, Refusal> {
         if self.mode == MeshMode::Open {
             return Ok(Charge::Nothing);
         }
-        let bytes = arrival.len();
-        let taken = self.free_lane.take(&arrival.packet.source(), bytes, now);
+        let packet = arrival.packet;
+        let bytes = u64::try_from(packet.as_bytes().len()).unwrap_or(u64::MAX);
+        let taken = self.lane(lane).take(&packet.source(), bytes, now);
         taken
-            .map(|()| Charge::FreeLane { bytes })
-            .map_err(Refusal::FreeLaneSpent)
-    }
-
-    /// The same for messages between meshes: a lane of their own, so that no flood of free data shuts payments out.
-    fn control_lane(&self, arrival: Arrival<'_>, now: UnixTime) -> Result<Charge, Refusal> {
-        if self.mode == MeshMode::Open {
-            return Ok(Charge::Nothing);
-        }
-        let bytes = arrival.len();
-        let taken = self.control_lane.take(&arrival.packet.source(), bytes, now);
-        taken
-            .map(|()| Charge::ControlLane { bytes })
+            .map(|()| Charge::Lane { lane, bytes })
             .map_err(Refusal::FreeLaneSpent)
     }
 
@@ -303,11 +297,11 @@ impl Engine {
                 if let Ok(Some(claim)) = claim {
                     return Ok(Step::Claim(claim));
                 }
-                let _ = self.control_lane(arrival, now)?;
+                let _ = self.take_lane(Lane::Control, arrival, now)?;
                 return Err(claim.err().unwrap_or(Refusal::ProofMissing));
             }
             ControlMessage::QuoteRequest { .. } => {
-                let _ = self.control_lane(arrival, now)?;
+                let _ = self.take_lane(Lane::Control, arrival, now)?;
             }
             // Answers to what this node has asked; others are refused for a look-up.
             _ => {}
@@ -366,10 +360,6 @@ pub struct ClaimedAt {
 }
 
 impl Arrival<'_> {
-    fn len(&self) -> u64 {
-        u64::try_from(self.packet.as_bytes().len()).unwrap_or(u64::MAX)
-    }
-
     /// The way from this node back to the source.
     fn back(&self) -> Option<Route> {
         let passed = self.packet.route().get(..=self.position)?;

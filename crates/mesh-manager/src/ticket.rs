@@ -1,4 +1,4 @@
-use crate::Engine;
+use crate::{Engine, free_lane::Lane};
 use mesh_payment::Reservation;
 use mesh_types::{Msat, NodeId};
 use std::fmt;
@@ -21,10 +21,8 @@ pub struct Ticket<'e> {
 pub(crate) enum Charge {
     /// Nothing.
     Nothing,
-    /// Bytes of the free lane.
-    FreeLane { bytes: u64 },
-    /// Bytes of the lane for messages between meshes.
-    ControlLane { bytes: u64 },
+    /// Bytes of a lane that costs nothing.
+    Lane { lane: Lane, bytes: u64 },
     /// Credit.
     Credit(Reservation),
 }
@@ -50,7 +48,7 @@ impl<'e> Ticket<'e> {
     pub fn price(&self) -> Msat {
         match &self.charge {
             Charge::Credit(reservation) => reservation.amount(),
-            Charge::Nothing | Charge::FreeLane { .. } | Charge::ControlLane { .. } => Msat::ZERO,
+            Charge::Nothing | Charge::Lane { .. } => Msat::ZERO,
         }
     }
 
@@ -75,10 +73,7 @@ impl Drop for Ticket<'_> {
         }
         match self.take_charge() {
             Charge::Nothing => {}
-            Charge::FreeLane { bytes } => self.engine.free_lane.give_back(&self.source, bytes),
-            Charge::ControlLane { bytes } => {
-                self.engine.control_lane.give_back(&self.source, bytes)
-            }
+            Charge::Lane { lane, bytes } => self.engine.lane(lane).give_back(&self.source, bytes),
             Charge::Credit(reservation) => self.engine.accounts.release(reservation),
         }
     }

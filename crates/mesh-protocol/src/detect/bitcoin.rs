@@ -224,7 +224,9 @@ pub(super) fn network(magic: [u8; 4]) -> Option<Network> {
 /// The first bytes of the double SHA-256.
 ///
 /// It takes sha2 rather than bitcoin_hashes, which is slower at any length, and one hasher in place rather than two
-/// that are moved, which costs more than the header: benches/detect.rs.
+/// that are moved, which costs more than the header: benches/detect.rs. It is never inlined, because the hasher's
+/// place on a caller's stack would make the same code faster here and slower there.
+#[inline(never)]
 fn checksum(payload: &[u8]) -> [u8; 4] {
     let mut hasher = Sha256::new();
     hasher.update(payload);

@@ -36,6 +36,9 @@ impl Links {
     /// - `secret_key`: the node's identity. - `listen`: where other nodes may connect, port 0 for any; `None` for a node
     ///   that only dials.
     ///
+    /// The events have to be read: while their queue is full nothing is received, and when the receiver is dropped each
+    /// link ends as soon as it has something to tell.
+    ///
     /// # Errors
     /// [`LinkError`] when the key is none, the address is taken, or a bound of `config` leaves no room.
     pub async fn start(

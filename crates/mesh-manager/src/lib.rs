@@ -6,6 +6,38 @@
 //!
 //! [`MeshManager`] is the async shell that carries the steps out for a real node: it hands packets to links, claims
 //! payments in a store, answers quotes, keeps the application's inbox, and sends.
+//!
+//! ```
+//! use mesh_manager::{Draft, Engine, EngineSetup, Step};
+//! use mesh_protocol::{IdentityKey, KeyError};
+//! use mesh_types::{MeshConfig, MeshMode, Msat, PacketKind, Route, UnixTime};
+//!
+//! let now = UnixTime::from_secs(1_790_000_000);
+//! let engine = |secret| -> Result<Engine, KeyError> {
+//!     let identity = IdentityKey::from_secret_bytes([secret; 32])?;
+//!     let config = MeshConfig { mode: MeshMode::Open, ..MeshConfig::default() };
+//!     Ok(Engine::new(EngineSetup { identity, config, payee_key: None }, now))
+//! };
+//! let (source, destination) = (engine(1)?, engine(2)?);
+//! let draft = Draft {
+//!     route: Route::new(vec![source.node_id(), destination.node_id()])?,
+//!     kind: PacketKind::Data,
+//!     payload: b"hello".to_vec(),
+//!     fee: Msat::ZERO,
+//!     proof: None,
+//!     is_sealed: true,
+//!     wants_receipt: false,
+//! };
+//! let packet = source.compose(draft, [7; 24], now)?;
+//! match destination.receive(&source.node_id(), &packet.bytes, now) {
+//!     Ok(Step::Deliver { delivery, ticket }) => {
+//!         assert_eq!(delivery.payload, b"hello");
+//!         ticket.carried();
+//!     }
+//!     other => panic!("{other:?}"),
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod budget;
 mod carry;

@@ -7,6 +7,33 @@
 //!
 //! What a packet carries in clear is judged by all of its bytes ([`detect`]); the [`RoutingPolicyEngine`] says what
 //! passes free because of it.
+//!
+//! ```
+//! use mesh_protocol::{IdentityKey, PacketView, emit_authenticated};
+//! use mesh_types::{MeshPacket, PacketKind, Route};
+//!
+//! let source = IdentityKey::from_secret_bytes([1; 32])?;
+//! let destination = IdentityKey::from_secret_bytes([2; 32])?;
+//! let packet = MeshPacket {
+//!     kind: PacketKind::Data,
+//!     sealed: false,
+//!     receipt: false,
+//!     route: Route::new(vec![source.node_id(), destination.node_id()])?,
+//!     sequence: 1,
+//!     timestamp: 1_790_000_000,
+//!     fee_msat: 0,
+//!     proof: None,
+//!     payload: b"hello".to_vec(),
+//!     macs: Vec::new(),
+//! };
+//! let keys = source.pair_with(&destination.node_id())?;
+//! let bytes = emit_authenticated(&packet, &[keys.outgoing_mac])?;
+//!
+//! let arrived = PacketView::parse(&bytes)?;
+//! destination.pair_with(&arrived.source())?.incoming_mac.verify(&arrived, 1)?;
+//! assert_eq!(arrived.payload(), b"hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod control;
 mod detect;

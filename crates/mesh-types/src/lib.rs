@@ -6,6 +6,17 @@
 //! program around it: a node, a Lightning wallet, a place for claims, a clock.
 //!
 //! There is no behaviour here beyond checked constructors and checked arithmetic.
+//!
+//! ```
+//! use mesh_types::{Msat, NodeId, Price, Route};
+//!
+//! let route = Route::new([1, 2, 3].map(|byte| NodeId::from_bytes([byte; 32])).to_vec())?;
+//! assert_eq!(route.relay_count(), 1);
+//!
+//! let price = Price { per_packet: Msat::from_msat(100), per_kib: Msat::from_msat(1_000) };
+//! assert_eq!(price.of(512), Some(Msat::from_msat(600)));
+//! # Ok::<(), mesh_types::RouteError>(())
+//! ```
 
 mod amount;
 mod claim;

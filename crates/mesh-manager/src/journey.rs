@@ -51,8 +51,6 @@ pub struct Answer {
     pub message: ControlMessage,
     /// The way back.
     pub back: Route,
-    /// The proof that came with it has been claimed and credited.
-    pub is_paid: bool,
 }
 
 /// A packet at its place on the route, authenticated.
@@ -315,7 +313,6 @@ impl Engine {
             sequence,
             message,
             back,
-            is_paid,
         }))
     }
 

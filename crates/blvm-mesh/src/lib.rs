@@ -111,9 +111,10 @@ pub use mesh_protocol::{
 pub use mesh_replay::{ClaimSet, MAX_CLAIMS, ReplayPrevention, SequenceWindows};
 pub use mesh_routing::{FeeDistribution, RouteQuote, RoutingTable, Split, least_total, split};
 pub use mesh_types::{
-    Claim, ClaimKey, ClaimOutcome, ClaimStore, Clock, ConfigError, DetectedProtocol, FreeLane,
-    InvoiceRequest, KnownNode, LightningError, LightningInfo, LightningNode, MeshConfig, MeshError,
-    MeshEvent, MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId,
-    PacketKind, PaymentProof, PeerAddress, Price, ProofForHop, Route, RoutingPolicy, StoreError,
-    UnixTime, from_hex, to_hex,
+    Books, Claim, ClaimKey, ClaimOutcome, ClaimStore, Clock, ConfigError, CreditStore,
+    DetectedProtocol, Drawn, FreeLane, InvoiceRequest, KnownNode, LightningError, LightningInfo,
+    LightningNode, MeshConfig, MeshError, MeshEvent, MeshMode, MeshPacket, ModuleContext, Msat,
+    Network, NodeAPI, NodeEvent, NodeId, NodeStore, PacketKind, PacketTag, PaymentProof,
+    PeerAddress, Price, ProofForHop, Route, RoutingPolicy, SequenceBlock, Settled, Settlement,
+    Store, StoreError, UnixTime, from_hex, to_hex,
 };

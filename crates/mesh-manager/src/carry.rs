@@ -29,9 +29,14 @@ impl MeshManager {
         let claim = pending.payment.claim();
         let now = self.shared.node_api.now();
         self.sweep_claims(now).await;
-        match self.shared.claims.claim(claim, now).await {
+        match self
+            .shared
+            .claims
+            .claim(claim, mesh_types::PacketTag::from_bytes([0; 16]), now)
+            .await
+        {
             Ok(ClaimOutcome::New) => {}
-            Ok(ClaimOutcome::AlreadyClaimed) => {
+            Ok(ClaimOutcome::Again | ClaimOutcome::AlreadyClaimed) => {
                 return Err(self.refuse(Refusal::ProofReplayed, bytes));
             }
             Err(error) => return Err(self.refuse(Refusal::CannotClaim(error), bytes)),

@@ -201,12 +201,17 @@ struct DownStore;
 
 #[async_trait]
 impl ClaimStore for DownStore {
-    async fn claim(&self, _claim: Claim, _now: UnixTime) -> Result<ClaimOutcome, StoreError> {
-        Err(StoreError("the disk is gone".to_owned()))
+    async fn claim(
+        &self,
+        _claim: Claim,
+        _by: PacketTag,
+        _now: UnixTime,
+    ) -> Result<ClaimOutcome, StoreError> {
+        Err(StoreError::Unavailable("the disk is gone".to_owned()))
     }
 
     async fn remove_expired(&self, _now: UnixTime) -> Result<usize, StoreError> {
-        Err(StoreError("the disk is gone".to_owned()))
+        Err(StoreError::Unavailable("the disk is gone".to_owned()))
     }
 }
 

@@ -1,7 +1,9 @@
 use crate::claim_shard::ClaimShard;
 use crate::expiry_bucket::ExpiryBucket;
 use async_trait::async_trait;
-use mesh_types::{Claim, ClaimKey, ClaimOutcome, ClaimStore, MeshError, StoreError, UnixTime};
+use mesh_types::{
+    Claim, ClaimKey, ClaimOutcome, ClaimStore, MeshError, PacketTag, StoreError, UnixTime,
+};
 use parking_lot::Mutex;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -181,11 +183,16 @@ impl ClaimSet {
 
 #[async_trait]
 impl ClaimStore for ClaimSet {
-    async fn claim(&self, claim: Claim, now: UnixTime) -> Result<ClaimOutcome, StoreError> {
+    async fn claim(
+        &self,
+        claim: Claim,
+        _by: PacketTag,
+        now: UnixTime,
+    ) -> Result<ClaimOutcome, StoreError> {
         match ClaimSet::claim(self, claim.key, claim.expires_at, now) {
             Ok(()) => Ok(ClaimOutcome::New),
             Err(ClaimError::AlreadyClaimed) => Ok(ClaimOutcome::AlreadyClaimed),
-            Err(error) => Err(StoreError(error.to_string())),
+            Err(error) => Err(StoreError::Unavailable(error.to_string())),
         }
     }
 

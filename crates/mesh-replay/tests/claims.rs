@@ -7,7 +7,8 @@
 
 use mesh_replay::{ClaimError, ClaimSet, MAX_CLAIM_LIFETIME};
 use mesh_types::{
-    Claim, ClaimKey, ClaimOutcome, ClaimStore, MeshError, Msat, NodeId, StoreError, UnixTime,
+    Claim, ClaimKey, ClaimOutcome, ClaimStore, MeshError, Msat, NodeId, PacketTag, StoreError,
+    UnixTime,
 };
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -181,7 +182,11 @@ fn as_a_store_the_set_says_new_once_and_refuses_what_it_cannot_remember() {
     };
     let mut answers = Vec::new();
     for (number, expires_at) in [(1, at(600)), (1, at(600)), (2, at(600)), (2, at(0))] {
-        answers.push(ready(store.claim(claim(number, expires_at), at(0))));
+        answers.push(ready(store.claim(
+            claim(number, expires_at),
+            PacketTag::from_bytes([1; 16]),
+            at(0),
+        )));
     }
     assert_eq!(
         answers[..2],

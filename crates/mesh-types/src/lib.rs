@@ -3,7 +3,7 @@
 //! Every other crate speaks in these types: who (`NodeId`), how much (`Msat`, `Price`), when (`UnixTime`),
 //! along which way (`Route`), carrying what (`MeshPacket`), paid how (`PaymentProof`, `Claim`), under which
 //! settings (`MeshConfig`), failing why (`MeshError`). The ports at the end are what a mesh needs from the
-//! program around it: a node, a Lightning wallet, a place for claims, a clock.
+//! program around it: a node, a Lightning wallet, a store for the money, a clock.
 //!
 //! There is no behaviour here beyond checked constructors and checked arithmetic.
 //!
@@ -32,6 +32,7 @@ mod ports;
 mod price;
 mod proof;
 mod route;
+mod store;
 mod time;
 
 pub use amount::Msat;
@@ -47,11 +48,12 @@ pub use hex::{HexError, from_hex, to_hex};
 pub use node_id::{NodeId, NodeIdError};
 pub use packet::{MAC_LEN, Mac, MeshPacket, PacketKind};
 pub use policy::{DetectedProtocol, MeshMode, RoutingPolicy, UnknownMode};
-pub use ports::{
-    ClaimOutcome, ClaimStore, Clock, InvoiceRequest, LightningError, LightningInfo, LightningNode,
-    NodeAPI, StoreError,
-};
+pub use ports::{Clock, InvoiceRequest, LightningError, LightningInfo, LightningNode, NodeAPI};
 pub use price::Price;
 pub use proof::{PaymentProof, ProofForHop};
 pub use route::{MAX_ROUTE_NODES, Route, RouteError};
+pub use store::{
+    Books, ClaimOutcome, ClaimStore, CreditStore, Drawn, MAX_KEPT_PROOFS, NodeStore, PacketTag,
+    SequenceBlock, Settled, Settlement, Store, StoreError,
+};
 pub use time::{MAX_PACKET_AGE, UnixTime};

@@ -1,4 +1,4 @@
-use crate::{Claim, MeshError, MeshEvent, Msat, Network, NodeId, UnixTime};
+use crate::{MeshError, MeshEvent, Msat, Network, NodeId, Store, UnixTime};
 use async_trait::async_trait;
 use std::{fmt, sync::Arc, time::Duration};
 use thiserror::Error;
@@ -30,6 +30,11 @@ pub trait NodeAPI: Clock {
 
     /// The node's Lightning wallet; without one it can neither quote nor pay.
     fn lightning(&self) -> Option<Arc<dyn LightningNode>>;
+
+    /// Where the node keeps its money; without one, credit and claims are in memory and a restart forgets them.
+    fn store(&self) -> Option<Arc<dyn Store>> {
+        None
+    }
 }
 
 /// What a Lightning node says about itself.
@@ -103,36 +108,6 @@ pub enum LightningError {
     #[error("the payment failed: {0}")]
     PaymentFailed(String),
 }
-
-/// Remembers which payments were claimed.
-#[async_trait]
-pub trait ClaimStore: Send + Sync {
-    /// Claims a payment: of all calls with one key, exactly one is ever answered [`ClaimOutcome::New`].
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot tell; the payment is then refused, never accepted.
-    async fn claim(&self, claim: Claim, now: UnixTime) -> Result<ClaimOutcome, StoreError>;
-
-    /// Forgets the claims whose proofs cannot be shown any more, and says how many they were.
-    ///
-    /// # Errors
-    /// [`StoreError`] when the store cannot answer; nothing is lost by asking again later.
-    async fn remove_expired(&self, now: UnixTime) -> Result<usize, StoreError>;
-}
-
-/// What became of a claim.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimOutcome {
-    /// Nobody had claimed it; now it is.
-    New,
-    /// It was claimed before.
-    AlreadyClaimed,
-}
-
-/// The store cannot say whether a payment was claimed.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("the claim store cannot answer: {0}")]
-pub struct StoreError(pub String);
 
 /// Tells the time. A program has one, read in one file; tests and simulations bring their own.
 pub trait Clock: Send + Sync {

@@ -53,7 +53,7 @@ pub use price::Price;
 pub use proof::{PaymentProof, ProofForHop};
 pub use route::{MAX_ROUTE_NODES, Route, RouteError};
 pub use store::{
-    Books, ClaimOutcome, ClaimStore, CreditStore, Drawn, MAX_KEPT_PROOFS, NodeStore, PacketTag,
-    SequenceBlock, Settled, Settlement, Store, StoreError,
+    Books, CLAIM_SKEW, ClaimOutcome, ClaimStore, CreditStore, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS,
+    NodeStore, PacketTag, SequenceBlock, Settled, Settlement, Store, StoreError,
 };
 pub use time::{MAX_PACKET_AGE, UnixTime};

@@ -111,6 +111,15 @@ impl<T: ClaimStore + CreditStore + NodeStore> Store for T {}
 /// 1,024, because each is a payment under way to one payee, and takes about a KiB; at the bound nothing more is paid.
 pub const MAX_KEPT_PROOFS: usize = 1_024;
 
+/// How long after a proof's end its claim is kept.
+///
+/// Ten minutes, because gateways that share a store may disagree about the time by less than that; and whatever they
+/// think, no claim is taken whose time the store has already forgotten.
+pub const CLAIM_SKEW: Duration = Duration::from_secs(600);
+
+/// The most that a balance holds: all the Bitcoin that there will be.
+pub const MAX_BALANCE: Msat = Msat::from_msat(2_100_000_000_000_000_000);
+
 /// What tells a packet from every other: its MAC for the node that reads it.
 ///
 /// A claim remembers which packet made it, so that the same packet may ask again when it did not hear the answer.
@@ -217,4 +226,7 @@ pub enum StoreError {
     /// More credit than there is Bitcoin.
     #[error("no balance holds {0}")]
     TooMuch(Msat),
+    /// Claims of that time have been forgotten, so whether it was claimed cannot be told any more.
+    #[error("the payment could be claimed until {}, Unix seconds", .0.to_secs())]
+    Expired(UnixTime),
 }

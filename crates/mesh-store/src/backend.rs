@@ -1,0 +1,157 @@
+use crate::record::{Account, ClaimRecord, Debit, Deposit, Record};
+use async_trait::async_trait;
+use mesh_types::{
+    Books, Claim, ClaimKey, ClaimOutcome, Drawn, Msat, NodeId, PacketTag, PaymentProof,
+    SequenceBlock, Settled, Settlement, StoreError, UnixTime,
+};
+use std::fmt;
+use tokio::sync::mpsc;
+
+/// One change to the books.
+#[derive(Clone)]
+pub(crate) enum Op {
+    Claim {
+        claim: Claim,
+        by: PacketTag,
+        now: UnixTime,
+    },
+    /// Forgets at most `most` claims.
+    RemoveExpired {
+        now: UnixTime,
+        most: usize,
+    },
+    Draw {
+        payer: NodeId,
+        wanted: Msat,
+    },
+    Settle {
+        settlements: Vec<Settlement>,
+        now: UnixTime,
+    },
+    KeepIdentity {
+        secret: [u8; 32],
+    },
+    ReserveSequences {
+        at_least: u64,
+    },
+    KeepProof {
+        payee: NodeId,
+        proof: PaymentProof,
+    },
+    ForgetProof {
+        payee: NodeId,
+        proof: PaymentProof,
+    },
+}
+
+/// What became of an [`Op`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Claimed(ClaimOutcome),
+    Removed(usize),
+    Drawn(Drawn),
+    Settled(Settled),
+    Identity([u8; 32]),
+    Sequences(SequenceBlock),
+    Done,
+    /// This one was not done; the others of its batch were.
+    Refused(StoreError),
+}
+
+/// What changes the books: one owner, one transaction at a time.
+#[async_trait]
+pub(crate) trait Backend: Send + 'static {
+    /// Makes all of `ops` durable in one transaction, as if they came one after the other, and answers each in its place.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when surely none of them was done, [`StoreError::Unknown`] when that is not known.
+    async fn commit(&mut self, ops: &[Op]) -> Result<Vec<Answer>, StoreError>;
+
+    /// Fills an empty store with the pages of `records`, all or nothing: without a [`Record::End`] nothing stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when the store is not empty, the pages end early, or it cannot be written.
+    async fn import(&mut self, records: mpsc::Receiver<Vec<Record>>) -> Result<(), StoreError>;
+
+    /// Gives back what this process holds, and closes.
+    async fn close(&mut self);
+}
+
+/// What reads the books, beside the one who changes them.
+#[async_trait]
+pub(crate) trait Reader: Send + Sync {
+    /// What `payer` has and nobody has drawn.
+    async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError>;
+
+    /// Sums, and the `most` largest credits.
+    async fn books(&self, most: usize) -> Result<Books, StoreError>;
+
+    /// The node's key.
+    async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError>;
+
+    /// The proofs that wait to be shown.
+    async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError>;
+
+    /// Everything as it is at one moment, whatever is committed meanwhile.
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
+}
+
+/// The books at one moment, read in pages of at most `most` records, each page from behind the last of the one before.
+#[async_trait]
+pub(crate) trait Snapshot: Send {
+    async fn accounts(
+        &mut self,
+        after: Option<NodeId>,
+        most: usize,
+    ) -> Result<Vec<Account>, StoreError>;
+
+    /// In order of their serial numbers.
+    async fn deposits(
+        &mut self,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<Deposit>, StoreError>;
+
+    /// The last ones, the newest first.
+    async fn last_deposits(&mut self, most: usize) -> Result<Vec<Deposit>, StoreError>;
+
+    /// In order of period, then payer.
+    async fn debits(
+        &mut self,
+        after: Option<(UnixTime, NodeId)>,
+        most: usize,
+    ) -> Result<Vec<Debit>, StoreError>;
+
+    /// In order of their keys.
+    async fn claims(
+        &mut self,
+        after: Option<ClaimKey>,
+        most: usize,
+    ) -> Result<Vec<ClaimRecord>, StoreError>;
+
+    async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError>;
+
+    /// The first number that is not reserved.
+    async fn next_sequence(&mut self) -> Result<u64, StoreError>;
+
+    /// The latest time at which claims were forgotten.
+    async fn swept_at(&mut self) -> Result<UnixTime, StoreError>;
+
+    async fn kept_proofs(&mut self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError>;
+}
+
+impl fmt::Debug for Op {
+    /// Names the change; keys and preimages stay out of logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Claim { .. } => "Claim",
+            Self::RemoveExpired { .. } => "RemoveExpired",
+            Self::Draw { .. } => "Draw",
+            Self::Settle { .. } => "Settle",
+            Self::KeepIdentity { .. } => "KeepIdentity",
+            Self::ReserveSequences { .. } => "ReserveSequences",
+            Self::KeepProof { .. } => "KeepProof",
+            Self::ForgetProof { .. } => "ForgetProof",
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! The durable home of a node's money.
+//!
+//! Claims, credit, earnings, the node's key and its numbering live in one of two stores with one behaviour: a redb file
+//! in the data folder, or a PostgreSQL database that several gateways share. [`MeshStore`] is the handle to either; it
+//! implements the ports of `mesh-types`.
+//!
+//! All changes go through one queue. While one transaction is being made durable the next changes gather, and become
+//! one transaction in their turn: the disk is waited for once for all of them, and nobody hears an answer before it.
+
+mod backend;
+mod location;
+mod record;
+mod store;
+mod writer;
+
+pub use location::{LocationError, StoreLocation};
+pub use record::{Account, ClaimRecord, Debit, Deposit};
+pub use store::MeshStore;
+pub use writer::{MAX_BATCH, MAX_WAITING, PATIENCE};

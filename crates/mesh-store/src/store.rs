@@ -1,0 +1,160 @@
+use crate::{
+    backend::{Answer, Backend, Op, Reader},
+    writer::Writer,
+};
+use async_trait::async_trait;
+use mesh_types::{
+    Books, Claim, ClaimOutcome, ClaimStore, CreditStore, Drawn, Msat, NodeId, NodeStore, PacketTag,
+    PaymentProof, SequenceBlock, Settled, Settlement, StoreError, UnixTime,
+};
+use std::{fmt, sync::Arc};
+use tokio::{sync::Mutex, task::JoinHandle};
+
+/// How many claims are forgotten in one transaction.
+///
+/// 4,096, because service goes on between two of them.
+const EXPIRED_AT_ONCE: usize = 4_096;
+
+/// A store that is open. A clone is another handle to it.
+#[derive(Clone)]
+pub struct MeshStore {
+    writer: Writer,
+    pub(crate) reader: Arc<dyn Reader>,
+    writing: Arc<Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl MeshStore {
+    pub(crate) fn start(backend: impl Backend, reader: Arc<dyn Reader>) -> Self {
+        let (writer, writing) = Writer::start(backend);
+        Self {
+            writer,
+            reader,
+            writing: Arc::new(Mutex::new(Some(writing))),
+        }
+    }
+
+    /// Waits until everything that was asked for is durable, and closes; the last handle to do so.
+    pub async fn close(self) {
+        let Self {
+            writer, writing, ..
+        } = self;
+        drop(writer);
+        if let Some(writing) = writing.lock().await.take() {
+            let _ = writing.await;
+        }
+    }
+}
+
+#[async_trait]
+impl ClaimStore for MeshStore {
+    async fn claim(
+        &self,
+        claim: Claim,
+        by: PacketTag,
+        now: UnixTime,
+    ) -> Result<ClaimOutcome, StoreError> {
+        match self.writer.ask(Op::Claim { claim, by, now }).await? {
+            Answer::Claimed(outcome) => Ok(outcome),
+            other => Err(unlike(other)),
+        }
+    }
+
+    async fn remove_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
+        let mut removed = 0_usize;
+        loop {
+            let op = Op::RemoveExpired {
+                now,
+                most: EXPIRED_AT_ONCE,
+            };
+            match self.writer.ask(op).await? {
+                Answer::Removed(0) => return Ok(removed),
+                Answer::Removed(some) => removed = removed.saturating_add(some),
+                other => return Err(unlike(other)),
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl CreditStore for MeshStore {
+    async fn draw(&self, payer: NodeId, wanted: Msat) -> Result<Drawn, StoreError> {
+        match self.writer.ask(Op::Draw { payer, wanted }).await? {
+            Answer::Drawn(drawn) => Ok(drawn),
+            other => Err(unlike(other)),
+        }
+    }
+
+    async fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+        now: UnixTime,
+    ) -> Result<Settled, StoreError> {
+        let op = Op::Settle { settlements, now };
+        match self.writer.ask_long(op).await? {
+            Answer::Settled(settled) => Ok(settled),
+            other => Err(unlike(other)),
+        }
+    }
+
+    async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError> {
+        self.reader.credit(payer).await
+    }
+
+    async fn books(&self, most: usize) -> Result<Books, StoreError> {
+        self.reader.books(most).await
+    }
+}
+
+#[async_trait]
+impl NodeStore for MeshStore {
+    async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        self.reader.identity().await
+    }
+
+    async fn keep_identity(&self, secret: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        match self.writer.ask(Op::KeepIdentity { secret }).await? {
+            Answer::Identity(kept) => Ok(kept),
+            other => Err(unlike(other)),
+        }
+    }
+
+    async fn reserve_sequences(&self, at_least: u64) -> Result<SequenceBlock, StoreError> {
+        match self.writer.ask(Op::ReserveSequences { at_least }).await? {
+            Answer::Sequences(block) => Ok(block),
+            other => Err(unlike(other)),
+        }
+    }
+
+    async fn keep_proof(&self, payee: NodeId, proof: PaymentProof) -> Result<(), StoreError> {
+        done(self.writer.ask(Op::KeepProof { payee, proof }).await?)
+    }
+
+    async fn forget_proof(&self, payee: NodeId, proof: PaymentProof) -> Result<(), StoreError> {
+        done(self.writer.ask(Op::ForgetProof { payee, proof }).await?)
+    }
+
+    async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
+        self.reader.kept_proofs().await
+    }
+}
+
+fn done(answer: Answer) -> Result<(), StoreError> {
+    match answer {
+        Answer::Done => Ok(()),
+        other => Err(unlike(other)),
+    }
+}
+
+/// What this operation itself was refused for; or the answer to another question, which no back end gives.
+fn unlike(answer: Answer) -> StoreError {
+    match answer {
+        Answer::Refused(error) => error,
+        _ => StoreError::Unknown("it answered something else than was asked".to_owned()),
+    }
+}
+
+impl fmt::Debug for MeshStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MeshStore").finish_non_exhaustive()
+    }
+}

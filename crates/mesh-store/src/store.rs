@@ -18,7 +18,7 @@ const EXPIRED_AT_ONCE: usize = 4_096;
 /// A store that is open. A clone is another handle to it.
 #[derive(Clone)]
 pub struct MeshStore {
-    writer: Writer,
+    pub(crate) writer: Writer,
     pub(crate) reader: Arc<dyn Reader>,
     writing: Arc<Mutex<Option<JoinHandle<()>>>>,
 }

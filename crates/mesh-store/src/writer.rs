@@ -1,4 +1,7 @@
-use crate::backend::{Answer, Backend, Op};
+use crate::{
+    backend::{Answer, Backend, Op},
+    record::Record,
+};
 use mesh_types::{Msat, Settlement, StoreError, UnixTime};
 use std::time::Duration;
 use tokio::{
@@ -29,9 +32,15 @@ pub(crate) struct Writer {
 }
 
 #[derive(Debug)]
-struct Asked {
-    op: Op,
-    answer: oneshot::Sender<Result<Answer, StoreError>>,
+enum Asked {
+    Change {
+        op: Op,
+        answer: oneshot::Sender<Result<Answer, StoreError>>,
+    },
+    Import {
+        records: mpsc::Receiver<Vec<Record>>,
+        answer: oneshot::Sender<Result<(), StoreError>>,
+    },
 }
 
 impl Writer {
@@ -56,7 +65,24 @@ impl Writer {
     /// Asks for a change and waits until it is durable, however long that takes.
     pub(crate) async fn ask_long(&self, op: Op) -> Result<Answer, StoreError> {
         let (answer, heard) = oneshot::channel();
-        let asked = self.asked.send(Asked { op, answer }).await;
+        self.hear(Asked::Change { op, answer }, heard).await
+    }
+
+    /// Fills an empty store, all or nothing, however long that takes.
+    pub(crate) async fn import(
+        &self,
+        records: mpsc::Receiver<Vec<Record>>,
+    ) -> Result<(), StoreError> {
+        let (answer, heard) = oneshot::channel();
+        self.hear(Asked::Import { records, answer }, heard).await
+    }
+
+    async fn hear<T>(
+        &self,
+        asked: Asked,
+        heard: oneshot::Receiver<Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let asked = self.asked.send(asked).await;
         asked.map_err(|_| StoreError::Unavailable("it is closed".to_owned()))?;
         heard
             .await
@@ -68,10 +94,18 @@ async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
     let mut batch = Vec::new();
     let mut returned = Vec::new();
     while asks.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        let (mut ops, mut waiting): (Vec<_>, Vec<_>) = batch
-            .drain(..)
-            .map(|Asked { op, answer }| (op, answer))
-            .unzip();
+        let (mut ops, mut waiting) = (Vec::new(), Vec::new());
+        for asked in batch.drain(..) {
+            match asked {
+                Asked::Change { op, answer } => {
+                    ops.push(op);
+                    waiting.push(answer);
+                }
+                Asked::Import { records, answer } => {
+                    let _ = answer.send(backend.import(records).await);
+                }
+            }
+        }
         if !returned.is_empty() {
             // Last, so that the answers before it stand in their places.
             ops.push(Op::Settle {
@@ -79,6 +113,9 @@ async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
                 now: UnixTime::default(),
             });
             waiting.push(oneshot::channel().0);
+        }
+        if ops.is_empty() {
+            continue;
         }
         match backend.commit(&ops).await {
             Ok(answers) => {

@@ -8,11 +8,15 @@
 //! one transaction in their turn: the disk is waited for once for all of them, and nobody hears an answer before it.
 
 mod backend;
+mod error;
 mod location;
+mod open;
+mod proof_bytes;
 mod record;
 mod store;
 mod writer;
 
+pub use error::OpenError;
 pub use location::{LocationError, StoreLocation};
 pub use record::{Account, ClaimRecord, Debit, Deposit};
 pub use store::MeshStore;

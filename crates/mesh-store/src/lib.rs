@@ -9,6 +9,7 @@
 
 mod backend;
 mod error;
+mod ledger;
 mod location;
 mod open;
 mod proof_bytes;
@@ -17,6 +18,10 @@ mod store;
 mod writer;
 
 pub use error::OpenError;
+pub use ledger::{
+    Counts, Difference, EXPORT_VERSION, ExportError, Exported, ImportError, Journal, Ledger,
+    LineError, MAX_DIFFERENCES, MAX_EXPORT_LINE, Overview, Period, Totals, Verdict, check_export,
+};
 pub use location::{LocationError, StoreLocation};
 pub use record::{Account, ClaimRecord, Debit, Deposit};
 pub use store::MeshStore;

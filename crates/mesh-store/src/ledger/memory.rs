@@ -1,0 +1,174 @@
+use crate::{
+    backend::{Answer, Backend, Op, Reader, Snapshot},
+    record::{Account, ClaimRecord, Debit, Deposit, Record},
+    store::MeshStore,
+};
+use async_trait::async_trait;
+use mesh_types::{Books, ClaimKey, Msat, NodeId, PaymentProof, StoreError, UnixTime};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+use tokio::sync::mpsc;
+
+/// All that a store holds, in memory: what the tests of the ledger read and fill. It changes in no other way.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Contents {
+    pub(super) identity: Option<[u8; 32]>,
+    pub(super) next_sequence: u64,
+    pub(super) swept_at: UnixTime,
+    pub(super) accounts: BTreeMap<NodeId, Account>,
+    pub(super) deposits: BTreeMap<u64, Deposit>,
+    pub(super) debits: BTreeMap<(UnixTime, NodeId), Debit>,
+    pub(super) claims: BTreeMap<ClaimKey, ClaimRecord>,
+    pub(super) proofs: Vec<(NodeId, PaymentProof)>,
+}
+
+/// A store over [`Contents`].
+#[derive(Debug, Clone, Default)]
+pub(super) struct Memory(Arc<Mutex<Contents>>);
+
+impl Memory {
+    pub(super) fn open(&self) -> MeshStore {
+        MeshStore::start(self.clone(), Arc::new(self.clone()))
+    }
+
+    pub(super) fn contents(&self) -> Contents {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Contents {
+    pub(super) fn put(&mut self, record: Record) {
+        match record {
+            Record::Identity(secret) => self.identity = Some(secret),
+            Record::NextSequence(next) => self.next_sequence = next,
+            Record::SweptAt(swept_at) => self.swept_at = swept_at,
+            Record::Account(account) => {
+                self.accounts.insert(account.payer, account);
+            }
+            Record::Deposit(deposit) => {
+                self.deposits.insert(deposit.serial, deposit);
+            }
+            Record::Debit(debit) => {
+                self.debits.insert((debit.period, debit.payer), debit);
+            }
+            Record::Claim(claim) => {
+                self.claims.insert(claim.key, claim);
+            }
+            Record::Proof(payee, proof) => self.proofs.push((payee, proof)),
+            Record::End => {}
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Memory {
+    async fn commit(&mut self, _: &[Op]) -> Result<Vec<Answer>, StoreError> {
+        Err(StoreError::Unavailable("this one is read".to_owned()))
+    }
+
+    async fn import(&mut self, mut records: mpsc::Receiver<Vec<Record>>) -> Result<(), StoreError> {
+        if self.contents() != Contents::default() {
+            return Err(StoreError::Unavailable("it is not empty".to_owned()));
+        }
+        let mut contents = Contents::default();
+        while let Some(page) = records.recv().await {
+            for record in page {
+                if record == Record::End {
+                    *self.0.lock().unwrap() = contents;
+                    return Ok(());
+                }
+                contents.put(record);
+            }
+        }
+        Err(StoreError::Unavailable("there was no end".to_owned()))
+    }
+
+    async fn close(&mut self) {}
+}
+
+#[async_trait]
+impl Reader for Memory {
+    async fn credit(&self, _: NodeId) -> Result<Msat, StoreError> {
+        Ok(Msat::ZERO)
+    }
+
+    async fn books(&self, _: usize) -> Result<Books, StoreError> {
+        Ok(Books::default())
+    }
+
+    async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        Ok(self.contents().identity)
+    }
+
+    async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
+        Ok(self.contents().proofs)
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        Ok(Box::new(self.contents()))
+    }
+}
+
+fn page<K: Ord, T: Clone>(all: &BTreeMap<K, T>, after: Option<K>, most: usize) -> Vec<T> {
+    let later = all
+        .iter()
+        .filter(|(key, _)| after.as_ref().is_none_or(|after| *key > after));
+    later.take(most).map(|(_, record)| record.clone()).collect()
+}
+
+#[async_trait]
+impl Snapshot for Contents {
+    async fn accounts(
+        &mut self,
+        after: Option<NodeId>,
+        most: usize,
+    ) -> Result<Vec<Account>, StoreError> {
+        Ok(page(&self.accounts, after, most))
+    }
+
+    async fn deposits(
+        &mut self,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<Deposit>, StoreError> {
+        Ok(page(&self.deposits, after, most))
+    }
+
+    async fn last_deposits(&mut self, most: usize) -> Result<Vec<Deposit>, StoreError> {
+        Ok(self.deposits.values().rev().take(most).copied().collect())
+    }
+
+    async fn debits(
+        &mut self,
+        after: Option<(UnixTime, NodeId)>,
+        most: usize,
+    ) -> Result<Vec<Debit>, StoreError> {
+        Ok(page(&self.debits, after, most))
+    }
+
+    async fn claims(
+        &mut self,
+        after: Option<ClaimKey>,
+        most: usize,
+    ) -> Result<Vec<ClaimRecord>, StoreError> {
+        Ok(page(&self.claims, after, most))
+    }
+
+    async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError> {
+        Ok(self.identity)
+    }
+
+    async fn next_sequence(&mut self) -> Result<u64, StoreError> {
+        Ok(self.next_sequence)
+    }
+
+    async fn swept_at(&mut self) -> Result<UnixTime, StoreError> {
+        Ok(self.swept_at)
+    }
+
+    async fn kept_proofs(&mut self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
+        Ok(self.proofs.clone())
+    }
+}

@@ -1,0 +1,151 @@
+//! The ledger over a store in memory.
+
+mod moving;
+mod reading;
+
+use super::{
+    export::export,
+    memory::{Contents, Memory},
+    *,
+};
+use crate::record::{ClaimRecord, Record};
+use mesh_types::{ClaimKey, Msat, PacketTag, PaymentProof};
+use proptest::{collection::vec, option, prelude::*};
+use std::collections::BTreeMap;
+use tokio::runtime::{Builder, Runtime};
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap()
+}
+
+fn payer(byte: u8) -> NodeId {
+    NodeId::from_bytes([byte; 32])
+}
+
+/// What `journal` comes to: deposits as (payer, amount), and debits as (hour, payer, amount).
+fn contents(deposits: &[(u8, u32)], debits: &[(u16, u8, u32)]) -> Contents {
+    let mut contents = Contents::default();
+    for (at, (who, amount)) in deposits.iter().enumerate() {
+        let serial = u64::try_from(at).unwrap() + 1;
+        let mut key = [*who; 32];
+        key[..8].copy_from_slice(&serial.to_be_bytes());
+        contents.put(Record::Deposit(Deposit {
+            serial,
+            at: UnixTime::from_millis(1_790_000_000_123 + serial),
+            payer: payer(*who),
+            amount: Msat::from_msat((*amount).into()),
+            key: ClaimKey::from_payment_hash(key),
+        }));
+    }
+    for (hour, who, amount) in debits {
+        let period = UnixTime::from_secs(1_790_000_000 / 3_600 * 3_600 + u64::from(*hour) * 3_600);
+        contents.put(Record::Debit(Debit {
+            period,
+            payer: payer(*who),
+            amount: Msat::from_msat((*amount).into()),
+            packets: u64::from(*amount) / 3 + 1,
+        }));
+    }
+    let mut sums = BTreeMap::<NodeId, (u64, u64, u64, u64)>::new();
+    for deposit in contents.deposits.values() {
+        let sum = sums.entry(deposit.payer).or_default();
+        *sum = (sum.0 + 1, sum.1 + deposit.amount.to_msat(), sum.2, sum.3);
+    }
+    for debit in contents.debits.values() {
+        let sum = sums.entry(debit.payer).or_default();
+        *sum = (
+            sum.0,
+            sum.1,
+            sum.2 + debit.packets,
+            sum.3 + debit.amount.to_msat(),
+        );
+    }
+    for (payer, (deposits, deposited, packets, spent)) in sums {
+        contents.put(Record::Account(Account {
+            payer,
+            deposited: Msat::from_msat(deposited),
+            credit: Msat::from_msat(deposited.saturating_sub(spent)),
+            earned: Msat::from_msat(spent),
+            deposits,
+            packets,
+        }));
+    }
+    contents
+}
+
+fn lightning(byte: u8) -> PaymentProof {
+    PaymentProof::Lightning {
+        invoice: format!("lnbcrt{byte}\"\\\u{1}é"),
+        preimage: [byte; 32],
+        amount_msats: u64::MAX,
+        timestamp: 1,
+        expires_at: u64::from(byte),
+    }
+}
+
+fn small() -> Contents {
+    let mut contents = contents(
+        &[(1, 5_000), (2, 7_000), (1, 300)],
+        &[(0, 1, 400), (1, 1, 100)],
+    );
+    contents.identity = Some([0x5e; 32]);
+    contents.next_sequence = 1_790_000_000_000_000;
+    contents.swept_at = UnixTime::from_secs(1_790_000_000);
+    contents.put(Record::Claim(ClaimRecord {
+        key: ClaimKey::from_payment_hash([9; 32]),
+        by: PacketTag::from_bytes([8; 16]),
+        expires_at: UnixTime::from_secs(1_790_000_600),
+    }));
+    contents.put(Record::Proof(payer(4), lightning(4)));
+    contents
+}
+
+/// Journals of a few payers, in which nobody spends more than there is.
+fn ledgers() -> impl Strategy<Value = Contents> {
+    let journal = (
+        vec((0..6_u8, 1_000_000..2_000_000_u32), 0..20),
+        vec((0..900_u16, 0..6_u8, 1..1_000_u32), 0..30),
+    );
+    let claims = vec(any::<([u8; 32], [u8; 16], u32)>(), 0..8);
+    let node = (
+        option::of(any::<[u8; 32]>()),
+        any::<(u32, u32)>(),
+        vec((0..3_u8, 0..200_u8), 0..5),
+    );
+    (journal, claims, node).prop_map(
+        |((deposits, debits), claims, (identity, (next, swept), proofs))| {
+            let has_deposit = |who: u8| deposits.iter().any(|(payer, _)| *payer == who);
+            let debits: Vec<_> = debits
+                .into_iter()
+                .filter(|(_, who, _)| has_deposit(*who))
+                .collect();
+            let mut contents = contents(&deposits, &debits);
+            contents.identity = identity;
+            contents.next_sequence = next.into();
+            contents.swept_at = UnixTime::from_millis(swept.into());
+            for (key, by, expires_at) in claims {
+                contents.put(Record::Claim(ClaimRecord {
+                    key: ClaimKey::from_payment_hash(key),
+                    by: PacketTag::from_bytes(by),
+                    expires_at: UnixTime::from_secs(expires_at.into()),
+                }));
+            }
+            for (payee, proof) in proofs {
+                let proof = (payer(payee), lightning(proof));
+                if !contents.proofs.contains(&proof) {
+                    contents.proofs.push(proof);
+                }
+            }
+            contents
+        },
+    )
+}
+
+fn exported(contents: &Contents) -> (Vec<u8>, Exported) {
+    let mut file = Vec::new();
+    let sums = runtime().block_on(export(&mut contents.clone(), &mut file));
+    (file, sums.unwrap())
+}

@@ -55,7 +55,7 @@ async fn tell(narrator: &mut Narrator<impl Write>, relay_mode: MeshMode) -> Resu
          the invoices are real BOLT11, but no real money moves.",
     );
     let mut stage = Stage::set(relay_mode).await?;
-    opening::who_is_here(&stage, narrator)?;
+    opening::who_is_here(&stage, narrator).await?;
     let way = opening::the_way(&stage, narrator).await?;
     let paid = pay_the_way(&mut stage, &way, narrator).await?;
     let carried = journey::with_proof(&mut stage, &way, &paid, narrator).await?;
@@ -63,7 +63,7 @@ async fn tell(narrator: &mut Narrator<impl Write>, relay_mode: MeshMode) -> Resu
     journey::same_packet(&mut stage, &carried, narrator).await?;
     free_lane::ping(&mut stage, &way, narrator).await?;
     free_lane::junk(&mut stage, &way, narrator).await?;
-    takings::table(&stage, &way, narrator)?;
+    takings::table(&stage, &way, narrator).await?;
     narrator.ending(
         "Each line above was checked against what the nodes really did.\n\
          To run a node of your own: blvm-mesh run --help",

@@ -8,8 +8,8 @@ use crate::{
     watcher::Watcher,
 };
 use blvm_mesh::{
-    ClaimSet, IdentityError, LightningNode, MAX_CLAIMS, MeshError, MeshManager, Network, NodeAPI,
-    SystemClock, load_or_create_identity,
+    IdentityError, LightningNode, MeshError, MeshManager, Network, NodeAPI, SystemClock,
+    load_or_create_identity,
 };
 use mesh_link::{DialError, LinkConfig, LinkError, Links};
 use parking_lot::Mutex;
@@ -130,8 +130,7 @@ impl Node {
                 .map(|wallet| wallet as Arc<dyn LightningNode>),
             watcher: Arc::clone(&watcher),
         });
-        let claims = Arc::new(ClaimSet::new(MAX_CLAIMS));
-        let manager = MeshManager::start(config.mesh.clone(), identity, node_api, claims).await?;
+        let manager = MeshManager::start(config.mesh.clone(), identity, node_api).await?;
         dial(&links, config)?;
         let pump = Pump {
             manager: manager.clone(),
@@ -189,6 +188,7 @@ impl Node {
             tracing::warn!("packets that wait for a wallet or a store are dropped");
             pump.abort();
         }
+        self.manager.close().await;
     }
 }
 

@@ -100,9 +100,9 @@ mod tests {
     use super::*;
     use async_trait::async_trait;
     use blvm_mesh::{
-        Attempt, ClaimSet, Clock, IdentityKey, InvoiceRequest, LightningError, LightningInfo,
-        LightningNode, MeshConfig, MeshError, MeshEvent, Msat, Network, NodeAPI, Refusal, Route,
-        SystemClock, UnixTime,
+        Attempt, Clock, IdentityKey, InvoiceRequest, LightningError, LightningInfo, LightningNode,
+        MeshConfig, MeshError, MeshEvent, Msat, Network, NodeAPI, Refusal, Route, SystemClock,
+        UnixTime,
     };
     use std::{net::SocketAddr, time::Duration};
     use tokio::time::timeout;
@@ -174,8 +174,7 @@ mod tests {
             network: Network::Regtest,
             ..MeshConfig::default()
         };
-        let claims = Arc::new(ClaimSet::new(16));
-        let manager = MeshManager::start(config, identity, Arc::new(Alone { id, sent }), claims);
+        let manager = MeshManager::start(config, identity, Arc::new(Alone { id, sent }));
         (manager.await.unwrap(), packets)
     }
 

@@ -96,9 +96,10 @@
 //! ```
 
 pub use mesh_manager::{
-    Attempt, Composed, Delivery, Draft, Engine, EngineSetup, IdentityError, MeshManager, PaidQuote,
-    Refusal, RefusalReason, Refused, Reply, SendOptions, Sent, Status, Step, SystemClock, Ticket,
-    load_or_create_identity,
+    Attempt, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Halfway,
+    IdentityError, MeshManager, Money, PaidQuote, PendingClaim, PendingDraw, Refusal,
+    RefusalReason, Refused, Reply, SendOptions, Sent, Status, Step, SystemClock, Ticket,
+    identity_in, load_or_create_identity,
 };
 pub use mesh_payment::{
     Accounts, Invoice, PaymentVerifier, Quote, QuoteKey, Quoter, Totals, VerificationResult,

@@ -14,15 +14,15 @@ use mesh_manager::Step;
 use mesh_protocol::PacketView;
 use mesh_types::Msat;
 use std::hint::black_box;
-use support::{RELAY_PRICE, START, compose, data, engine, gated, id, open, payment};
+use support::{RELAY_PRICE, START, compose, data, engine, gated, id, open};
 
 fn carry(criterion: &mut Criterion) {
     let source = engine(1, open(), &[2]);
     let relay = engine(2, gated(RELAY_PRICE), &[1, 3]);
     // Not in the loop: making an id takes longer than carrying a packet.
     let from = id(1);
-    let deposit = || payment(2, id(1), Msat::from_msat(16_000_000_000));
-    relay.accounts().deposit(deposit()).unwrap();
+    let credit = Msat::from_msat(1_000_000_000_000_000);
+    relay.accounts().put_in(from, credit).unwrap();
     let make = || {
         compose(
             &source,
@@ -34,12 +34,7 @@ fn carry(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("carry a paid 1,200-byte packet");
     group.bench_function("ours", |bencher| {
         bencher.iter_batched(
-            || {
-                if relay.accounts().credit(&from) < Msat::from_msat(1_000_000_000) {
-                    relay.accounts().deposit(deposit()).unwrap();
-                }
-                make()
-            },
+            make,
             |bytes| match relay.receive(&from, &bytes, START) {
                 Ok(Step::Forward { ticket, .. }) => ticket.carried(),
                 other => panic!("{other:?}"),

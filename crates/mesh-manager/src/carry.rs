@@ -1,10 +1,8 @@
-use crate::{Delivery, MeshManager, PendingClaim, Refusal, Refused, Step, Ticket};
+use crate::{
+    Delivery, MeshManager, PendingClaim, Refusal, Refused, Step, Ticket, purse::LOOKUPS_BURST,
+};
 use mesh_protocol::ControlMessage;
-use mesh_types::{ClaimOutcome, MeshEvent, Msat, NodeId, UnixTime};
-use std::{sync::atomic::Ordering, time::Duration};
-
-/// How often expired claims are forgotten, at most: it costs in proportion to what expired, so there is no hurry.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
+use mesh_types::{Claim, ClaimOutcome, MeshEvent, Msat, NodeId};
 
 impl MeshManager {
     /// Decides about a packet, and carries the decision out.
@@ -12,45 +10,79 @@ impl MeshManager {
         let mut step = self
             .engine()
             .receive(from, &bytes, self.shared.node_api.now())?;
-        if let Step::Claim(claim) = step {
-            step = self.claim(claim, &bytes).await?;
+        let mut claimed = None;
+        // Each is asked once at most: a decision that has been claimed and drawn for is final.
+        loop {
+            step = match step {
+                Step::Claim(pending) => {
+                    claimed = Some(pending.payment.claim());
+                    self.claim(pending, &bytes).await?
+                }
+                Step::Draw(pending) => self.draw(pending, &bytes).await?,
+                Step::Forward { next, ticket } => {
+                    self.forward(next, ticket, bytes).await?;
+                    break;
+                }
+                Step::Deliver { delivery, ticket } => {
+                    self.deliver(delivery, ticket, &bytes).await?;
+                    break;
+                }
+                Step::Answer(answer) => {
+                    self.answer(answer).await?;
+                    break;
+                }
+            }
         }
-        match step {
-            Step::Forward { next, ticket } => self.forward(next, ticket, bytes).await,
-            Step::Deliver { delivery, ticket } => self.deliver(delivery, ticket, &bytes).await,
-            Step::Answer(answer) => self.answer(answer).await,
-            // A packet whose proof has just been claimed does not lead to another claim.
-            Step::Claim(_) => Err(self.refuse(Refusal::ProofReplayed, &bytes)),
+        if let Some(claim) = claimed {
+            self.remember(claim);
         }
+        Ok(())
     }
 
-    /// Claims the payment that came with a packet, credits it, and goes on with the packet.
+    /// Claims the payment that came with a packet, which credits it, and goes on with the packet.
     async fn claim(&self, pending: PendingClaim, bytes: &[u8]) -> Result<Step<'_>, Refused> {
         let claim = pending.payment.claim();
+        // Claimed here, and its packet carried: whoever shows it now shows it again. A miss says nothing.
+        if self.shared.recent.contains(&claim.key) {
+            return Err(self.refuse(Refusal::ProofReplayed, bytes));
+        }
+        let asking = self.may_ask(bytes)?;
         let now = self.shared.node_api.now();
-        self.sweep_claims(now).await;
-        match self
-            .shared
-            .claims
-            .claim(claim, mesh_types::PacketTag::from_bytes([0; 16]), now)
-            .await
-        {
-            Ok(ClaimOutcome::New) => {}
-            Ok(ClaimOutcome::Again | ClaimOutcome::AlreadyClaimed) => {
+        let outcome = self.shared.store.claim(claim, pending.by, now).await;
+        drop(asking);
+        match outcome {
+            Ok(ClaimOutcome::New) => self.announce(claim).await,
+            // This packet had asked before, and did not hear the answer.
+            Ok(ClaimOutcome::Again) => {}
+            Ok(ClaimOutcome::AlreadyClaimed) => {
                 return Err(self.refuse(Refusal::ProofReplayed, bytes));
             }
-            Err(error) => return Err(self.refuse(Refusal::CannotClaim(error), bytes)),
+            Err(error) => return Err(self.refuse(Refusal::Store(error), bytes)),
         }
-        let deposited = self.engine().deposit(pending);
-        let claimed = deposited.map_err(|refusal| self.refuse(refusal, bytes))?;
+        // Whatever was asked for in vain before: now there is credit.
+        self.shared.lookups.give_back(&claim.payer, LOOKUPS_BURST);
+        let halfway = self.engine().claimed(pending);
+        self.engine()
+            .resume(bytes, halfway, self.shared.node_api.now())
+    }
+
+    async fn announce(&self, claim: Claim) {
+        self.engine().traffic.count_claimed();
         self.publish(MeshEvent::PaymentVerified {
             payment_id: mesh_types::to_hex(claim.key.as_bytes()),
             payer: claim.payer,
             amount: claim.amount,
         })
         .await;
-        self.engine()
-            .resume(bytes, &claimed, self.shared.node_api.now())
+    }
+
+    /// Remembers a payment whose packet has been carried: from now on nobody shows it rightly.
+    ///
+    /// Before that the same packet may come again, and only the store knows which one it was.
+    fn remember(&self, claim: Claim) {
+        let now = self.shared.node_api.now();
+        // A set that is full forgets nothing and takes nothing: the store is asked then.
+        let _ = self.shared.recent.claim(claim.key, claim.expires_at, now);
     }
 
     async fn forward(
@@ -93,21 +125,7 @@ impl MeshManager {
         Ok(())
     }
 
-    fn refuse(&self, refusal: Refusal, bytes: &[u8]) -> Refused {
+    pub(crate) fn refuse(&self, refusal: Refusal, bytes: &[u8]) -> Refused {
         self.engine().refuse(refusal, self.engine().way_back(bytes))
-    }
-
-    /// Forgets expired claims, when that was last done long enough ago.
-    async fn sweep_claims(&self, now: UnixTime) {
-        let last = self.shared.swept_at_millis.load(Ordering::Relaxed);
-        if now < UnixTime::from_millis(last).plus(SWEEP_INTERVAL) {
-            return;
-        }
-        self.shared
-            .swept_at_millis
-            .store(now.to_millis(), Ordering::Relaxed);
-        if let Err(error) = self.shared.claims.remove_expired(now).await {
-            tracing::warn!(%error, "expired claims stay for now");
-        }
     }
 }

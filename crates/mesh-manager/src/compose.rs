@@ -41,6 +41,9 @@ pub enum ComposeError {
     /// The route does not begin here.
     #[error("the route begins at {0}, not at this node")]
     NotTheSource(NodeId),
+    /// The block of numbers is used up, or its time is over.
+    #[error("no number is left for the packet: reserve more")]
+    OutOfNumbers,
     /// A node on the route is no key.
     #[error(transparent)]
     Key(#[from] KeyError),
@@ -83,7 +86,8 @@ impl Engine {
         if route.source() != self.local {
             return Err(ComposeError::NotTheSource(route.source()));
         }
-        let sequence = self.next_sequence();
+        let sequence = self.numbering.take(now);
+        let sequence = sequence.ok_or(ComposeError::OutOfNumbers)?;
         let timestamp = now.to_secs();
         let destination = route.destination();
         let payload = if is_sealed {

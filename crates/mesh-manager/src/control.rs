@@ -1,6 +1,6 @@
 use crate::{Answer, Budgets, Draft, MeshManager, Refusal, Refused, pending::Heard};
-use mesh_protocol::ControlMessage;
-use mesh_types::{MeshError, Msat, NodeId, PacketKind, Price, ProofForHop, Route};
+use mesh_protocol::{ControlMessage, RefusalCode};
+use mesh_types::{MeshError, Msat, NodeId, PacketKind, Price, ProofForHop, Route, StoreError};
 
 impl MeshManager {
     /// Answers a message of another mesh, or hands it to whoever waits for it.
@@ -15,13 +15,13 @@ impl MeshManager {
         let about = match message {
             ControlMessage::QuoteRequest { amount } => {
                 let quote = self.quote_message(from, sequence, amount).await;
-                self.reply(back, quote).await;
+                self.reply(back, or_busy(quote, sequence)).await;
                 return Ok(());
             }
             ControlMessage::Deposit => {
-                let credit = self.engine().accounts().credit(&from);
-                self.reply(back, ControlMessage::Credited { sequence, credit })
-                    .await;
+                let credit = self.credit_of(from).await;
+                let credited = credit.map(|credit| ControlMessage::Credited { sequence, credit });
+                self.reply(back, or_busy(credited, sequence)).await;
                 return Ok(());
             }
             ControlMessage::Refused { sequence, .. }
@@ -60,21 +60,28 @@ impl MeshManager {
         self.reply(tell.back.clone(), message).await;
     }
 
-    async fn quote_message(&self, payer: NodeId, sequence: u64, amount: Msat) -> ControlMessage {
+    /// # Errors
+    /// When the store does not answer: then a payment could not be credited, and nobody is asked for one.
+    async fn quote_message(
+        &self,
+        payer: NodeId,
+        sequence: u64,
+        amount: Msat,
+    ) -> Result<ControlMessage, StoreError> {
         let price: Price = self.engine().price();
-        let credit = self.engine().accounts().credit(&payer);
+        let credit = self.credit_of(payer).await?;
         let invoice = if amount == Msat::ZERO {
             None
         } else {
             self.invoice_for(payer, amount, &self.engine().invoices_asked_for)
                 .await
         };
-        ControlMessage::Quote {
+        Ok(ControlMessage::Quote {
             sequence,
             price,
             credit,
             invoice,
-        }
+        })
     }
 
     /// An invoice that buys `payer` credit; `None` when this node cannot issue one now, or has issued enough.
@@ -95,13 +102,24 @@ impl MeshManager {
             self.engine()
                 .keys
                 .admit_route(&back, self.shared.node_api.now())?;
-            let composed = self.compose(control_draft(back, &message, None)?)?;
+            let composed = self.compose(control_draft(back, &message, None)?).await?;
             self.transmit(composed.next, composed.bytes).await
         };
         if let Err(error) = sent.await {
             tracing::debug!(%to, %error, "a reply was not sent");
         }
     }
+}
+
+/// What is said while the store does not answer.
+fn or_busy(answer: Result<ControlMessage, StoreError>, sequence: u64) -> ControlMessage {
+    answer.unwrap_or_else(|error| {
+        tracing::info!(%error, "a question about money is answered with busy");
+        ControlMessage::Refused {
+            sequence,
+            code: RefusalCode::Busy,
+        }
+    })
 }
 
 /// The packet that carries a message to another mesh.

@@ -1,7 +1,9 @@
 use crate::{
     Budgets, RefusalReason,
+    debts::Debts,
     free_lane::{FreeLane, Lane},
     keyring::Keyring,
+    numbering::Numbering,
     refusal::RefusalCounts,
     traffic::Traffic,
 };
@@ -9,13 +11,9 @@ use mesh_payment::{Accounts, QuoteKey, Quoter, Verifier};
 use mesh_protocol::{IdentityKey, RoutingPolicyEngine};
 use mesh_replay::SequenceWindows;
 use mesh_routing::RoutingTable;
-use mesh_types::{MeshConfig, MeshMode, NodeId, Price, UnixTime};
+use mesh_types::{MeshConfig, MeshMode, NodeId, Price, SequenceBlock, UnixTime};
 use secp256k1::PublicKey;
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 /// How many invoices a payer is issued at once, and a second, for refusals and for its requests each: an invoice costs the
 /// Lightning back end. Two budgets, because a refused packet can be repeated by whoever it came past, and that must not
@@ -38,12 +36,13 @@ pub struct Engine {
     pub(crate) invoices_in_refusals: Budgets,
     pub(crate) invoices_asked_for: Budgets,
     pub(crate) accounts: Accounts,
+    pub(crate) debts: Debts,
     pub(crate) quoter: Quoter,
     pub(crate) verifier: Verifier,
     pub(crate) routes: RoutingTable,
     pub(crate) refusals: RefusalCounts,
     pub(crate) traffic: Traffic,
-    next_sequence: AtomicU64,
+    pub(crate) numbering: Numbering,
 }
 
 /// What an [`Engine`] is made of.
@@ -55,6 +54,8 @@ pub struct EngineSetup {
     pub config: MeshConfig,
     /// The key that signs the invoices of the node's Lightning back end, where there is one.
     pub payee_key: Option<PublicKey>,
+    /// The first numbers of the node's own packets.
+    pub sequences: SequenceBlock,
 }
 
 impl Engine {
@@ -65,6 +66,7 @@ impl Engine {
             identity,
             config,
             payee_key,
+            sequences,
         } = setup;
         let local = identity.node_id();
         let key = QuoteKey::derive(&identity.secret_bytes()).on(config.network);
@@ -84,6 +86,7 @@ impl Engine {
             invoices_in_refusals: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
             invoices_asked_for: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
             accounts: Accounts::default(),
+            debts: Debts::new(Duration::from_millis(config.debit_interval_ms.into())),
             verifier: Verifier {
                 node_id: local,
                 network: config.network,
@@ -99,7 +102,7 @@ impl Engine {
             routes: RoutingTable::new(local),
             refusals: RefusalCounts::default(),
             traffic: Traffic::default(),
-            next_sequence: AtomicU64::new(now.to_millis().saturating_mul(1_000)),
+            numbering: Numbering::new(sequences, now),
             keys: Keyring::new(identity),
         }
     }
@@ -114,7 +117,7 @@ impl Engine {
         self.price
     }
 
-    /// The credit that payers have here.
+    /// The credit that this process has in hand.
     pub const fn accounts(&self) -> &Accounts {
         &self.accounts
     }
@@ -136,11 +139,18 @@ impl Engine {
         }
     }
 
-    /// The next number of this node's own packets.
-    ///
-    /// They start at the clock in microseconds, so that a restart does not go back: nobody sends a million packets a
-    /// second for long.
-    pub(crate) fn next_sequence(&self) -> u64 {
-        self.next_sequence.fetch_add(1, Ordering::Relaxed)
+    /// Goes on numbering with `block`: to be called when [`Engine::compose`] has run out of numbers.
+    pub fn go_on_with(&self, block: SequenceBlock, now: UnixTime) {
+        self.numbering.go_on(block, now);
+    }
+
+    /// Says that what was earned is about to be collected and booked.
+    pub(crate) fn booking(&self) {
+        self.debts.booking();
+    }
+
+    /// Says that it is booked.
+    pub(crate) fn booked(&self) {
+        self.debts.booked();
     }
 }

@@ -116,7 +116,7 @@ impl MeshManager {
                 }
                 Err(other) => return Err(other),
             }
-            self.shared.unshown.forget(&payee, &proof);
+            self.shared.unshown.forget(&payee, &proof).await;
         }
         Ok(credit)
     }

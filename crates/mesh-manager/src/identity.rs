@@ -1,5 +1,5 @@
 use mesh_protocol::{IdentityKey, KeyError};
-use mesh_types::{HexError, from_hex, to_hex};
+use mesh_types::{HexError, NodeId, Store, StoreError, from_hex, to_hex};
 use std::{
     fs::{self, OpenOptions},
     io::{self, Write},
@@ -45,6 +45,23 @@ pub enum IdentityError {
         /// Its permission bits.
         mode: u32,
     },
+    /// The store holds bytes that are not a secret key of the curve.
+    #[error("the identity key in the store: {0}")]
+    Kept(KeyError),
+    /// The file and the store disagree about who this node is.
+    #[error(
+        "{path} is the key of {}, and the store belongs to {}: move the file away, or choose another store",
+        .ids.0, .ids.1
+    )]
+    Two {
+        /// The file.
+        path: PathBuf,
+        /// Whose key it holds, and whose store it is.
+        ids: Box<(NodeId, NodeId)>,
+    },
+    /// The store does not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The system gives no random bytes.
     #[error("no randomness for a new identity key: {0}")]
     Randomness(String),
@@ -65,6 +82,35 @@ pub fn load_or_create_identity(path: &Path) -> Result<IdentityKey, IdentityError
     }
 }
 
+/// The identity key that `store` keeps; or the one at `path`, or a new one, which the store keeps from then on.
+///
+/// # Errors
+/// [`IdentityError`]; when the file at `path` holds another key than the store, neither is replaced.
+pub async fn identity_in(store: &dyn Store, path: &Path) -> Result<IdentityKey, IdentityError> {
+    let written = match read(path) {
+        Err(IdentityError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
+        other => Some(other?),
+    };
+    let kept = match store.identity().await? {
+        Some(kept) => kept,
+        None => {
+            let secret = match &written {
+                Some(key) => key.secret_bytes(),
+                None => new_key()?.secret_bytes(),
+            };
+            store.keep_identity(*secret).await?
+        }
+    };
+    let kept = IdentityKey::from_secret_bytes(kept).map_err(IdentityError::Kept)?;
+    match written {
+        Some(written) if written.node_id() != kept.node_id() => Err(IdentityError::Two {
+            path: path.to_owned(),
+            ids: Box::new((written.node_id(), kept.node_id())),
+        }),
+        _ => Ok(kept),
+    }
+}
+
 fn read(path: &Path) -> Result<IdentityKey, IdentityError> {
     let at = || path.to_owned();
     let text = fs::read_to_string(path).map(Zeroizing::new);
@@ -81,15 +127,7 @@ fn create(path: &Path) -> Result<IdentityKey, IdentityError> {
         path: path.to_owned(),
         source,
     };
-    let key = loop {
-        let mut secret = Zeroizing::new([0; 32]);
-        getrandom::fill(secret.as_mut_slice())
-            .map_err(|error| IdentityError::Randomness(error.to_string()))?;
-        // One in 2^128 draws is no key.
-        if let Ok(key) = IdentityKey::from_secret_bytes(*secret) {
-            break key;
-        }
-    };
+    let key = new_key()?;
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(failed)?;
     }
@@ -108,6 +146,18 @@ fn create(path: &Path) -> Result<IdentityKey, IdentityError> {
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(error)),
         _ => read(path),
+    }
+}
+
+fn new_key() -> Result<IdentityKey, IdentityError> {
+    loop {
+        let mut secret = Zeroizing::new([0; 32]);
+        getrandom::fill(secret.as_mut_slice())
+            .map_err(|error| IdentityError::Randomness(error.to_string()))?;
+        // One in 2^128 draws is no key.
+        if let Ok(key) = IdentityKey::from_secret_bytes(*secret) {
+            return Ok(key);
+        }
     }
 }
 

@@ -1,11 +1,14 @@
-use crate::{Delivery, Engine, Refusal, Refused, Tell, Ticket, free_lane::Lane, ticket::Charge};
-use mesh_payment::VerifiedPayment;
+use crate::{
+    Delivery, Engine, Halfway, PendingClaim, PendingDraw, Refusal, Refused, Tell, Ticket,
+    free_lane::Lane, ticket::Charge,
+};
 use mesh_protocol::{ControlMessage, PacketView, SealContext, decode_proof};
 use mesh_routing::split;
 use mesh_types::{
-    DetectedProtocol, MAX_PACKET_AGE, MeshMode, Msat, NodeId, PacketKind, Route, RoutingPolicy,
-    UnixTime,
+    DetectedProtocol, MAX_PACKET_AGE, MeshMode, Msat, NodeId, PacketKind, PacketTag, Route,
+    RoutingPolicy, UnixTime,
 };
+use std::ops::ControlFlow;
 
 /// What to do with a packet that was not refused.
 #[derive(Debug)]
@@ -25,19 +28,12 @@ pub enum Step<'e> {
         /// To be redeemed when the application's inbox has taken it.
         ticket: Ticket<'e>,
     },
-    /// Claim the payment, deposit it, then ask [`Engine::resume`].
+    /// Claim the payment and have it credited, durably; then [`Engine::claimed`] and [`Engine::resume`].
     Claim(PendingClaim),
+    /// Draw credit of the packet's source; then [`Engine::drawn`] and [`Engine::resume`].
+    Draw(PendingDraw),
     /// A message from another mesh, for this one.
     Answer(Answer),
-}
-
-/// A verified payment that came with a packet which is not decided yet.
-#[derive(Debug)]
-#[must_use]
-pub struct PendingClaim {
-    /// The payment.
-    pub payment: VerifiedPayment,
-    position: usize,
 }
 
 /// A message from another mesh.
@@ -70,46 +66,50 @@ impl Engine {
             let arrival = self
                 .authenticate(from, bytes, now)
                 .map_err(Refused::silently)?;
-            self.admit(arrival, false, now)
+            self.admit(arrival, Halfway::at(arrival.position), now)
                 .map_err(|refusal| arrival.refused(refusal))
         };
         decide().inspect_err(|refused| self.refusals.count(refused.refusal.reason()))
     }
 
-    /// Goes on with a packet whose payment has been claimed and deposited.
+    /// Goes on with a packet that waited for the store. It is never asked the same thing twice.
     ///
     /// # Errors
-    /// As [`Engine::receive`]. The payment stays credited.
-    pub fn resume(
-        &self,
-        bytes: &[u8],
-        claimed: &ClaimedAt,
-        now: UnixTime,
-    ) -> Result<Step<'_>, Refused> {
+    /// As [`Engine::receive`]. A payment that was claimed stays credited.
+    pub fn resume(&self, bytes: &[u8], from: Halfway, now: UnixTime) -> Result<Step<'_>, Refused> {
         let decide = || {
             let packet = PacketView::parse(bytes)
                 .map_err(|error| Refused::silently(Refusal::Malformed(error)))?;
             let arrival = Arrival {
                 packet,
-                position: claimed.position,
+                position: from.position,
             };
-            self.admit(arrival, true, now)
+            self.admit(arrival, from, now)
                 .map_err(|refusal| arrival.refused(refusal))
         };
         decide().inspect_err(|refused| self.refusals.count(refused.refusal.reason()))
     }
 
-    /// Credits a payment whose claim was answered *new*.
+    /// Goes on from a payment that a store has claimed for this very packet, and credited.
+    pub fn claimed(&self, pending: PendingClaim) -> Halfway {
+        Halfway {
+            is_claimed: true,
+            ..pending.at
+        }
+    }
+
+    /// Goes on from credit that a store has handed over.
     ///
     /// # Errors
-    /// [`Refusal::Busy`] when there is no room for the credit, which [`Engine::receive`] has looked for before.
-    pub fn deposit(&self, pending: PendingClaim) -> Result<ClaimedAt, Refusal> {
-        let PendingClaim { payment, position } = pending;
+    /// [`Refusal::Busy`] when there is no room for it: it has to be given back.
+    pub fn drawn(&self, pending: PendingDraw, amount: Msat) -> Result<Halfway, Refusal> {
         self.accounts
-            .deposit(payment)
-            .map_err(|(error, _)| no_room(error))?;
-        self.traffic.count_claimed();
-        Ok(ClaimedAt { position })
+            .put_in(pending.payer, amount)
+            .map_err(|error| Refusal::Busy(error.to_string()))?;
+        Ok(Halfway {
+            has_drawn: true,
+            ..pending.at
+        })
     }
 
     /// Counts a refusal that was found out after the decision, in carrying it out.
@@ -160,7 +160,7 @@ impl Engine {
     fn admit(
         &self,
         arrival: Arrival<'_>,
-        is_paid: bool,
+        from: Halfway,
         now: UnixTime,
     ) -> Result<Step<'_>, Refusal> {
         let packet = arrival.packet;
@@ -171,7 +171,7 @@ impl Engine {
             return Err(Refusal::NoRoute { next });
         }
         let charge = match packet.kind() {
-            PacketKind::Control if next.is_none() => return self.hear(arrival, is_paid, now),
+            PacketKind::Control if next.is_none() => return self.hear(arrival, from, now),
             PacketKind::Control => {
                 // Whatever is no message between meshes does not ride as one.
                 ControlMessage::decode(packet.payload())?;
@@ -183,15 +183,20 @@ impl Engine {
                     RoutingPolicy::Denied => return Err(Refusal::Denied { protocol }),
                     RoutingPolicy::Free => self.take_lane(Lane::Free, arrival, now)?,
                     RoutingPolicy::PaymentRequired => {
-                        if !is_paid && let Some(claim) = self.pending_claim(arrival, now)? {
+                        if !from.is_claimed
+                            && let Some(claim) = self.pending_claim(arrival, now)?
+                        {
                             return Ok(Step::Claim(claim));
                         }
-                        self.charge(arrival)?
+                        match self.charge(arrival, from, now)? {
+                            ControlFlow::Continue(charge) => charge,
+                            ControlFlow::Break(draw) => return Ok(Step::Draw(draw)),
+                        }
                     }
                 }
             }
         };
-        let ticket = Ticket::new(self, packet.source(), packet.sequence(), charge);
+        let ticket = Ticket::new(self, packet.source(), packet.sequence(), charge, now);
         match next {
             Some(next) => Ok(Step::Forward {
                 next,
@@ -221,31 +226,48 @@ impl Engine {
             return Ok(None);
         }
         let payment = self.verifier.verify(&decode_proof(proof)?, now)?;
-        self.accounts
-            .check_room(&payment.payer(), payment.amount())
-            .map_err(no_room)?;
-        Ok(Some(PendingClaim { payment, position }))
+        let mac = packet.mac(position).ok_or(Refusal::NotOnRoute)?;
+        let by = PacketTag::from_bytes(*mac);
+        let at = Halfway::at(position);
+        Ok(Some(PendingClaim { payment, by, at }))
     }
 
-    /// Sets this node's share of the packet's fee aside from the source's credit.
-    fn charge(&self, arrival: Arrival<'_>) -> Result<Charge, Refusal> {
+    /// Sets this node's share of the packet's fee aside from the source's credit, or says what has to be drawn first.
+    fn charge(
+        &self,
+        arrival: Arrival<'_>,
+        from: Halfway,
+        now: UnixTime,
+    ) -> Result<ControlFlow<PendingDraw, Charge>, Refusal> {
         let packet = arrival.packet;
         // A price that no amount expresses is more than anybody has.
         let price = self.price.of(packet.payload().len()).unwrap_or(Msat::MAX);
         let relays = packet.route().len().saturating_sub(2);
         let share = split(packet.fee_msat(), relays).share_at(arrival.position);
         let source = packet.source();
-        if share < price {
-            let missing = price.saturating_sub(self.accounts.credit(&source));
-            return Err(Refusal::PaymentRequired { price, missing });
+        let are_debits_late = self.debts.are_late(now);
+        let mut missing = None;
+        if share >= price && !are_debits_late {
+            match self.accounts.reserve(&source, share) {
+                Ok(reservation) => return Ok(ControlFlow::Continue(Charge::Credit(reservation))),
+                Err(shortfall) => missing = Some(shortfall.missing),
+            }
         }
-        match self.accounts.reserve(&source, share) {
-            Ok(reservation) => Ok(Charge::Credit(reservation)),
-            Err(shortfall) => Err(Refusal::PaymentRequired {
-                price,
-                missing: shortfall.missing,
-            }),
+        if !from.has_drawn {
+            return Ok(ControlFlow::Break(PendingDraw {
+                payer: source,
+                wanted: share.max(price),
+                at: from,
+            }));
         }
+        if share >= price && are_debits_late {
+            return Err(Refusal::Busy("older debits are not booked yet".to_owned()));
+        }
+        let lacking = || price.saturating_sub(self.accounts.credit(&source));
+        Err(Refusal::PaymentRequired {
+            price,
+            missing: missing.unwrap_or_else(lacking),
+        })
     }
 
     /// Takes the packet's bytes from a lane that costs nothing, and is as wide as the link where everything is free.
@@ -283,14 +305,14 @@ impl Engine {
     fn hear(
         &self,
         arrival: Arrival<'_>,
-        is_paid: bool,
+        from: Halfway,
         now: UnixTime,
     ) -> Result<Step<'_>, Refusal> {
         let packet = arrival.packet;
         let message = ControlMessage::decode(packet.payload())?;
         match message {
             // A deposit that holds is money, and always let in; one that does not costs its source of the lane.
-            ControlMessage::Deposit if !is_paid => {
+            ControlMessage::Deposit if !from.is_claimed => {
                 let claim = self.pending_claim(arrival, now);
                 if let Ok(Some(claim)) = claim {
                     return Ok(Step::Claim(claim));
@@ -350,12 +372,6 @@ impl Engine {
     }
 }
 
-/// Where on its route a packet is whose payment was claimed: what [`Engine::resume`] goes on from.
-#[derive(Debug)]
-pub struct ClaimedAt {
-    position: usize,
-}
-
 impl Arrival<'_> {
     /// The way from this node back to the source.
     fn back(&self) -> Option<Route> {
@@ -413,8 +429,4 @@ fn protocol(
         return DetectedProtocol::Unknown;
     }
     policy.detect_protocol(packet.payload())
-}
-
-fn no_room(error: mesh_payment::AccountError) -> Refusal {
-    Refusal::Busy(error.to_string())
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Engine`] is the decision: synchronous, with the time as an argument, without sockets. It parses a packet, checks
 //! that it is fresh and authentic, asks what it is and whether it has to pay, and answers with a [`Step`]: forward it,
-//! deliver it, claim a payment first, or a [`Refusal`]. Nothing has changed until a step's [`Ticket`] is redeemed.
+//! deliver it, claim a payment or draw credit first, or a [`Refusal`]. Nothing has changed until a step's [`Ticket`] is redeemed.
 //!
 //! [`MeshManager`] is the async shell that carries the steps out for a real node: it hands packets to links, claims
 //! payments in a store, answers quotes, keeps the application's inbox, and sends.
@@ -10,13 +10,14 @@
 //! ```
 //! use mesh_manager::{Draft, Engine, EngineSetup, Step};
 //! use mesh_protocol::{IdentityKey, KeyError};
-//! use mesh_types::{MeshConfig, MeshMode, Msat, PacketKind, Route, UnixTime};
+//! use mesh_types::{MeshConfig, MeshMode, Msat, PacketKind, Route, SequenceBlock, UnixTime};
 //!
 //! let now = UnixTime::from_secs(1_790_000_000);
 //! let engine = |secret| -> Result<Engine, KeyError> {
 //!     let identity = IdentityKey::from_secret_bytes([secret; 32])?;
 //!     let config = MeshConfig { mode: MeshMode::Open, ..MeshConfig::default() };
-//!     Ok(Engine::new(EngineSetup { identity, config, payee_key: None }, now))
+//!     let sequences = SequenceBlock { next: 1, end: 1_000, good_for: None };
+//!     Ok(Engine::new(EngineSetup { identity, config, payee_key: None, sequences }, now))
 //! };
 //! let (source, destination) = (engine(1)?, engine(2)?);
 //! let draft = Draft {
@@ -44,16 +45,21 @@ mod carry;
 mod clock;
 mod compose;
 mod control;
+mod debts;
 mod delivery;
 mod engine;
+mod forgetful;
 mod free_lane;
 mod funding;
 mod identity;
 mod journey;
 mod keyring;
 mod manager;
+mod numbering;
+mod pause;
 mod payer;
 mod pending;
+mod purse;
 mod refusal;
 mod route_watch;
 mod send;
@@ -68,13 +74,15 @@ pub use clock::SystemClock;
 pub use compose::{ComposeError, Composed, Draft};
 pub use delivery::{Delivery, INBOX_PACKETS};
 pub use engine::{Engine, EngineSetup};
+pub use forgetful::ForgetfulStore;
 pub use funding::Quoted;
-pub use identity::{IdentityError, load_or_create_identity};
-pub use journey::{Answer, ClaimedAt, PendingClaim, Step};
+pub use identity::{IdentityError, identity_in, load_or_create_identity};
+pub use journey::{Answer, Step};
 pub use manager::MeshManager;
+pub use pause::{Halfway, PendingClaim, PendingDraw};
 pub use payer::{PAYMENT_MARGIN, PaidQuote, QuoteToPay, pay_quote};
 pub use pending::MAX_PENDING;
 pub use refusal::{Refusal, RefusalReason, Refused, Tell};
 pub use send::{Attempt, Reply, SendOptions, Sent};
-pub use status::Status;
+pub use status::{Money, Status};
 pub use ticket::Ticket;

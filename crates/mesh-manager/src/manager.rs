@@ -1,18 +1,19 @@
 use crate::{
-    Budgets, Composed, Delivery, Draft, Engine, EngineSetup, Refusal, Status,
+    Budgets, ComposeError, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Refusal,
     delivery::Inbox,
-    identity::load_or_create_identity,
+    identity::{identity_in, load_or_create_identity},
     pending::{Heard, Pending},
+    purse::{LOOKUPS_BURST, LOOKUPS_PER_SECOND, MAX_ASKING, RECENT_CLAIMS, keep_books},
     route_watch::RouteWatch,
     setup::{check, payee_key, wrong_setting},
     unshown::Unshown,
 };
 use mesh_payment::NONCE_LEN;
 use mesh_protocol::{IdentityKey, PacketView, SEAL_NONCE_LEN, emit};
-use mesh_replay::{ClaimSet, MAX_CLAIMS};
+use mesh_replay::ClaimSet;
 use mesh_types::{
-    ClaimStore, LightningNode, MeshConfig, MeshError, MeshEvent, MeshPacket, ModuleContext, Msat,
-    NodeAPI, NodeEvent, NodeId, Price, Route,
+    LightningNode, MeshConfig, MeshError, MeshEvent, MeshPacket, ModuleContext, Msat, NodeAPI,
+    NodeEvent, NodeId, Price, Route, Store, StoreError, UnixTime,
 };
 use std::{
     fmt,
@@ -23,6 +24,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::sync::{Mutex, Notify, Semaphore};
 
 /// A node's mesh: the async shell round an [`Engine`]. A clone is another handle to the same mesh.
 #[derive(Clone)]
@@ -31,21 +33,31 @@ pub struct MeshManager {
 }
 
 pub(crate) struct Shared {
-    engine: Engine,
+    pub(crate) engine: Engine,
     pub(crate) node_api: Arc<dyn NodeAPI>,
-    pub(crate) claims: Arc<dyn ClaimStore>,
+    pub(crate) store: Arc<dyn Store>,
+    /// Claims whose packets have been carried: what is here was claimed, and what is not here the store knows.
+    pub(crate) recent: ClaimSet,
+    pub(crate) asking: Semaphore,
+    pub(crate) lookups: Budgets,
+    /// Held while what was earned is booked.
+    pub(crate) booking: Mutex<()>,
+    pub(crate) booked: Notify,
+    /// Held while idle credit goes back.
+    pub(crate) returning: Mutex<()>,
+    numbering: Mutex<()>,
     pub(crate) inbox: Inbox,
     pub(crate) unshown: Unshown,
     pending: Pending,
     route_watch: RouteWatch,
-    spent_msat: AtomicU64,
+    pub(crate) spent_msat: AtomicU64,
     pub(crate) swept_at_millis: AtomicU64,
 }
 
 impl MeshManager {
     /// Starts the mesh of a node, with the settings and the data folder of `ctx`.
     ///
-    /// Claims are kept in memory: what was claimed before a restart is guarded by the expiry of its quote alone.
+    /// The money is where [`NodeAPI::store`] says; where it names no store, a restart forgets claims and credit.
     ///
     /// # Errors
     /// [`MeshError::ConfigError`] when a setting is wrong, the mesh is disabled, the identity key cannot be read or
@@ -53,35 +65,44 @@ impl MeshManager {
     pub async fn new(ctx: &ModuleContext, node_api: Arc<dyn NodeAPI>) -> Result<Self, MeshError> {
         let config = MeshConfig::from_flat(&ctx.config).map_err(wrong_setting)?;
         let path = Path::new(&ctx.data_dir).join(&config.identity_path);
-        let identity = load_or_create_identity(&path).map_err(wrong_setting)?;
-        Self::start(
-            config,
-            identity,
-            node_api,
-            Arc::new(ClaimSet::new(MAX_CLAIMS)),
-        )
-        .await
+        let identity = match node_api.store() {
+            Some(store) => identity_in(store.as_ref(), &path).await,
+            None => load_or_create_identity(&path),
+        };
+        Self::start(config, identity.map_err(wrong_setting)?, node_api).await
     }
 
     /// Starts the mesh of a node from its parts.
     ///
     /// # Errors
-    /// As [`MeshManager::new`].
+    /// As [`MeshManager::new`]; [`MeshError::Busy`] when the store does not answer.
     pub async fn start(
         config: MeshConfig,
         identity: IdentityKey,
         node_api: Arc<dyn NodeAPI>,
-        claims: Arc<dyn ClaimStore>,
     ) -> Result<Self, MeshError> {
         check(&config, &identity, node_api.as_ref())?;
         let payee_key = payee_key(&config, node_api.as_ref()).await?;
         let known_nodes = config.known_nodes.clone();
+        let interval = Duration::from_millis(config.debit_interval_ms.into());
+        let store: Arc<dyn Store> = match node_api.store() {
+            Some(store) => {
+                next_second(node_api.as_ref()).await;
+                store
+            }
+            None => {
+                tracing::warn!("there is no store: a restart forgets claims and credit");
+                Arc::new(ForgetfulStore::default())
+            }
+        };
         let now = node_api.now();
+        let sequences = store.reserve_sequences(micros(now)).await;
         let engine = Engine::new(
             EngineSetup {
                 identity,
                 config,
                 payee_key,
+                sequences: sequences.map_err(no_store)?,
             },
             now,
         );
@@ -103,17 +124,24 @@ impl MeshManager {
         let shared = Shared {
             engine,
             node_api,
-            claims,
+            recent: ClaimSet::new(RECENT_CLAIMS),
+            asking: Semaphore::new(MAX_ASKING),
+            lookups: Budgets::new(LOOKUPS_PER_SECOND, LOOKUPS_BURST),
+            booking: Mutex::default(),
+            booked: Notify::new(),
+            returning: Mutex::default(),
+            numbering: Mutex::default(),
             inbox: Inbox::default(),
-            unshown: Unshown::default(),
+            unshown: Unshown::load(Arc::clone(&store)).await.map_err(no_store)?,
+            store,
             pending: Pending::default(),
             route_watch: RouteWatch::default(),
             spent_msat: AtomicU64::new(0),
             swept_at_millis: AtomicU64::new(now.to_millis()),
         };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        let shared = Arc::new(shared);
+        tokio::spawn(keep_books(Arc::downgrade(&shared), interval));
+        Ok(Self { shared })
     }
 
     /// Takes a packet as if the node before this one on its route had handed it over.
@@ -223,25 +251,6 @@ impl MeshManager {
             .ok_or_else(|| MeshError::RoutingError(format!("no route to {destination} is known")))
     }
 
-    /// What an operator wants to see.
-    pub fn status(&self) -> Status {
-        let engine = self.engine();
-        let (carried, delivered, claimed) = engine.traffic.snapshot();
-        Status {
-            node_id: engine.node_id(),
-            mode: engine.mode,
-            price: engine.price(),
-            peers: engine.routes().direct_peers(),
-            credits: engine.accounts().credits(),
-            totals: engine.accounts().totals(),
-            spent: Msat::from_msat(self.shared.spent_msat.load(Ordering::Relaxed)),
-            carried,
-            delivered,
-            claimed,
-            refusals: engine.refusals(),
-        }
-    }
-
     /// This node.
     pub fn node_id(&self) -> NodeId {
         self.engine().node_id()
@@ -282,10 +291,6 @@ impl MeshManager {
             .quoter
             .quote(payer, amount, random::<NONCE_LEN>()?, now)
             .map_err(|error| MeshError::PaymentVerificationFailed(error.to_string()))?;
-        engine
-            .accounts()
-            .check_room(&payer, issued.quote.amount)
-            .map_err(|error| MeshError::Busy(error.to_string()))?;
         budget
             .take(&payer, 1, now)
             .map_err(|error| MeshError::Busy(error.to_string()))?;
@@ -293,11 +298,26 @@ impl MeshManager {
         invoice.map_err(|error| MeshError::LightningError(error.to_string()))
     }
 
-    pub(crate) fn compose(&self, draft: Draft) -> Result<Composed, MeshError> {
+    /// Makes a packet of this node's own, with a number from the reserved block, or from the next one.
+    pub(crate) async fn compose(&self, draft: Draft) -> Result<Composed, MeshError> {
         let nonce = random::<SEAL_NONCE_LEN>()?;
-        Ok(self
-            .engine()
-            .compose(draft, nonce, self.shared.node_api.now())?)
+        let compose = |draft| {
+            let now = self.shared.node_api.now();
+            self.engine().compose(draft, nonce, now)
+        };
+        match compose(draft.clone()) {
+            Err(ComposeError::OutOfNumbers) => {}
+            composed => return Ok(composed?),
+        }
+        let _numbering = self.shared.numbering.lock().await;
+        match compose(draft.clone()) {
+            Err(ComposeError::OutOfNumbers) => {}
+            composed => return Ok(composed?),
+        }
+        let block = self.shared.store.reserve_sequences(0).await;
+        let block = block.map_err(no_store)?;
+        self.engine().go_on_with(block, self.shared.node_api.now());
+        Ok(compose(draft)?)
     }
 
     /// Sends a packet of this node's own and waits for the answer to it.
@@ -311,7 +331,7 @@ impl MeshManager {
             sequence,
             next,
             bytes,
-        } = self.compose(draft)?;
+        } = self.compose(draft).await?;
         let mut awaited = self
             .pending()
             .expect(sequence, route.clone())
@@ -345,6 +365,25 @@ impl MeshManager {
             tracing::debug!(%error, "the node did not take an event");
         }
     }
+}
+
+/// Waits for the next full second: packets of the second in which a process before this one died may have been carried by
+/// it, and are told from new ones by their timestamps, which are in seconds.
+async fn next_second(node_api: &dyn NodeAPI) {
+    let into_second = node_api.now().to_millis() % 1_000;
+    if into_second > 0 {
+        tokio::time::sleep(Duration::from_millis(1_000 - into_second)).await;
+    }
+}
+
+/// The clock as a number for packets: above all numbers of a node that sends less than a million a second, even where its
+/// store was lost.
+const fn micros(now: UnixTime) -> u64 {
+    now.to_millis().saturating_mul(1_000)
+}
+
+fn no_store(error: StoreError) -> MeshError {
+    MeshError::Busy(error.to_string())
 }
 
 fn random<const N: usize>() -> Result<[u8; N], MeshError> {

@@ -78,9 +78,9 @@ pub enum Refusal {
     /// Its proof was used before.
     #[error("the payment was claimed before")]
     ProofReplayed,
-    /// Nobody can tell whether its proof was used before, or there is no room for its credit.
-    #[error("the payment cannot be claimed now: {0}")]
-    CannotClaim(#[from] StoreError),
+    /// The store cannot tell whether its proof was used before, or what credit its source has.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The next link or the inbox is full.
     #[error("busy: {0}")]
     Busy(String),
@@ -138,7 +138,7 @@ pub enum RefusalReason {
     ProofMalformed,
     ProofInvalid,
     ProofReplayed,
-    CannotClaim,
+    Store,
     Busy,
     ControlMalformed,
     Unasked,
@@ -169,7 +169,7 @@ impl Refusal {
             Self::ProofMalformed(_) => RefusalReason::ProofMalformed,
             Self::ProofInvalid(_) => RefusalReason::ProofInvalid,
             Self::ProofReplayed => RefusalReason::ProofReplayed,
-            Self::CannotClaim(_) => RefusalReason::CannotClaim,
+            Self::Store(_) => RefusalReason::Store,
             Self::Busy(_) => RefusalReason::Busy,
             Self::ControlMalformed(_) => RefusalReason::ControlMalformed,
             Self::Unasked => RefusalReason::Unasked,
@@ -194,7 +194,7 @@ impl Refusal {
                 _ => RefusalCode::ProofInvalid,
             },
             RefusalReason::ProofReplayed => RefusalCode::ProofReplayed,
-            RefusalReason::Busy | RefusalReason::CannotClaim | RefusalReason::NewSources => {
+            RefusalReason::Busy | RefusalReason::Store | RefusalReason::NewSources => {
                 RefusalCode::Busy
             }
             _ => RefusalCode::Undeliverable,
@@ -222,7 +222,7 @@ impl fmt::Display for RefusalReason {
             Self::ProofMalformed => "proof_malformed",
             Self::ProofInvalid => "proof_invalid",
             Self::ProofReplayed => "proof_replayed",
-            Self::CannotClaim => "cannot_claim",
+            Self::Store => "store",
             Self::Busy => "busy",
             Self::ControlMalformed => "control_malformed",
             Self::Unasked => "unasked",
@@ -247,7 +247,7 @@ impl From<Refusal> for MeshError {
             | RefusalReason::WrongPreviousHop => Self::RoutingError(said),
             RefusalReason::Denied => Self::Denied(said),
             RefusalReason::Busy
-            | RefusalReason::CannotClaim
+            | RefusalReason::Store
             | RefusalReason::NewSources
             | RefusalReason::FreeLaneSpent => Self::Busy(said),
             _ => Self::InvalidPacket(said),

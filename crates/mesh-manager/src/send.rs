@@ -216,7 +216,7 @@ impl MeshManager {
     ) -> Result<crate::PaidQuote, MeshError> {
         let lightning = self.lightning()?;
         let now = self.shared.node_api.now();
-        if !self.shared.unshown.has_room(now) {
+        if !self.shared.unshown.has_room(now).await {
             return Err(MeshError::Busy(
                 "too many paid proofs wait to be shown".to_owned(),
             ));
@@ -232,7 +232,7 @@ impl MeshManager {
             };
             let paid = pay_quote(lightning.as_ref(), to_pay, now).await?;
             mesh.count_spent(paid.amount);
-            mesh.shared.unshown.keep(payee, paid.proof.clone());
+            mesh.shared.unshown.keep(payee, paid.proof.clone()).await;
             Ok(paid)
         });
         paying

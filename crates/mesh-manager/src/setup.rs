@@ -1,13 +1,16 @@
 use mesh_protocol::IdentityKey;
 use mesh_types::{MeshConfig, MeshError, NodeAPI};
 use secp256k1::PublicKey;
-use std::fmt;
+use std::{fmt, ops::RangeInclusive};
 
 /// The longest that a quote may be paid and shown: claims are remembered for a week, and a day is plenty.
 const MAX_QUOTE_LIFETIME_SECS: u32 = 86_400;
 
 /// The shortest: a payer stops paying a minute before the end.
 const MIN_QUOTE_LIFETIME_SECS: u32 = 120;
+
+/// How long debits may wait to be booked: a disk is no faster, and a crash forgets no more than ten seconds' earnings.
+const DEBIT_INTERVALS_MS: RangeInclusive<u32> = 10..=10_000;
 
 /// Checks what neither the settings nor the node can know alone.
 pub(crate) fn check(
@@ -22,6 +25,14 @@ pub(crate) fn check(
         return Err(wrong_setting(format!(
             "quote_lifetime_secs = {}: expected {MIN_QUOTE_LIFETIME_SECS} to {MAX_QUOTE_LIFETIME_SECS}",
             config.quote_lifetime_secs
+        )));
+    }
+    if !DEBIT_INTERVALS_MS.contains(&config.debit_interval_ms) {
+        return Err(wrong_setting(format!(
+            "debit_interval_ms = {}: expected {} to {}",
+            config.debit_interval_ms,
+            DEBIT_INTERVALS_MS.start(),
+            DEBIT_INTERVALS_MS.end()
         )));
     }
     let (ours, theirs) = (identity.node_id(), node_api.get_node_id());

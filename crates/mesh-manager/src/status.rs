@@ -1,7 +1,14 @@
-use crate::RefusalReason;
-use mesh_payment::Totals;
-use mesh_types::{MeshMode, Msat, NodeId, Price};
-use std::{collections::BTreeMap, sync::Arc};
+use crate::{MeshManager, RefusalReason};
+use mesh_types::{MeshMode, Msat, NodeId, Price, StoreError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
+
+/// The most payers that a status lists.
+///
+/// 1,024, because an operator looks at the large ones; a ledger lists them all.
+const MAX_LISTED: usize = 1_024;
 
 /// What an operator wants to see at a glance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,18 +21,81 @@ pub struct Status {
     pub price: Price,
     /// The nodes with a link, and where they are.
     pub peers: Vec<(NodeId, Arc<str>)>,
-    /// What each payer can spend here.
-    pub credits: Vec<(NodeId, Msat)>,
-    /// Sums over all payers.
-    pub totals: Totals,
-    /// What this node has paid to others.
+    /// The books, where the store answers.
+    pub money: Result<Money, StoreError>,
+    /// What this node has paid to others since it started.
     pub spent: Msat,
-    /// Packets forwarded or delivered.
+    /// Packets forwarded or delivered since it started.
     pub carried: u64,
-    /// Packets delivered here.
+    /// Packets delivered here since it started.
     pub delivered: u64,
-    /// Payments claimed.
+    /// Payments claimed since it started.
     pub claimed: u64,
-    /// Refused packets by reason.
+    /// Refused packets by reason, since it started.
     pub refusals: BTreeMap<RefusalReason, u64>,
+}
+
+/// The books: deposited = credit + reserved + earned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Money {
+    /// All that was ever deposited.
+    pub deposited: Msat,
+    /// What payers can spend.
+    pub credit: Msat,
+    /// What is set aside for packets on their way out.
+    pub reserved: Msat,
+    /// What this node has earned by carrying, booked or not.
+    pub earned: Msat,
+    /// The part of that which is not booked: what a crash would forget.
+    pub unbooked: Msat,
+    /// Payers that have ever deposited.
+    pub accounts: u64,
+    /// The largest credits first.
+    pub credits: Vec<(NodeId, Msat)>,
+}
+
+impl MeshManager {
+    /// What an operator wants to see.
+    pub async fn status(&self) -> Status {
+        let engine = self.engine();
+        let (carried, delivered, claimed) = engine.traffic.snapshot();
+        Status {
+            node_id: engine.node_id(),
+            mode: engine.mode,
+            price: engine.price(),
+            peers: engine.routes().direct_peers(),
+            money: self.money().await,
+            spent: Msat::from_msat(self.shared.spent_msat.load(Ordering::Relaxed)),
+            carried,
+            delivered,
+            claimed,
+            refusals: engine.refusals(),
+        }
+    }
+
+    /// The books of the store, with what is not booked yet. While packets move, a sum may straddle one of them.
+    async fn money(&self) -> Result<Money, StoreError> {
+        let _booking = self.shared.booking.lock().await;
+        let books = self.shared.store.books(MAX_LISTED).await?;
+        let accounts = self.engine().accounts();
+        let totals = accounts.totals();
+        let msat = |sum: u128| Msat::from_msat(u64::try_from(sum).unwrap_or(u64::MAX));
+        let (reserved, unbooked) = (msat(totals.reserved), msat(totals.unsettled));
+        let credits = books.largest.into_iter().map(|(payer, credit)| {
+            let left = credit.saturating_sub(accounts.pending(&payer));
+            (payer, left)
+        });
+        Ok(Money {
+            deposited: books.deposited,
+            credit: books
+                .credit
+                .saturating_sub(reserved)
+                .saturating_sub(unbooked),
+            reserved,
+            earned: books.earned.checked_add(unbooked).unwrap_or(Msat::MAX),
+            unbooked,
+            accounts: books.accounts,
+            credits: credits.filter(|(_, left)| *left > Msat::ZERO).collect(),
+        })
+    }
 }

@@ -1,6 +1,6 @@
 use crate::{Engine, free_lane::Lane};
 use mesh_payment::Reservation;
-use mesh_types::{Msat, NodeId};
+use mesh_types::{Msat, NodeId, UnixTime};
 use std::fmt;
 
 /// A decision to carry one packet, good for one hand-over.
@@ -13,6 +13,7 @@ pub struct Ticket<'e> {
     source: NodeId,
     sequence: u64,
     charge: Charge,
+    decided_at: UnixTime,
     is_marked: bool,
 }
 
@@ -28,12 +29,19 @@ pub(crate) enum Charge {
 }
 
 impl<'e> Ticket<'e> {
-    pub(crate) fn new(engine: &'e Engine, source: NodeId, sequence: u64, charge: Charge) -> Self {
+    pub(crate) fn new(
+        engine: &'e Engine,
+        source: NodeId,
+        sequence: u64,
+        charge: Charge,
+        decided_at: UnixTime,
+    ) -> Self {
         Self {
             engine,
             source,
             sequence,
             charge,
+            decided_at,
             is_marked: false,
         }
     }
@@ -57,6 +65,7 @@ impl<'e> Ticket<'e> {
         self.is_marked = false;
         if let Charge::Credit(reservation) = self.take_charge() {
             self.engine.accounts.commit(reservation);
+            self.engine.debts.note(self.decided_at);
         }
         self.engine.traffic.count_carried();
     }

@@ -9,7 +9,7 @@
 
 mod support;
 
-use mesh_manager::{Engine, PendingClaim, Refusal, RefusalReason, Refused, Step};
+use mesh_manager::{Engine, Halfway, PendingClaim, Refusal, RefusalReason, Refused, Step};
 use mesh_payment::{NONCE_LEN, QuoteKey, Quoter};
 use mesh_protocol::{ControlMessage, MAX_PAYLOAD_LEN};
 use mesh_types::*;
@@ -59,31 +59,50 @@ fn claim(outcome: Result<Step<'_>, Refused>) -> PendingClaim {
     }
 }
 
-/// Gives `payer` credit at `at` by a real proof in a real packet.
+/// Gives `payer` credit in the hands of `at`.
 fn fund(at: &Engine, payer: u8, amount: Msat) {
-    let other = engine(payer, open(), &[]);
-    let proof = ProofForHop {
-        hop: 1,
-        proof: paid_proof(id(payer), RELAY, amount, 77),
-    };
-    let draft = mesh_manager::Draft {
-        kind: PacketKind::Control,
-        payload: ControlMessage::Deposit.encode().unwrap(),
-        proof: Some(proof),
-        ..data(&[payer, RELAY], b"", Msat::ZERO)
-    };
-    let bytes = compose(&other, draft, START).bytes;
-    let pending = claim(at.receive(&id(payer), &bytes, START));
-    at.deposit(pending).unwrap();
+    at.accounts().put_in(id(payer), amount).unwrap();
+}
+
+/// Decides about a packet at a node whose store has no more credit than what is in hand.
+fn receive<'e>(
+    at: &'e Engine,
+    from: &NodeId,
+    bytes: &[u8],
+    now: UnixTime,
+) -> Result<Step<'e>, Refused> {
+    without_more(at, at.receive(from, bytes, now)?, bytes, now)
+}
+
+fn resume<'e>(
+    at: &'e Engine,
+    bytes: &[u8],
+    halfway: Halfway,
+    now: UnixTime,
+) -> Result<Step<'e>, Refused> {
+    without_more(at, at.resume(bytes, halfway, now)?, bytes, now)
+}
+
+fn without_more<'e>(
+    at: &'e Engine,
+    step: Step<'e>,
+    bytes: &[u8],
+    now: UnixTime,
+) -> Result<Step<'e>, Refused> {
+    match step {
+        Step::Draw(pending) => {
+            let halfway = at.drawn(pending, Msat::ZERO).unwrap();
+            at.resume(bytes, halfway, now)
+        }
+        step => Ok(step),
+    }
 }
 
 #[test]
 fn a_packet_without_credit_is_refused_with_its_price_and_what_is_missing() {
     let (source, relay) = (source(), relay());
     let packet = compose(&source, data(&WAY, SECRET, FEE), START);
-    let refused = relay
-        .receive(&id(SOURCE), &packet.bytes, START)
-        .unwrap_err();
+    let refused = receive(&relay, &id(SOURCE), &packet.bytes, START).unwrap_err();
     assert_eq!(
         refused.refusal,
         Refusal::PaymentRequired {
@@ -101,7 +120,7 @@ fn a_paid_packet_is_debited_when_it_was_carried_and_not_before() {
     let (source, relay) = (source(), relay());
     fund(&relay, SOURCE, Msat::from_msat(5_000));
     let packet = compose(&source, data(&WAY, SECRET, FEE), START);
-    let Ok(Step::Forward { next, ticket }) = relay.receive(&id(SOURCE), &packet.bytes, START)
+    let Ok(Step::Forward { next, ticket }) = receive(&relay, &id(SOURCE), &packet.bytes, START)
     else {
         panic!("a funded packet is forwarded")
     };
@@ -119,7 +138,7 @@ fn a_packet_that_could_not_be_handed_on_costs_nothing_and_may_come_again() {
     fund(&relay, SOURCE, Msat::from_msat(3_000));
     let packet = compose(&source, data(&WAY, SECRET, FEE), START);
     for _ in 0..3 {
-        let step = relay.receive(&id(SOURCE), &packet.bytes, START).unwrap();
+        let step = receive(&relay, &id(SOURCE), &packet.bytes, START).unwrap();
         assert!(matches!(step, Step::Forward { .. }));
         drop(step);
         assert_eq!(relay.accounts().credit(&id(SOURCE)), Msat::from_msat(3_000));
@@ -131,14 +150,15 @@ fn a_packet_that_was_carried_is_refused_when_it_comes_again() {
     let (source, relay) = (source(), relay());
     fund(&relay, SOURCE, Msat::from_msat(100_000));
     let packet = compose(&source, data(&WAY, SECRET, FEE), START);
-    let Ok(Step::Forward { ticket, .. }) = relay.receive(&id(SOURCE), &packet.bytes, START) else {
+    let Ok(Step::Forward { ticket, .. }) = receive(&relay, &id(SOURCE), &packet.bytes, START)
+    else {
         panic!("a funded packet is forwarded")
     };
     // While the first copy is on its way out, a second one does not get past it.
-    let second = refusal(relay.receive(&id(SOURCE), &packet.bytes, START));
+    let second = refusal(receive(&relay, &id(SOURCE), &packet.bytes, START));
     assert_eq!(second.reason(), RefusalReason::Duplicate);
     ticket.carried();
-    let third = refusal(relay.receive(&id(SOURCE), &packet.bytes, START));
+    let third = refusal(receive(&relay, &id(SOURCE), &packet.bytes, START));
     assert_eq!(third.reason(), RefusalReason::Duplicate);
     assert_eq!(relay.accounts().totals().earned, 3_000);
 }
@@ -148,7 +168,7 @@ fn a_share_below_the_price_is_refused_even_with_credit() {
     let (source, relay) = (source(), relay());
     fund(&relay, SOURCE, Msat::from_msat(100_000));
     let packet = compose(&source, data(&WAY, SECRET, Msat::from_msat(9_999)), START);
-    let refused = refusal(relay.receive(&id(SOURCE), &packet.bytes, START));
+    let refused = refusal(receive(&relay, &id(SOURCE), &packet.bytes, START));
     assert_eq!(
         refused,
         Refusal::PaymentRequired {
@@ -162,7 +182,7 @@ fn a_share_below_the_price_is_refused_even_with_credit() {
 fn a_fee_of_all_the_money_there_is_buys_nothing_without_credit() {
     let (source, relay) = (source(), relay());
     let packet = compose(&source, data(&WAY, SECRET, Msat::MAX), START);
-    let refused = refusal(relay.receive(&id(SOURCE), &packet.bytes, START));
+    let refused = refusal(receive(&relay, &id(SOURCE), &packet.bytes, START));
     assert_eq!(refused.reason(), RefusalReason::PaymentRequired);
 }
 
@@ -175,10 +195,16 @@ fn a_proof_in_the_packet_is_claimed_first_and_then_pays_it() {
         ..data(&WAY, SECRET, FEE)
     };
     let bytes = compose(&source, draft, START).bytes;
-    let pending = claim(relay.receive(&id(SOURCE), &bytes, START));
+    let pending = claim(receive(&relay, &id(SOURCE), &bytes, START));
     assert_eq!(pending.payment.amount(), Msat::from_msat(4_000));
-    let claimed = relay.deposit(pending).unwrap();
-    let Ok(Step::Forward { ticket, .. }) = relay.resume(&bytes, &claimed, START) else {
+    let halfway = relay.claimed(pending);
+    // The claim has credited it where the store is; from there it is drawn.
+    let Ok(Step::Draw(draw)) = relay.resume(&bytes, halfway, START) else {
+        panic!("a packet whose credit is not in hand has it drawn")
+    };
+    assert_eq!((draw.payer, draw.wanted), (id(SOURCE), RELAY_PRICE));
+    let halfway = relay.drawn(draw, Msat::from_msat(4_000)).unwrap();
+    let Ok(Step::Forward { ticket, .. }) = relay.resume(&bytes, halfway, START) else {
         panic!("a packet that pays is forwarded")
     };
     ticket.carried();
@@ -196,13 +222,11 @@ fn a_stolen_proof_becomes_the_credit_of_the_payer_in_its_quote_not_of_the_thief(
         ..data(&[THIEF, RELAY, DESTINATION], SECRET, FEE)
     };
     let bytes = compose(&thief, draft, START).bytes;
-    let claimed = relay
-        .deposit(claim(relay.receive(&id(THIEF), &bytes, START)))
-        .unwrap();
-    let refused = refusal(relay.resume(&bytes, &claimed, START));
+    let pending = claim(receive(&relay, &id(THIEF), &bytes, START));
+    assert_eq!(pending.payment.payer(), id(SOURCE));
+    let halfway = relay.claimed(pending);
+    let refused = refusal(resume(&relay, &bytes, halfway, START));
     assert_eq!(refused.reason(), RefusalReason::PaymentRequired);
-    assert_eq!(relay.accounts().credit(&id(SOURCE)), Msat::from_msat(4_000));
-    assert_eq!(relay.accounts().credit(&id(THIEF)), Msat::ZERO);
 }
 
 #[test]
@@ -214,7 +238,7 @@ fn a_proof_for_another_hop_is_not_taken_for_ours() {
         ..data(&WAY, SECRET, FEE)
     };
     let bytes = compose(&source, draft, START).bytes;
-    let refused = refusal(relay.receive(&id(SOURCE), &bytes, START));
+    let refused = refusal(receive(&relay, &id(SOURCE), &bytes, START));
     assert_eq!(refused.reason(), RefusalReason::PaymentRequired);
 }
 
@@ -228,7 +252,7 @@ fn a_proof_is_not_touched_when_the_packet_cannot_be_carried_anyway() {
         ..data(&WAY, SECRET, FEE)
     };
     let bytes = compose(&source, draft, START).bytes;
-    let refused = refusal(relay.receive(&id(SOURCE), &bytes, START));
+    let refused = refusal(receive(&relay, &id(SOURCE), &bytes, START));
     assert_eq!(
         refused,
         Refusal::NoRoute {
@@ -251,7 +275,7 @@ fn a_packet_that_claims_another_source_is_refused_and_nobody_is_told() {
     .bytes;
     // The source is the first node of the route, right behind the 40 bytes of the fixed header.
     bytes[40..72].copy_from_slice(id(SOURCE).as_bytes());
-    let refused = relay.receive(&id(SOURCE), &bytes, START).unwrap_err();
+    let refused = receive(&relay, &id(SOURCE), &bytes, START).unwrap_err();
     assert_eq!(refused.refusal.reason(), RefusalReason::NotAuthentic);
     assert_eq!(refused.tell, None);
     assert_eq!(
@@ -267,7 +291,7 @@ fn a_spoofed_sequence_number_does_not_lock_the_source_out() {
     let honest = compose(&source, data(&WAY, SECRET, FEE), START).bytes;
     let mut spoofed = honest.clone();
     spoofed[8..16].copy_from_slice(&(i64::MAX as u64).to_be_bytes());
-    let refused = refusal(relay.receive(&id(SOURCE), &spoofed, START));
+    let refused = refusal(receive(&relay, &id(SOURCE), &spoofed, START));
     assert!(
         matches!(
             refused.reason(),
@@ -276,7 +300,7 @@ fn a_spoofed_sequence_number_does_not_lock_the_source_out() {
         "{refused:?}"
     );
     assert!(matches!(
-        relay.receive(&id(SOURCE), &honest, START),
+        receive(&relay, &id(SOURCE), &honest, START),
         Ok(Step::Forward { .. })
     ));
 }
@@ -285,7 +309,7 @@ fn a_spoofed_sequence_number_does_not_lock_the_source_out() {
 fn a_packet_from_the_wrong_neighbour_or_off_the_route_is_refused() {
     let (source, relay) = (source(), relay());
     let bytes = compose(&source, data(&WAY, SECRET, FEE), START).bytes;
-    let refused = refusal(relay.receive(&id(DESTINATION), &bytes, START));
+    let refused = refusal(receive(&relay, &id(DESTINATION), &bytes, START));
     assert_eq!(
         refused,
         Refusal::WrongPreviousHop {
@@ -294,11 +318,11 @@ fn a_packet_from_the_wrong_neighbour_or_off_the_route_is_refused() {
     );
     let bystander = engine(8, open(), &[SOURCE]);
     assert_eq!(
-        refusal(bystander.receive(&id(SOURCE), &bytes, START)),
+        refusal(receive(&bystander, &id(SOURCE), &bytes, START)),
         Refusal::NotOnRoute
     );
     assert_eq!(
-        refusal(source.receive(&id(RELAY), &bytes, START)),
+        refusal(receive(&source, &id(RELAY), &bytes, START)),
         Refusal::NotOnRoute
     );
 }
@@ -310,11 +334,11 @@ fn a_packet_out_of_time_is_refused_at_both_edges() {
     let bytes = compose(&source, data(&WAY, SECRET, FEE), START).bytes;
     let late = START.plus(MAX_PACKET_AGE);
     assert!(matches!(
-        relay.receive(&id(SOURCE), &bytes, late),
+        receive(&relay, &id(SOURCE), &bytes, late),
         Ok(Step::Forward { .. })
     ));
     let too_late = late.plus(Duration::from_millis(1));
-    let refused = refusal(relay.receive(&id(SOURCE), &bytes, too_late));
+    let refused = refusal(receive(&relay, &id(SOURCE), &bytes, too_late));
     assert_eq!(
         refused,
         Refusal::OutOfTime {
@@ -324,7 +348,7 @@ fn a_packet_out_of_time_is_refused_at_both_edges() {
     let future = START.plus(MAX_PACKET_AGE + Duration::from_secs(1));
     let early = compose(&source, data(&WAY, SECRET, FEE), future).bytes;
     assert_eq!(
-        refusal(relay.receive(&id(SOURCE), &early, START)).reason(),
+        refusal(receive(&relay, &id(SOURCE), &early, START)).reason(),
         RefusalReason::OutOfTime
     );
 }
@@ -334,7 +358,7 @@ fn a_packet_made_before_a_restart_is_refused_since_its_number_was_forgotten() {
     let (source, restarted) = (source(), relay());
     let before = UnixTime::from_secs(START.to_secs() - 1);
     let bytes = compose(&source, data(&WAY, SECRET, FEE), before).bytes;
-    let refused = refusal(restarted.receive(&id(SOURCE), &bytes, START));
+    let refused = refusal(receive(&restarted, &id(SOURCE), &bytes, START));
     assert_eq!(
         refused,
         Refusal::OutOfTime {
@@ -367,7 +391,7 @@ fn a_bitcoin_message_rides_free_until_the_budget_of_its_source_is_spent() {
             START,
         )
         .bytes;
-        match relay.receive(&id(SOURCE), &bytes, START) {
+        match receive(&relay, &id(SOURCE), &bytes, START) {
             Ok(Step::Forward { ticket, .. }) => ticket.carried(),
             other => break refusal(other),
         }
@@ -378,7 +402,7 @@ fn a_bitcoin_message_rides_free_until_the_budget_of_its_source_is_spent() {
     let later = START.plus(Duration::from_secs(3));
     let bytes = compose(&source, data(&WAY, &bitcoin_ping(9), Msat::ZERO), later).bytes;
     assert!(matches!(
-        relay.receive(&id(SOURCE), &bytes, later),
+        receive(&relay, &id(SOURCE), &bytes, later),
         Ok(Step::Forward { .. })
     ));
     assert_eq!(relay.accounts().totals(), mesh_payment::Totals::default());
@@ -402,7 +426,7 @@ fn all_sources_together_share_one_cap_on_free_traffic() {
         let source = engine(**seed, open(), &[RELAY]);
         let draft = data(&[**seed, RELAY, DESTINATION], &bitcoin_ping(1), Msat::ZERO);
         let bytes = compose(&source, draft, START).bytes;
-        match relay.receive(&id(**seed), &bytes, START) {
+        match receive(&relay, &id(**seed), &bytes, START) {
             Ok(Step::Forward { ticket, .. }) => {
                 ticket.carried();
                 false
@@ -422,7 +446,7 @@ fn bytes_that_only_start_like_bitcoin_have_to_pay() {
     let mut junk = bitcoin_ping(1);
     junk.extend(b"and my own data behind it");
     let bytes = compose(&source, data(&WAY, &junk, FEE), START).bytes;
-    let refused = refusal(relay.receive(&id(SOURCE), &bytes, START));
+    let refused = refusal(receive(&relay, &id(SOURCE), &bytes, START));
     assert_eq!(refused.reason(), RefusalReason::PaymentRequired);
 }
 
@@ -434,7 +458,7 @@ fn a_sealed_payload_is_never_taken_for_a_free_protocol() {
         ..data(&WAY, &bitcoin_ping(1), FEE)
     };
     let bytes = compose(&source, draft, START).bytes;
-    let refused = refusal(relay.receive(&id(SOURCE), &bytes, START));
+    let refused = refusal(receive(&relay, &id(SOURCE), &bytes, START));
     assert_eq!(refused.reason(), RefusalReason::PaymentRequired);
 }
 
@@ -448,12 +472,12 @@ fn bitcoin_only_denies_and_open_carries_what_payment_gated_charges_for() {
     };
     let strict = engine(RELAY, strict, &[SOURCE, DESTINATION]);
     assert_eq!(
-        refusal(strict.receive(&id(SOURCE), &bytes, START)).reason(),
+        refusal(receive(&strict, &id(SOURCE), &bytes, START)).reason(),
         RefusalReason::Denied
     );
     let open = engine(RELAY, open(), &[SOURCE, DESTINATION]);
     assert!(matches!(
-        open.receive(&id(SOURCE), &bytes, START),
+        receive(&open, &id(SOURCE), &bytes, START),
         Ok(Step::Forward { .. })
     ));
 }
@@ -468,7 +492,8 @@ fn the_destination_opens_what_the_source_sealed() {
     };
     let bytes = compose(&source, draft, START).bytes;
     assert!(!bytes.windows(SECRET.len()).any(|window| window == SECRET));
-    let Ok(Step::Deliver { delivery, .. }) = destination.receive(&id(RELAY), &bytes, START) else {
+    let Ok(Step::Deliver { delivery, .. }) = receive(&destination, &id(RELAY), &bytes, START)
+    else {
         panic!("it is delivered")
     };
     assert_eq!(delivery.payload, SECRET);
@@ -486,14 +511,14 @@ fn a_peer_that_brings_a_flood_of_new_names_is_held_back_before_the_key_agreement
     for name in 0..1_000_u16 {
         let mut bytes = honest.clone();
         bytes[42..44].copy_from_slice(&name.to_be_bytes());
-        let refused = refusal(relay.receive(&id(SOURCE), &bytes, START));
+        let refused = refusal(receive(&relay, &id(SOURCE), &bytes, START));
         *reasons.entry(refused.reason()).or_default() += 1;
     }
     // Some names are no points of the curve; each that is tried costs of the budget.
     assert_eq!(reasons[&RefusalReason::NewSources], 800);
     // A source that is known already is not held back.
     let known = compose(&source(), data(&WAY, SECRET, FEE), START).bytes;
-    let before = relay.receive(&id(SOURCE), &known, START).unwrap_err();
+    let before = receive(&relay, &id(SOURCE), &known, START).unwrap_err();
     assert_eq!(
         before.refusal.reason(),
         RefusalReason::NewSources,
@@ -510,7 +535,7 @@ fn a_reply_is_never_answered_with_a_refusal() {
         ..data(&[SOURCE, RELAY, 8], &message, Msat::ZERO)
     };
     let bytes = compose(&source, draft, START).bytes;
-    let refused = relay.receive(&id(SOURCE), &bytes, START).unwrap_err();
+    let refused = receive(&relay, &id(SOURCE), &bytes, START).unwrap_err();
     assert_eq!(refused.refusal, Refusal::NoRoute { next: id(8) });
     assert_eq!(refused.tell, None);
 }
@@ -523,7 +548,7 @@ fn data_dressed_up_as_a_control_packet_does_not_ride_free() {
         ..data(&WAY, b"my own data", Msat::ZERO)
     };
     let bytes = compose(&source, draft, START).bytes;
-    let refused = refusal(relay.receive(&id(SOURCE), &bytes, START));
+    let refused = refusal(receive(&relay, &id(SOURCE), &bytes, START));
     assert_eq!(refused.reason(), RefusalReason::ControlMalformed);
 }
 
@@ -552,7 +577,7 @@ fn a_spent_lane_does_not_keep_a_good_deposit_out() {
     };
     let bytes = compose(&source, draft, START).bytes;
     assert_eq!(
-        refusal(relay.receive(&id(SOURCE), &bytes, START)).reason(),
+        refusal(receive(&relay, &id(SOURCE), &bytes, START)).reason(),
         RefusalReason::FreeLaneSpent
     );
     fund(&relay, SOURCE, Msat::from_msat(3_000));
@@ -563,8 +588,8 @@ fn a_spent_lane_does_not_keep_a_good_deposit_out() {
 fn every_refusal_is_counted_under_its_reason() {
     let relay = relay();
     let packet = compose(&source(), data(&WAY, SECRET, FEE), START).bytes;
-    let _ = refusal(relay.receive(&id(SOURCE), &packet, START));
-    let _ = refusal(relay.receive(&id(SOURCE), b"MESH", START));
+    let _ = refusal(receive(&relay, &id(SOURCE), &packet, START));
+    let _ = refusal(receive(&relay, &id(SOURCE), b"MESH", START));
     let counts = relay.refusals();
     assert_eq!(counts[&RefusalReason::PaymentRequired], 1);
     assert_eq!(counts[&RefusalReason::Malformed], 1);
@@ -581,7 +606,7 @@ fn the_largest_payload_is_carried() {
     )
     .bytes;
     assert!(matches!(
-        relay.receive(&id(SOURCE), &bytes, START),
+        receive(&relay, &id(SOURCE), &bytes, START),
         Ok(Step::Forward { .. })
     ));
 }
@@ -601,17 +626,17 @@ proptest! {
         // The second MAC is the destination's business.
         prop_assume!(!(152..168).contains(&at));
         changed[at] ^= 1 << bit;
-        let refused = relay.receive(&id(SOURCE), &changed, START);
+        let refused = receive(&relay, &id(SOURCE), &changed, START);
         prop_assert!(refused.is_err());
         prop_assert_eq!(relay.accounts().credit(&id(SOURCE)), Msat::from_msat(100_000));
-        let honest = relay.receive(&id(SOURCE), &packet, START);
+        let honest = receive(&relay, &id(SOURCE), &packet, START);
         prop_assert!(honest.is_ok());
     }
 
     #[test]
     fn arbitrary_bytes_are_refused_without_a_trace(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         let relay = relay();
-        prop_assert!(relay.receive(&id(SOURCE), &bytes, START).is_err());
+        prop_assert!(receive(&relay, &id(SOURCE), &bytes, START).is_err());
         prop_assert_eq!(relay.accounts().totals(), mesh_payment::Totals::default());
     }
 }

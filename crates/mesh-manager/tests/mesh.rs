@@ -8,12 +8,11 @@
 
 mod support;
 
-use async_trait::async_trait;
-use mesh_manager::{Attempt, INBOX_PACKETS, Refusal, RefusalReason, Reply, SendOptions};
+use mesh_manager::{Attempt, INBOX_PACKETS, Money, Refusal, RefusalReason, Reply, SendOptions};
 use mesh_protocol::{ControlMessage, RefusalCode, emit_authenticated};
 use mesh_types::*;
 use std::{sync::atomic::Ordering, time::Duration};
-use support::*;
+use support::{store::Stores, *};
 
 const FEE: Msat = Msat::from_msat(10_000);
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -82,11 +81,11 @@ async fn send_pays_every_priced_node_and_delivers_sealed() {
         (b"hello".as_slice(), id(1))
     );
     assert!(delivery.is_sealed);
-    assert_eq!(chain.mesh(1).status().totals.earned, 3_000);
-    assert_eq!(chain.mesh(2).status().totals.earned, 6_000);
-    assert_eq!(chain.mesh(0).status().spent, sent.deposited);
+    assert_eq!(money(chain.mesh(1)).await.earned, Msat::from_msat(3_000));
+    assert_eq!(money(chain.mesh(2)).await.earned, Msat::from_msat(6_000));
+    assert_eq!(chain.mesh(0).status().await.spent, sent.deposited);
     for node in &chain.nodes {
-        assert_books_balance(&node.mesh);
+        money(&node.mesh).await;
     }
     let on_the_wire = chain.wires.log.lock().unwrap();
     assert!(
@@ -111,7 +110,7 @@ async fn credit_bought_ahead_carries_the_next_packets_without_another_payment() 
             .unwrap();
     }
     assert_eq!(chain.nodes[0].wallet.paid.lock().unwrap().len(), 2);
-    assert_eq!(chain.mesh(1).status().totals.earned, 15_000);
+    assert_eq!(money(chain.mesh(1)).await.earned, Msat::from_msat(15_000));
 }
 
 #[tokio::test]
@@ -168,8 +167,8 @@ async fn of_sixty_four_packets_with_one_proof_exactly_one_is_credited() {
         replies.iter().filter(|reply| **reply == replayed).count(),
         63
     );
-    assert_eq!(chain.mesh(1).status().totals.deposited, 3_000);
-    assert_eq!(chain.mesh(1).status().claimed, 1);
+    assert_eq!(money(chain.mesh(1)).await.deposited, Msat::from_msat(3_000));
+    assert_eq!(chain.mesh(1).status().await.claimed, 1);
 }
 
 #[tokio::test]
@@ -196,29 +195,12 @@ async fn a_claimed_proof_is_refused_in_every_later_packet() {
     );
 }
 
-/// A store that is down.
-struct DownStore;
-
-#[async_trait]
-impl ClaimStore for DownStore {
-    async fn claim(
-        &self,
-        _claim: Claim,
-        _by: PacketTag,
-        _now: UnixTime,
-    ) -> Result<ClaimOutcome, StoreError> {
-        Err(StoreError::Unavailable("the disk is gone".to_owned()))
-    }
-
-    async fn remove_expired(&self, _now: UnixTime) -> Result<usize, StoreError> {
-        Err(StoreError::Unavailable("the disk is gone".to_owned()))
-    }
-}
-
 #[tokio::test]
 async fn a_store_that_cannot_answer_means_refused_and_nothing_credited() {
-    let chain = Chain::with_claims(three(), || std::sync::Arc::new(DownStore)).await;
+    let stores = Stores::of(3);
+    let chain = Chain::with_stores(three(), stores.each()).await;
     let proof = buy(&chain, &[1, 2, 3], b"x").await;
+    stores.at(1).is_down.store(true, Ordering::SeqCst);
     let (_, reply) = chain
         .mesh(0)
         .attempt(attempt(b"x", FEE, Some(proof)))
@@ -231,34 +213,13 @@ async fn a_store_that_cannot_answer_means_refused_and_nothing_credited() {
             code: RefusalCode::Busy
         }
     );
+    assert!(chain.mesh(1).status().await.money.is_err());
+    stores.at(1).is_down.store(false, Ordering::SeqCst);
+    assert_eq!(money(chain.mesh(1)).await, Money::default());
     assert_eq!(
-        chain.mesh(1).status().totals,
-        mesh_payment::Totals::default()
-    );
-    assert_eq!(
-        chain.mesh(1).status().refusals[&RefusalReason::CannotClaim],
+        chain.mesh(1).status().await.refusals[&RefusalReason::Store],
         1
     );
-}
-
-#[tokio::test]
-async fn claims_that_have_expired_are_forgotten_with_the_next_one() {
-    let claims = std::sync::Arc::new(mesh_replay::ClaimSet::new(1_000));
-    let shared = claims.clone();
-    let chain = Chain::with_claims(three(), move || shared.clone()).await;
-    chain
-        .mesh(0)
-        .send(id(3), b"first".to_vec(), options())
-        .await
-        .unwrap();
-    assert_eq!(claims.len(), 2);
-    chain.clock.advance(Duration::from_secs(3_600));
-    chain
-        .mesh(0)
-        .send(id(3), b"second".to_vec(), options())
-        .await
-        .unwrap();
-    assert_eq!(claims.len(), 2, "two were forgotten and two are new");
 }
 
 #[tokio::test]
@@ -282,10 +243,7 @@ async fn a_proof_survives_the_failure_of_the_packet_that_brought_it() {
         .unwrap_err();
     assert_eq!(refused.reason(), RefusalReason::Busy);
     chain.wires.are_full.store(false, Ordering::SeqCst);
-    assert_eq!(
-        chain.mesh(1).engine().accounts().credit(&id(1)),
-        RELAY_PRICE
-    );
+    assert_eq!(money(chain.mesh(1)).await.credit, RELAY_PRICE);
     let (_, reply) = chain
         .mesh(0)
         .attempt(attempt(b"late", FEE, None))
@@ -417,10 +375,7 @@ async fn an_event_that_says_paid_credits_nobody() {
         payment_id: "forged".to_owned(),
         amount_msats: 1_000_000,
     });
-    assert_eq!(
-        chain.mesh(1).status().totals,
-        mesh_payment::Totals::default()
-    );
+    assert_eq!(money(chain.mesh(1)).await, Money::default());
 }
 
 #[tokio::test]
@@ -661,7 +616,7 @@ async fn a_fee_above_the_limit_is_not_offered_even_from_credit() {
         matches!(error, MeshError::PaymentVerificationFailed(_)),
         "{error}"
     );
-    assert_eq!(chain.mesh(1).status().totals.earned, 3_000);
+    assert_eq!(money(chain.mesh(1)).await.earned, Msat::from_msat(3_000));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ fn a_paid_packet_is_carried_on_credit_without_allocating() {
     let relay = engine(2, gated(RELAY_PRICE), &[1, 3]);
     relay
         .accounts()
-        .deposit(support::payment(2, id(1), Msat::from_msat(1_000_000)))
+        .put_in(id(1), Msat::from_msat(1_000_000))
         .unwrap();
     let payload = [7; 1_200];
     let packets: Vec<_> = (0..10)

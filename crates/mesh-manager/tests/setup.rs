@@ -13,6 +13,7 @@ fn node(id: NodeId) -> Arc<dyn NodeAPI> {
         wires: Wires::default(),
         clock: ManualClock::start(),
         wallet: None,
+        store: Arc::new(mesh_manager::ForgetfulStore::default()),
         events: Mutex::default(),
     })
 }
@@ -72,7 +73,7 @@ async fn a_manager_starts_from_a_module_context_and_keeps_its_id() {
         .await
         .unwrap();
     assert_eq!(mesh.node_id(), identity.node_id());
-    assert_eq!(mesh.status().mode, MeshMode::Open);
+    assert_eq!(mesh.status().await.mode, MeshMode::Open);
 }
 
 #[tokio::test]
@@ -88,6 +89,7 @@ async fn wrong_settings_are_errors_that_say_what_was_expected() {
         (("listen_addr", "here"), "an IP address and a port"),
         (("enabled", "false"), "enabled = true"),
         (("quote_lifetime_secs", "0"), "expected 120 to 86400"),
+        (("debit_interval_ms", "0"), "expected 10 to 10000"),
         (("peers", "nobody"), "<node id>@<host>:<port>"),
     ] {
         let ctx = context(folder.path(), &[setting]);

@@ -1,5 +1,4 @@
-use crate::VerifiedPayment;
-use mesh_types::{Msat, NodeId};
+use mesh_types::{Msat, NodeId, Settlement};
 use parking_lot::Mutex;
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -7,17 +6,18 @@ use std::{
 };
 use thiserror::Error;
 
-/// The most payers that have credit at one time.
+/// The most payers whose credit is in hand at one time.
 ///
-/// A million, because that is more than a node has ever had to serve and takes about 100 MB. Every account was opened
-/// with a payment, so nobody fills this for free; at the bound new payers are not quoted, and nobody who paid is lost.
+/// A million, because that is more than a node has ever had to serve at once and takes about 130 MB. Every account is
+/// opened with credit, so nobody fills this for free; at the bound others wait until an idle one is given back.
 pub const MAX_ACCOUNTS: usize = 1_000_000;
 
 const SHARD_COUNT: usize = 16;
 
-/// What payers have deposited and not yet used, and what this node has earned from them.
+/// The credit that this process has in hand: drawn from where it is kept, spent packet by packet, then settled.
 ///
-/// Deposits = credit + reserved + earned, at every moment (P-14).
+/// Put in = credit + reserved + earned + given back, at every moment (P-14). What was earned since the last
+/// [`Accounts::take_earned`] is known here alone.
 #[derive(Debug)]
 pub struct Accounts {
     shards: [Mutex<Shard>; SHARD_COUNT],
@@ -28,18 +28,28 @@ pub struct Accounts {
 #[derive(Debug, Default)]
 struct Shard {
     accounts: HashMap<NodeId, Account>,
-    deposited: u128,
+    /// Who has spent something that is not settled; each once.
+    unsettled: Vec<NodeId>,
+    /// Reservations of another generation count no more.
+    generation: u64,
+    put_in: u128,
     earned: u128,
+    given_back: u128,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Account {
     available: Msat,
     reserved: Msat,
+    /// Spent and not yet settled.
+    spent: Msat,
+    packets: u64,
+    /// Whether it was used since idle credit was last looked for.
+    is_used: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Settlement {
+enum Settling {
     Earned,
     GivenBack,
 }
@@ -52,6 +62,7 @@ enum Settlement {
 pub struct Reservation {
     payer: NodeId,
     amount: Msat,
+    generation: u64,
 }
 
 impl Reservation {
@@ -71,7 +82,7 @@ pub struct Shortfall {
     pub missing: Msat,
 }
 
-/// Why a deposit was not taken.
+/// Why credit was not taken in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum AccountError {
     /// There are [`MAX_ACCOUNTS`] others.
@@ -85,15 +96,19 @@ pub enum AccountError {
 /// Sums over all accounts, in millisatoshi.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// All that was ever deposited.
-    pub deposited: u128,
+    /// All that was ever put in.
+    pub put_in: u128,
     /// What payers can spend.
     pub credit: u128,
     /// What is set aside for packets on their way out.
     pub reserved: u128,
-    /// What this node has earned by carrying.
+    /// What this node has earned by carrying, settled or not.
     pub earned: u128,
-    /// Payers with an account.
+    /// The part of that which is not settled.
+    pub unsettled: u128,
+    /// What was given back unspent, or taken away.
+    pub given_back: u128,
+    /// Payers with credit in hand, or something to settle.
     pub accounts: usize,
 }
 
@@ -104,7 +119,7 @@ impl Default for Accounts {
 }
 
 impl Accounts {
-    /// Opens the books for at most `limit` payers.
+    /// Takes the credit of at most `limit` payers in hand at one time.
     pub fn with_limit(limit: usize) -> Self {
         Self {
             shards: Default::default(),
@@ -113,39 +128,23 @@ impl Accounts {
         }
     }
 
-    /// Says whether a deposit of `payer` would find room: to be asked before a payment is claimed.
+    /// Takes credit of `payer` in hand, and answers with all that it can spend now.
+    ///
+    /// - `amount`: what a claimed payment has brought, or a store has handed over; nothing else is credit.
     ///
     /// # Errors
-    /// What [`Accounts::deposit`] would answer.
-    pub fn check_room(&self, payer: &NodeId, amount: Msat) -> Result<(), AccountError> {
-        match self.shard(payer).lock().accounts.get(payer) {
-            Some(account) => account.with_deposit(amount).map(drop),
-            None if self.open.load(Ordering::Relaxed) >= self.limit => Err(AccountError::Full),
-            None => Ok(()),
-        }
-    }
-
-    /// Credits a payment that has just been claimed to the payer that its quote names, and answers the new balance.
-    ///
-    /// # Errors
-    /// [`AccountError`], with the payment handed back, when there is no room for it.
-    pub fn deposit(
-        &self,
-        payment: VerifiedPayment,
-    ) -> Result<Msat, (AccountError, VerifiedPayment)> {
-        let (payer, amount) = (payment.payer(), payment.amount());
+    /// [`AccountError`] when there is no room for it; nothing changes then.
+    pub fn put_in(&self, payer: NodeId, amount: Msat) -> Result<Msat, AccountError> {
         let mut shard = self.shard(&payer).lock();
         let account = match shard.accounts.entry(payer) {
             Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(_) if !self.take_place() => return Err((AccountError::Full, payment)),
+            Entry::Vacant(_) if amount == Msat::ZERO => return Ok(Msat::ZERO),
+            Entry::Vacant(_) if !self.take_place() => return Err(AccountError::Full),
             Entry::Vacant(entry) => entry.insert(Account::default()),
         };
-        match account.with_deposit(amount) {
-            Ok(credited) => *account = credited,
-            Err(error) => return Err((error, payment)),
-        }
+        *account = account.with(amount)?;
         let balance = account.available;
-        shard.deposited = shard.deposited.saturating_add(amount.to_msat().into());
+        shard.put_in = shard.put_in.saturating_add(amount.to_msat().into());
         Ok(balance)
     }
 
@@ -154,14 +153,15 @@ impl Accounts {
     /// # Errors
     /// [`Shortfall`] when the credit does not cover it; nothing changes then.
     pub fn reserve(&self, payer: &NodeId, amount: Msat) -> Result<Reservation, Shortfall> {
+        let mut shard = self.shard(payer).lock();
         let reservation = Reservation {
             payer: *payer,
             amount,
+            generation: shard.generation,
         };
         if amount == Msat::ZERO {
             return Ok(reservation);
         }
-        let mut shard = self.shard(payer).lock();
         let short = |available: Msat| Shortfall {
             available,
             missing: amount.saturating_sub(available),
@@ -175,20 +175,105 @@ impl Accounts {
             .checked_sub(amount)
             .zip(account.reserved.checked_add(amount));
         (account.available, account.reserved) = moved.ok_or_else(|| short(account.available))?;
+        account.is_used = true;
         Ok(reservation)
     }
 
     /// Turns a reservation into earnings: its packet was carried.
     pub fn commit(&self, reservation: Reservation) {
-        self.settle(reservation, Settlement::Earned);
+        self.settle(reservation, Settling::Earned);
     }
 
     /// Gives a reservation back to its payer: its packet was not carried.
     pub fn release(&self, reservation: Reservation) {
-        self.settle(reservation, Settlement::GivenBack);
+        self.settle(reservation, Settling::GivenBack);
     }
 
-    /// What `payer` can spend.
+    /// What was earned since this was last asked, payer by payer: to be booked where the credit is kept.
+    pub fn take_earned(&self) -> Vec<Settlement> {
+        let mut earned = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            let Shard {
+                accounts,
+                unsettled,
+                ..
+            } = &mut *shard;
+            for payer in unsettled.drain(..) {
+                let Entry::Occupied(mut entry) = accounts.entry(payer) else {
+                    continue;
+                };
+                let account = entry.get_mut();
+                earned.push(Settlement {
+                    payer,
+                    spent: std::mem::take(&mut account.spent),
+                    packets: std::mem::take(&mut account.packets),
+                    back: Msat::ZERO,
+                });
+                if account.is_empty() {
+                    entry.remove();
+                    self.open.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+        }
+        earned
+    }
+
+    /// Takes out the credit that nobody has used since this was last asked, so that it can be given back; with
+    /// `everything`, all that is not set aside.
+    pub fn take_idle(&self, everything: bool) -> Vec<Settlement> {
+        let mut idle = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            let mut given_back = 0_u128;
+            shard.accounts.retain(|payer, account| {
+                if !everything && std::mem::take(&mut account.is_used) {
+                    return true;
+                }
+                let back = std::mem::take(&mut account.available);
+                if back > Msat::ZERO {
+                    given_back = given_back.saturating_add(back.to_msat().into());
+                    idle.push(Settlement {
+                        payer: *payer,
+                        spent: Msat::ZERO,
+                        packets: 0,
+                        back,
+                    });
+                }
+                let stays = !account.is_empty();
+                if !stays {
+                    self.open.fetch_sub(1, Ordering::Relaxed);
+                }
+                stays
+            });
+            shard.given_back = shard.given_back.saturating_add(given_back);
+        }
+        idle
+    }
+
+    /// Takes away everything that is in hand, set aside or not settled: it was given back already, by somebody else.
+    pub fn revoke(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            let gone = shard.accounts.values().map(Account::in_hand).sum::<u128>();
+            let unsettled = shard
+                .accounts
+                .values()
+                .map(|account| u128::from(account.spent.to_msat()));
+            let unsettled = unsettled.sum::<u128>();
+            self.open.fetch_sub(shard.accounts.len(), Ordering::Relaxed);
+            shard.accounts.clear();
+            shard.unsettled.clear();
+            shard.generation = shard.generation.wrapping_add(1);
+            shard.given_back = shard
+                .given_back
+                .saturating_add(gone)
+                .saturating_add(unsettled);
+            shard.earned = shard.earned.saturating_sub(unsettled);
+        }
+    }
+
+    /// What `payer` can spend of what is in hand.
     pub fn credit(&self, payer: &NodeId) -> Msat {
         self.shard(payer)
             .lock()
@@ -197,19 +282,16 @@ impl Accounts {
             .map_or(Msat::ZERO, |account| account.available)
     }
 
-    /// What every payer can spend, in no particular order.
-    pub fn credits(&self) -> Vec<(NodeId, Msat)> {
-        let mut credits = Vec::new();
-        for shard in &self.shards {
-            let shard = shard.lock();
-            credits.extend(
-                shard
-                    .accounts
-                    .iter()
-                    .map(|(payer, account)| (*payer, account.available)),
-            );
-        }
-        credits
+    /// What `payer` has spent that is not settled, or set aside.
+    pub fn pending(&self, payer: &NodeId) -> Msat {
+        let shard = self.shard(payer).lock();
+        let pending = shard.accounts.get(payer);
+        pending.map_or(Msat::ZERO, |account| {
+            account
+                .spent
+                .checked_add(account.reserved)
+                .unwrap_or(Msat::MAX)
+        })
     }
 
     /// The sums over all accounts, shard by shard: while packets move, a sum may straddle one of them.
@@ -217,8 +299,9 @@ impl Accounts {
         let mut totals = Totals::default();
         for shard in &self.shards {
             let shard = shard.lock();
-            totals.deposited = totals.deposited.saturating_add(shard.deposited);
+            totals.put_in = totals.put_in.saturating_add(shard.put_in);
             totals.earned = totals.earned.saturating_add(shard.earned);
+            totals.given_back = totals.given_back.saturating_add(shard.given_back);
             totals.accounts = totals.accounts.saturating_add(shard.accounts.len());
             for account in shard.accounts.values() {
                 totals.credit = totals
@@ -227,33 +310,48 @@ impl Accounts {
                 totals.reserved = totals
                     .reserved
                     .saturating_add(account.reserved.to_msat().into());
+                totals.unsettled = totals
+                    .unsettled
+                    .saturating_add(account.spent.to_msat().into());
             }
         }
         totals
     }
 
     /// Takes a reservation off its account, and an account with nothing left off the books.
-    fn settle(&self, reservation: Reservation, settlement: Settlement) {
-        let Reservation { payer, amount } = reservation;
+    fn settle(&self, reservation: Reservation, settlement: Settling) {
+        let Reservation {
+            payer,
+            amount,
+            generation,
+        } = reservation;
         let mut shard = self.shard(&payer).lock();
-        let Some(account) = shard.accounts.get_mut(&payer) else {
+        let shard = &mut *shard;
+        let Entry::Occupied(mut entry) = shard.accounts.entry(payer) else {
             return;
         };
-        // What these books never reserved moves nothing in them.
+        let account = entry.get_mut();
+        // What these books never reserved, or have revoked since, moves nothing in them.
         let Some(reserved) = account.reserved.checked_sub(amount) else {
             return;
         };
+        if amount == Msat::ZERO || generation != shard.generation {
+            return;
+        }
         account.reserved = reserved;
-        if settlement == Settlement::GivenBack {
-            // It fits: deposits leave room for what is reserved.
-            account.available = account.available.checked_add(amount).unwrap_or(Msat::MAX);
-        }
-        if account.available == Msat::ZERO && reserved == Msat::ZERO {
-            shard.accounts.remove(&payer);
-            self.open.fetch_sub(1, Ordering::Relaxed);
-        }
-        if settlement == Settlement::Earned {
-            shard.earned = shard.earned.saturating_add(amount.to_msat().into());
+        match settlement {
+            // Both fit: there was room for them when they were put in.
+            Settling::GivenBack => {
+                account.available = account.available.checked_add(amount).unwrap_or(Msat::MAX);
+            }
+            Settling::Earned => {
+                if account.spent == Msat::ZERO {
+                    shard.unsettled.push(payer);
+                }
+                account.spent = account.spent.checked_add(amount).unwrap_or(Msat::MAX);
+                account.packets = account.packets.saturating_add(1);
+                shard.earned = shard.earned.saturating_add(amount.to_msat().into());
+            }
         }
     }
 
@@ -275,15 +373,23 @@ impl Accounts {
 }
 
 impl Account {
-    /// The account with `amount` more, so that what is reserved could still be given back.
-    fn with_deposit(self, amount: Msat) -> Result<Self, AccountError> {
-        let available = self
-            .available
-            .checked_add(amount)
-            .ok_or(AccountError::Overflow)?;
-        available
-            .checked_add(self.reserved)
-            .ok_or(AccountError::Overflow)?;
-        Ok(Self { available, ..self })
+    /// The account with `amount` more, so that all of it could still be given back.
+    fn with(self, amount: Msat) -> Result<Self, AccountError> {
+        let added = |sum: Msat, more: Msat| sum.checked_add(more).ok_or(AccountError::Overflow);
+        let available = added(self.available, amount)?;
+        added(added(available, self.reserved)?, self.spent)?;
+        Ok(Self {
+            available,
+            is_used: true,
+            ..self
+        })
+    }
+
+    fn in_hand(&self) -> u128 {
+        u128::from(self.available.to_msat()).saturating_add(self.reserved.to_msat().into())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.available == Msat::ZERO && self.reserved == Msat::ZERO && self.spent == Msat::ZERO
     }
 }

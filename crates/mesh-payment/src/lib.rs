@@ -68,7 +68,7 @@
 //! };
 //! let accounts = Accounts::default();
 //! let payment = verifier.verify(&proof, now)?;
-//! let credit = accounts.deposit(payment).map_err(|(error, _)| error)?;
+//! let credit = accounts.put_in(payment.payer(), payment.amount())?;
 //! assert_eq!(credit, Msat::from_msat(20_000));
 //!
 //! // A packet is paid from the credit: reserved while it is on its way out, earned when it is gone.

@@ -2,9 +2,9 @@ use mesh_types::{Claim, ClaimKey, Msat, NodeId, UnixTime};
 
 /// A payment that has been verified and not yet been claimed.
 ///
-/// Only a [`crate::Verifier`] makes one, and [`crate::Accounts::deposit`] takes it by value: credit has no other source.
+/// Only a [`crate::Verifier`] makes one, and it cannot be copied: whoever claims a payment takes it by value.
 #[derive(Debug, PartialEq, Eq)]
-#[must_use = "a verified payment is money: claim it and deposit it"]
+#[must_use = "a verified payment is money: claim it"]
 pub struct VerifiedPayment {
     claim: Claim,
 }

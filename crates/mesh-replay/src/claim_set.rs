@@ -1,9 +1,6 @@
 use crate::claim_shard::ClaimShard;
 use crate::expiry_bucket::ExpiryBucket;
-use async_trait::async_trait;
-use mesh_types::{
-    Claim, ClaimKey, ClaimOutcome, ClaimStore, MeshError, PacketTag, StoreError, UnixTime,
-};
+use mesh_types::{ClaimKey, MeshError, UnixTime};
 use parking_lot::Mutex;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +20,7 @@ const SHARDS: usize = 32;
 
 /// The payments that were claimed, in memory only: a restart forgets them.
 ///
-/// A program that takes real money keeps its claims in a durable [`ClaimStore`] instead. A claim takes at most 64 bytes
+/// A program that takes real money keeps its claims in a durable `ClaimStore`, and may have this in front of it. A claim takes at most 64 bytes
 /// while a set of a million or more fills; what expires is used again, or given back.
 ///
 /// The hash that picks shards and places is keyed at random, because whoever pays chooses keys.
@@ -178,25 +175,5 @@ impl ClaimSet {
         // The table takes places from the low bits and tags from the top seven; these are in between.
         let index = (hash >> 48) as usize % SHARDS;
         self.shards.get(index).unwrap_or(first)
-    }
-}
-
-#[async_trait]
-impl ClaimStore for ClaimSet {
-    async fn claim(
-        &self,
-        claim: Claim,
-        _by: PacketTag,
-        now: UnixTime,
-    ) -> Result<ClaimOutcome, StoreError> {
-        match ClaimSet::claim(self, claim.key, claim.expires_at, now) {
-            Ok(()) => Ok(ClaimOutcome::New),
-            Err(ClaimError::AlreadyClaimed) => Ok(ClaimOutcome::AlreadyClaimed),
-            Err(error) => Err(StoreError::Unavailable(error.to_string())),
-        }
-    }
-
-    async fn remove_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
-        Ok(ClaimSet::remove_expired(self, now))
     }
 }

@@ -1,21 +1,10 @@
 //! What a set of claims promises to whoever takes money.
 
-#![expect(
-    clippy::panic,
-    reason = "a test stops where something is not as it expects"
-)]
-
 use mesh_replay::{ClaimError, ClaimSet, MAX_CLAIM_LIFETIME};
-use mesh_types::{
-    Claim, ClaimKey, ClaimOutcome, ClaimStore, MeshError, Msat, NodeId, PacketTag, StoreError,
-    UnixTime,
-};
+use mesh_types::{ClaimKey, MeshError, UnixTime};
 use proptest::prelude::*;
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Barrier;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 fn key(number: u64) -> ClaimKey {
@@ -26,14 +15,6 @@ fn key(number: u64) -> ClaimKey {
 
 const fn at(secs: u64) -> UnixTime {
     UnixTime::from_secs(1_800_000_000 + secs)
-}
-
-/// Runs a future that never waits.
-fn ready<T>(future: impl Future<Output = T>) -> T {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("a set in memory waits for nothing"),
-    }
 }
 
 #[test]
@@ -168,32 +149,6 @@ fn threads_cannot_overfill_a_set() {
     });
     assert_eq!(claims.len(), 1_000);
     assert_eq!(claims.remove_expired(at(664)), 1_000);
-}
-
-#[test]
-fn as_a_store_the_set_says_new_once_and_refuses_what_it_cannot_remember() {
-    let claims = ClaimSet::new(1);
-    let store: &dyn ClaimStore = &claims;
-    let claim = |number, expires_at| Claim {
-        key: key(number),
-        payer: NodeId::from_bytes([2; 32]),
-        amount: Msat::from_msat(1_000),
-        expires_at,
-    };
-    let mut answers = Vec::new();
-    for (number, expires_at) in [(1, at(600)), (1, at(600)), (2, at(600)), (2, at(0))] {
-        answers.push(ready(store.claim(
-            claim(number, expires_at),
-            PacketTag::from_bytes([1; 16]),
-            at(0),
-        )));
-    }
-    assert_eq!(
-        answers[..2],
-        [Ok(ClaimOutcome::New), Ok(ClaimOutcome::AlreadyClaimed)]
-    );
-    let refused = |answer: &Result<_, StoreError>| answer.is_err();
-    assert!(answers[2..].iter().all(refused));
 }
 
 #[test]

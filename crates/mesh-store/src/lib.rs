@@ -14,6 +14,8 @@ mod location;
 mod open;
 mod proof_bytes;
 mod record;
+#[cfg(feature = "redb")]
+mod redb;
 mod store;
 mod writer;
 

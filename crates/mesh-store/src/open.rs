@@ -10,6 +10,9 @@ impl MeshStore {
             store: location.to_string(),
         };
         match location {
+            #[cfg(feature = "redb")]
+            StoreLocation::Redb(path) => crate::redb::open(path).await,
+            #[cfg(not(feature = "redb"))]
             StoreLocation::Redb(_) => Err(not_built()),
             StoreLocation::Postgres(_) => Err(not_built()),
         }

@@ -31,6 +31,8 @@ pub struct MeshConfig {
     pub price_per_kib_msat: u64,
     /// How long a quote may be paid and shown, in seconds.
     pub quote_lifetime_secs: u32,
+    /// How old a debit may become before it is booked, in milliseconds; a crash forgets what was not.
+    pub debit_interval_ms: u32,
     /// What each source may send without paying.
     pub free_lane: FreeLane,
     /// The nodes to keep links with.
@@ -50,6 +52,7 @@ impl Default for MeshConfig {
             price_per_packet_msat: 100,
             price_per_kib_msat: 100,
             quote_lifetime_secs: 600,
+            debit_interval_ms: 200,
             free_lane: FreeLane::default(),
             peers: Vec::new(),
             known_nodes: Vec::new(),
@@ -145,7 +148,7 @@ pub enum ConfigError {
 
 impl MeshConfig {
     /// The keys of a flat configuration, in the order of the fields.
-    pub const KEYS: [&'static str; 12] = [
+    pub const KEYS: [&'static str; 13] = [
         "enabled",
         "mode",
         "listen_addr",
@@ -154,6 +157,7 @@ impl MeshConfig {
         "price_per_packet_msat",
         "price_per_kib_msat",
         "quote_lifetime_secs",
+        "debit_interval_ms",
         "free_lane.bytes_per_second_per_source",
         "free_lane.burst_bytes_per_source",
         "free_lane.bytes_per_second_total",
@@ -194,6 +198,7 @@ impl MeshConfig {
             }
             "price_per_kib_msat" => self.price_per_kib_msat = read(key, value, "millisatoshi")?,
             "quote_lifetime_secs" => self.quote_lifetime_secs = read(key, value, "seconds")?,
+            "debit_interval_ms" => self.debit_interval_ms = read(key, value, "milliseconds")?,
             "free_lane.bytes_per_second_per_source" => {
                 self.free_lane.bytes_per_second_per_source = read(key, value, "bytes a second")?;
             }

@@ -2,8 +2,8 @@ use super::ask::print;
 use crate::{StartError, command_error::CommandError, config::NodeConfig};
 use async_trait::async_trait;
 use blvm_mesh::{
-    ClaimSet, Clock, IdentityKey, LightningNode, MeshConfig, MeshError, MeshEvent, MeshManager,
-    NodeAPI, NodeId, SystemClock, UnixTime,
+    Clock, IdentityKey, LightningNode, MeshConfig, MeshError, MeshEvent, MeshManager, NodeAPI,
+    NodeId, SystemClock, UnixTime,
 };
 use std::{path::Path, sync::Arc};
 
@@ -26,7 +26,7 @@ async fn try_on_nobody(mesh: &MeshConfig) -> Result<(), StartError> {
         enabled: true,
         ..mesh.clone()
     };
-    MeshManager::start(mesh, identity, nobody, Arc::new(ClaimSet::new(1))).await?;
+    MeshManager::start(mesh, identity, nobody).await?;
     Ok(())
 }
 

@@ -31,6 +31,8 @@ pub struct StatusReport {
     pub dialling: Vec<DialReport>,
     /// What each payer can spend here, up to [`MAX_LISTED_CREDITS`] of them.
     pub credits: Vec<CreditReport>,
+    /// Why the books cannot be read; the sums are all nothing then.
+    pub store_error: Option<String>,
     /// Sums over all payers, and what this node has paid.
     pub money: MoneyReport,
     /// Packets.
@@ -103,9 +105,11 @@ pub struct MoneyReport {
     pub reserved_msat: u64,
     /// What this node has earned by carrying.
     pub earned_msat: u64,
-    /// What this node has paid to others.
+    /// The part of that which is not booked yet: what a crash would forget.
+    pub unbooked_msat: u64,
+    /// What this node has paid to others since it started.
     pub spent_msat: u64,
-    /// Payers with an account.
+    /// Payers that have ever deposited.
     pub accounts: u64,
 }
 
@@ -125,22 +129,22 @@ pub struct TrafficReport {
 
 impl StatusReport {
     /// Looks at a running node.
-    pub(crate) fn of(node: &Node) -> Self {
+    pub(crate) async fn of(node: &Node) -> Self {
         let Status {
             node_id,
             mode,
             price,
-            credits,
-            totals,
+            money,
             spent,
             carried,
             delivered,
             claimed,
             refusals,
             ..
-        } = node.manager().status();
+        } = node.manager().status().await;
         let links = node.links();
-        let msat = |sum: u128| u64::try_from(sum).unwrap_or(u64::MAX);
+        let store_error = money.as_ref().err().map(ToString::to_string);
+        let money = money.unwrap_or_default();
         Self {
             node_id,
             mode,
@@ -153,14 +157,16 @@ impl StatusReport {
             },
             peers: links.peers().into_iter().map(PeerReport::from).collect(),
             dialling: dialling(links),
-            credits: listed(credits),
+            credits: listed(money.credits),
+            store_error,
             money: MoneyReport {
-                deposited_msat: msat(totals.deposited),
-                credit_msat: msat(totals.credit),
-                reserved_msat: msat(totals.reserved),
-                earned_msat: msat(totals.earned),
+                deposited_msat: money.deposited.to_msat(),
+                credit_msat: money.credit.to_msat(),
+                reserved_msat: money.reserved.to_msat(),
+                earned_msat: money.earned.to_msat(),
+                unbooked_msat: money.unbooked.to_msat(),
                 spent_msat: spent.to_msat(),
-                accounts: u64::try_from(totals.accounts).unwrap_or(u64::MAX),
+                accounts: money.accounts,
             },
             traffic: TrafficReport {
                 carried,

@@ -90,7 +90,9 @@ impl Session {
         match Call::from_line(line) {
             Err(error) => failed(FailureKind::Call, error),
             Ok(Call { request, .. }) => match request {
-                Request::Status {} => Answer::Status(Box::new(StatusReport::of(&self.desk.node))),
+                Request::Status {} => {
+                    Answer::Status(Box::new(StatusReport::of(&self.desk.node).await))
+                }
                 Request::Send(call) => self.send(call).await,
                 Request::Receive { max, wait_secs } => {
                     let wait = Duration::from_secs(wait_secs.into());

@@ -30,7 +30,7 @@ pub(super) async fn ping(
     narrator.step("A Bitcoin ping rides free");
     let message = RawNetworkMessage::new(Magic::REGTEST, NetworkMessage::Ping(PING_NONCE));
     let ping = serialize(&message);
-    let before = stage.books();
+    let before = stage.books().await?;
     narrator.show("bytes", &to_hex(&ping));
     same(
         "what it is detected as",
@@ -40,7 +40,7 @@ pub(super) async fn ping(
     deliver(stage, way.attempt(&ping, Msat::ZERO, false)).await?;
     let delivery = arrived(&stage.destination).await?;
     same("what was delivered", &delivery.payload, &ping)?;
-    same("the books", stage.books(), before)?;
+    same("the books", stage.books().await?, before)?;
     narrator.show(
         "",
         &format!(

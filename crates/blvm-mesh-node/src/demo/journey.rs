@@ -57,7 +57,7 @@ async fn at_the_relay(
         credit: Msat::ZERO,
         earned: RELAY_PRICE,
     };
-    same("the relay's books", relay.books(), books)?;
+    same("the relay's books", relay.books().await?, books)?;
     let packet = PacketView::parse(&bytes).map_err(|error| differs("the packet", "one", error))?;
     same("whether the packet is sealed", packet.is_sealed(), true)?;
     let reads_it = bytes.windows(PAYLOAD.len()).any(|part| part == PAYLOAD);
@@ -86,7 +86,7 @@ async fn at_the_destination(
     same("what was delivered", delivery.payload.as_slice(), PAYLOAD)?;
     same("who sent it", delivery.source, stage.source.id())?;
     same("which packet it is", delivery.sequence, sequence)?;
-    let Books { credit, earned, .. } = destination.books();
+    let Books { credit, earned, .. } = destination.books().await?;
     same("what the destination earned", earned, DESTINATION_PRICE)?;
     let (price, credit) = (msat(DESTINATION_PRICE), msat(credit));
     narrator.show(
@@ -105,7 +105,7 @@ pub(super) async fn same_proof(
     narrator: &mut Narrator<impl Write>,
 ) -> Result<(), Cause> {
     narrator.step("The same proof in a new packet is refused");
-    let before = stage.books();
+    let before = stage.books().await?;
     let answered = stage.source.mesh().attempt(with(way, paid)).await;
     let (_, reply) = answered.map_err(doing("showing the same proof again"))?;
     let Reply::Refused { by, code } = reply else {
@@ -118,7 +118,7 @@ pub(super) async fn same_proof(
         stage.relay.refusals(RefusalReason::ProofReplayed),
         1,
     )?;
-    same("the books", stage.books(), before)?;
+    same("the books", stage.books().await?, before)?;
     narrator.show(
         "relay",
         &format!("refused as replayed: {code} (nothing debited)"),
@@ -134,7 +134,7 @@ pub(super) async fn same_packet(
 ) -> Result<(), Cause> {
     narrator.step("The same packet once more is refused");
     stage.forget();
-    let before = stage.books();
+    let before = stage.books().await?;
     let (source, relay) = (stage.source.id(), stage.relay.id());
     let sent = stage
         .source
@@ -151,7 +151,7 @@ pub(super) async fn same_packet(
         .err()
         .ok_or_else(|| differs("the relay", "a refusal", "none"))?;
     same("why", refusal.reason(), RefusalReason::Duplicate)?;
-    same("the books", stage.books(), before)?;
+    same("the books", stage.books().await?, before)?;
     same(
         "deliveries",
         stage.destination.mesh().poll_deliveries(1),

@@ -33,10 +33,13 @@ impl Way {
 }
 
 /// Shows the three nodes and their links.
-pub(super) fn who_is_here(stage: &Stage, narrator: &mut Narrator<impl Write>) -> Result<(), Cause> {
+pub(super) async fn who_is_here(
+    stage: &Stage,
+    narrator: &mut Narrator<impl Write>,
+) -> Result<(), Cause> {
     narrator.step("Who is here");
     for actor in [&stage.source, &stage.relay, &stage.destination] {
-        let status = actor.mesh().status();
+        let status = actor.mesh().status().await;
         let price = match status.price {
             Price::FREE => "asks nothing".to_owned(),
             Price { per_packet, .. } => format!("{} a packet", msat(per_packet)),
@@ -51,8 +54,9 @@ pub(super) fn who_is_here(stage: &Stage, narrator: &mut Narrator<impl Write>) ->
     let linked = |actor: &Actor| -> Vec<_> {
         actor
             .mesh()
-            .status()
-            .peers
+            .engine()
+            .routes()
+            .direct_peers()
             .into_iter()
             .map(|(id, _)| id)
             .collect()
@@ -72,7 +76,7 @@ pub(super) fn who_is_here(stage: &Stage, narrator: &mut Narrator<impl Write>) ->
     )?;
     same(
         "the relay's mode",
-        stage.relay.mesh().status().mode,
+        stage.relay.mesh().status().await.mode,
         MeshMode::PaymentGated,
     )?;
     narrator.show(

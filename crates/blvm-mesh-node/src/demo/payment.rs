@@ -62,7 +62,7 @@ pub(super) async fn refusal(
     )?;
     same(
         "what the relay earned",
-        stage.relay.books().earned,
+        stage.relay.books().await?.earned,
         Msat::ZERO,
     )?;
     narrator.show(
@@ -144,7 +144,7 @@ pub(super) async fn destination(
         &format!("{said} to the destination's sandbox wallet"),
     );
     deposit(stage, way, paid, payment_hash).await?;
-    let credit = msat(stage.destination.books().credit);
+    let credit = msat(stage.destination.books().await?.credit);
     narrator.show(
         "deposited",
         &format!("the destination claimed the proof: the source has {credit} of credit there"),
@@ -186,8 +186,12 @@ async fn deposit(
         credit: paid.amount,
         earned: Msat::ZERO,
     };
-    same("the destination's books", stage.destination.books(), books)?;
-    let relay_earned = stage.relay.books().earned;
+    same(
+        "the destination's books",
+        stage.destination.books().await?,
+        books,
+    )?;
+    let relay_earned = stage.relay.books().await?.earned;
     same("what the relay earned by that", relay_earned, Msat::ZERO)
 }
 

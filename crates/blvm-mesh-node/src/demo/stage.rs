@@ -8,7 +8,8 @@ use crate::{
     sandbox::SandboxBalance,
 };
 use blvm_mesh::{
-    KnownNode, MeshConfig, MeshManager, MeshMode, Msat, Network, NodeId, PeerAddress, RefusalReason,
+    KnownNode, MeshConfig, MeshError, MeshManager, MeshMode, Msat, Network, NodeId, PeerAddress,
+    RefusalReason,
 };
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -97,8 +98,8 @@ impl Stage {
     }
 
     /// The books of the two nodes that are paid.
-    pub(super) fn books(&self) -> [Books; 2] {
-        [self.relay.books(), self.destination.books()]
+    pub(super) async fn books(&self) -> Result<[Books; 2], Cause> {
+        Ok([self.relay.books().await?, self.destination.books().await?])
     }
 
     /// Forgets what has been seen so far, so that the next thing seen is of the next step.
@@ -146,19 +147,22 @@ impl Actor {
         })
     }
 
-    pub(super) fn books(&self) -> Books {
-        let totals = self.mesh().status().totals;
-        let msat = |sum: u128| Msat::from_msat(u64::try_from(sum).unwrap_or(u64::MAX));
-        Books {
-            deposited: msat(totals.deposited),
-            credit: msat(totals.credit),
-            earned: msat(totals.earned),
-        }
+    pub(super) async fn books(&self) -> Result<Books, Cause> {
+        let money = self.mesh().status().await.money;
+        let money = money.map_err(|error| Cause::Mesh {
+            doing: "reading the books",
+            source: MeshError::Busy(error.to_string()),
+        })?;
+        Ok(Books {
+            deposited: money.deposited,
+            credit: money.credit,
+            earned: money.earned,
+        })
     }
 
     /// How often the node has refused for this reason.
     pub(super) fn refusals(&self, reason: RefusalReason) -> u64 {
-        let refusals = self.mesh().status().refusals;
+        let refusals = self.mesh().engine().refusals();
         refusals.get(&reason).copied().unwrap_or(0)
     }
 

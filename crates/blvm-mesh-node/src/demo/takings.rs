@@ -10,7 +10,7 @@ use blvm_mesh::Msat;
 use std::io::Write;
 
 /// Shows what each party earned, in millisatoshi.
-pub(super) fn table(
+pub(super) async fn table(
     stage: &Stage,
     way: &Way,
     narrator: &mut Narrator<impl Write>,
@@ -31,7 +31,7 @@ pub(super) fn table(
         (&stage.relay, split.per_relay),
         (&stage.destination, split.destination),
     ] {
-        let books = actor.books();
+        let books = actor.books().await?;
         same("its earnings from one packet", books.earned, share)?;
         let known = books.credit.checked_add(books.earned);
         same("deposits = credit + earned", known, Some(books.deposited))?;
@@ -46,7 +46,7 @@ pub(super) fn table(
     }
     let sum = shares.into_iter().try_fold(Msat::ZERO, Msat::checked_add);
     same("the sum of the shares", sum, Some(way.quote.total))?;
-    check_spending(&stage.source, [&stage.relay, &stage.destination])?;
+    check_spending(&stage.source, [&stage.relay, &stage.destination]).await?;
     narrator.show(
         "fee",
         &row([
@@ -60,7 +60,7 @@ pub(super) fn table(
 }
 
 /// What the source spent is what the others received: nothing appears, nothing is lost.
-fn check_spending(source: &Actor, payees: [&Actor; 2]) -> Result<(), Cause> {
+async fn check_spending(source: &Actor, payees: [&Actor; 2]) -> Result<(), Cause> {
     let mut received = Msat::ZERO;
     for payee in payees {
         received = received
@@ -74,7 +74,7 @@ fn check_spending(source: &Actor, payees: [&Actor; 2]) -> Result<(), Cause> {
     )?;
     same(
         "what the source says it spent",
-        source.mesh().status().spent,
+        source.mesh().status().await.spent,
         received,
     )
 }

@@ -6,10 +6,12 @@
     reason = "a test stops where something is not as it expects"
 )]
 
+pub(crate) mod store;
+
 use async_trait::async_trait;
 use bitcoin::hashes::{Hash, sha256};
 use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret};
-use mesh_manager::{Composed, Draft, Engine, EngineSetup, MeshManager};
+use mesh_manager::{Composed, Draft, Engine, EngineSetup, ForgetfulStore, MeshManager, Money};
 use mesh_protocol::IdentityKey;
 use mesh_types::*;
 use secp256k1::{PublicKey, Secp256k1, SecretKey};
@@ -58,6 +60,11 @@ pub(crate) fn engine(seed: u8, config: MeshConfig, peers: &[u8]) -> Engine {
         identity: identity(seed),
         config,
         payee_key: None,
+        sequences: SequenceBlock {
+            next: START.to_millis() * 1_000,
+            end: u64::MAX,
+            good_for: None,
+        },
     };
     let engine = Engine::new(setup, START);
     for peer in peers {
@@ -232,6 +239,7 @@ pub(crate) struct WiredNode {
     pub(crate) wires: Wires,
     pub(crate) clock: ManualClock,
     pub(crate) wallet: Option<Arc<dyn LightningNode>>,
+    pub(crate) store: Arc<dyn Store>,
     pub(crate) events: Mutex<Vec<MeshEvent>>,
 }
 
@@ -273,6 +281,10 @@ impl NodeAPI for WiredNode {
 
     fn lightning(&self) -> Option<Arc<dyn LightningNode>> {
         self.wallet.clone()
+    }
+
+    fn store(&self) -> Option<Arc<dyn Store>> {
+        Some(Arc::clone(&self.store))
     }
 }
 
@@ -318,12 +330,12 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) async fn of(configs: Vec<MeshConfig>) -> Self {
-        Self::with_claims(configs, || Arc::new(mesh_replay::ClaimSet::new(1_000))).await
+        Self::with_stores(configs, || Arc::new(ForgetfulStore::default())).await
     }
 
-    pub(crate) async fn with_claims(
+    pub(crate) async fn with_stores(
         configs: Vec<MeshConfig>,
-        claims: impl Fn() -> Arc<dyn ClaimStore>,
+        store: impl Fn() -> Arc<dyn Store>,
     ) -> Self {
         let (wires, clock, bank) = (
             Wires::default(),
@@ -343,10 +355,11 @@ impl Chain {
                 wires: wires.clone(),
                 clock: clock.clone(),
                 wallet: Some(Arc::new(backend)),
+                store: store(),
                 events: Mutex::default(),
             });
             let node_api = Arc::clone(&api) as Arc<dyn NodeAPI>;
-            let mesh = MeshManager::start(config, identity(seed), node_api, claims())
+            let mesh = MeshManager::start(config, identity(seed), node_api)
                 .await
                 .unwrap();
             for link in 1..count {
@@ -390,13 +403,14 @@ impl Chain {
     }
 }
 
-/// Deposits = credit + reserved + earned.
-pub(crate) fn assert_books_balance(mesh: &MeshManager) {
-    let totals = mesh.engine().accounts().totals();
+/// The books of a node, which have to balance: deposits = credit + reserved + earned.
+pub(crate) async fn money(mesh: &MeshManager) -> Money {
+    let money = mesh.status().await.money.unwrap();
     assert_eq!(
-        totals.deposited,
-        totals.credit + totals.reserved + totals.earned
+        money.deposited.to_msat(),
+        money.credit.to_msat() + money.reserved.to_msat() + money.earned.to_msat()
     );
+    money
 }
 
 /// The quote of the node `payee` for the credit of `payer`, and the invoice to issue for it.
@@ -417,19 +431,4 @@ pub(crate) fn quote_request(
 
 fn quote_key(payee: u8) -> mesh_payment::QuoteKey {
     mesh_payment::QuoteKey::derive(&identity(payee).secret_bytes()).on(Network::Regtest)
-}
-
-/// A verified payment of `amount` to the node `payee` for the credit of `payer`, by a real proof.
-pub(crate) fn payment(payee: u8, payer: NodeId, amount: Msat) -> mesh_payment::VerifiedPayment {
-    let request = quote_request(payee, payer, amount, START);
-    let invoice = TableWallet::new(payee).issue(&request, START);
-    let verifier = mesh_payment::Verifier {
-        node_id: id(payee),
-        network: Network::Regtest,
-        quote_key: Some(quote_key(payee)),
-        payee_key: None,
-    };
-    verifier
-        .verify(&proof(&invoice, request.preimage), START)
-        .unwrap()
 }

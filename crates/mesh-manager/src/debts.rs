@@ -1,0 +1,71 @@
+use mesh_types::UnixTime;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+const NONE: u64 = u64::MAX;
+
+/// Since when there have been debits that are not booked: a crash forgets them, so they may not grow old.
+#[derive(Debug)]
+pub(crate) struct Debts {
+    limit: Duration,
+    /// The oldest debit since the last booking began; milliseconds.
+    oldest: AtomicU64,
+    /// The oldest debit of the booking that is under way.
+    being_booked: AtomicU64,
+}
+
+impl Debts {
+    pub(crate) const fn new(limit: Duration) -> Self {
+        Self {
+            limit,
+            oldest: AtomicU64::new(NONE),
+            being_booked: AtomicU64::new(NONE),
+        }
+    }
+
+    pub(crate) fn note(&self, now: UnixTime) {
+        self.oldest.fetch_min(now.to_millis(), Ordering::Relaxed);
+    }
+
+    /// Whether a debit has waited too long to be booked: until it is, nothing more is debited.
+    pub(crate) fn are_late(&self, now: UnixTime) -> bool {
+        let oldest = self.oldest.load(Ordering::Relaxed);
+        let oldest = oldest.min(self.being_booked.load(Ordering::Relaxed));
+        oldest != NONE && now > UnixTime::from_millis(oldest).plus(self.limit)
+    }
+
+    /// To be called before what was earned is collected.
+    pub(crate) fn booking(&self) {
+        let oldest = self.oldest.swap(NONE, Ordering::Relaxed);
+        self.being_booked.fetch_min(oldest, Ordering::Relaxed);
+    }
+
+    pub(crate) fn booked(&self) {
+        self.being_booked.store(NONE, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debits_are_late_when_the_oldest_has_waited_longer_than_allowed_even_while_it_is_being_booked()
+     {
+        let at = UnixTime::from_millis;
+        let debts = Debts::new(Duration::from_millis(200));
+        assert!(!debts.are_late(at(1_000_000)));
+        debts.note(at(1_000));
+        debts.note(at(1_100));
+        assert!(!debts.are_late(at(1_200)));
+        assert!(debts.are_late(at(1_201)));
+        debts.booking();
+        debts.note(at(1_150));
+        assert!(debts.are_late(at(1_201)));
+        debts.booked();
+        assert!(!debts.are_late(at(1_350)));
+        assert!(debts.are_late(at(1_351)));
+    }
+}

@@ -1,0 +1,220 @@
+use async_trait::async_trait;
+use mesh_replay::MAX_CLAIMS;
+use mesh_types::{
+    Books, CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, ClaimStore, CreditStore, Drawn, MAX_BALANCE,
+    MAX_KEPT_PROOFS, Msat, NodeId, NodeStore, PacketTag, PaymentProof, SequenceBlock, Settled,
+    Settlement, StoreError, UnixTime,
+};
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, HashMap};
+
+/// How many numbers are reserved at once; they cost nothing here.
+const SEQUENCES_AT_ONCE: u64 = 1 << 20;
+
+/// A store that forgets everything when the process ends: for tests and demonstrations, never for real money.
+#[derive(Debug, Default)]
+pub struct ForgetfulStore(Mutex<Memory>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    claims: HashMap<ClaimKey, PacketTag>,
+    /// In the order in which they end.
+    ends: BTreeSet<(UnixTime, ClaimKey)>,
+    swept_at: UnixTime,
+    accounts: HashMap<NodeId, Account>,
+    identity: Option<[u8; 32]>,
+    next_sequence: u64,
+    proofs: Vec<(NodeId, PaymentProof)>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Account {
+    deposited: Msat,
+    credit: Msat,
+    drawn: Msat,
+    earned: Msat,
+}
+
+impl Memory {
+    fn claim(&mut self, claim: Claim, by: PacketTag) -> Result<ClaimOutcome, StoreError> {
+        if let Some(first) = self.claims.get(&claim.key) {
+            return Ok(if *first == by {
+                ClaimOutcome::Again
+            } else {
+                ClaimOutcome::AlreadyClaimed
+            });
+        }
+        if !claim.expires_at.plus(CLAIM_SKEW).is_alive_at(self.swept_at) {
+            return Err(StoreError::Expired(claim.expires_at));
+        }
+        if self.claims.len() >= MAX_CLAIMS {
+            return Err(StoreError::Unavailable("the memory is full".to_owned()));
+        }
+        let account = self.accounts.get(&claim.payer).copied().unwrap_or_default();
+        let raised = |sum: Msat| sum.checked_add(claim.amount);
+        let (credit, deposited) = raised(account.credit)
+            .filter(|credit| *credit <= MAX_BALANCE)
+            .zip(raised(account.deposited))
+            .ok_or(StoreError::TooMuch(claim.amount))?;
+        let account = Account {
+            credit,
+            deposited,
+            ..account
+        };
+        self.accounts.insert(claim.payer, account);
+        self.claims.insert(claim.key, by);
+        self.ends.insert((claim.expires_at, claim.key));
+        Ok(ClaimOutcome::New)
+    }
+
+    fn remove_expired(&mut self, now: UnixTime) -> usize {
+        self.swept_at = self.swept_at.max(now);
+        let mut removed = 0;
+        while let Some((expires_at, key)) = self.ends.first().copied()
+            && !expires_at.plus(CLAIM_SKEW).is_alive_at(now)
+        {
+            self.ends.pop_first();
+            self.claims.remove(&key);
+            removed += 1;
+        }
+        removed
+    }
+
+    fn settle(&mut self, settlement: Settlement) {
+        let Some(account) = self.accounts.get_mut(&settlement.payer) else {
+            return;
+        };
+        let spent = settlement.spent.min(account.drawn);
+        account.drawn = account.drawn.saturating_sub(spent);
+        account.drawn = account.drawn.saturating_sub(settlement.back);
+        account.credit = account.credit.saturating_sub(spent);
+        account.earned = account.earned.checked_add(spent).unwrap_or(Msat::MAX);
+    }
+
+    fn books(&self, most: usize) -> Books {
+        let sum = |column: fn(&Account) -> Msat| {
+            let amounts = self
+                .accounts
+                .values()
+                .map(|account| column(account).to_msat());
+            Msat::from_msat(amounts.fold(0, u64::saturating_add))
+        };
+        let mut largest: Vec<_> = self
+            .accounts
+            .iter()
+            .map(|(payer, account)| (*payer, account.credit))
+            .filter(|(_, credit)| *credit > Msat::ZERO)
+            .collect();
+        largest.sort_unstable_by(|(a, more), (b, less)| less.cmp(more).then(a.cmp(b)));
+        largest.truncate(most);
+        Books {
+            deposited: sum(|account| account.deposited),
+            credit: sum(|account| account.credit),
+            earned: sum(|account| account.earned),
+            accounts: u64::try_from(self.accounts.len()).unwrap_or(u64::MAX),
+            largest,
+        }
+    }
+}
+
+#[async_trait]
+impl ClaimStore for ForgetfulStore {
+    async fn claim(
+        &self,
+        claim: Claim,
+        by: PacketTag,
+        _now: UnixTime,
+    ) -> Result<ClaimOutcome, StoreError> {
+        self.0.lock().claim(claim, by)
+    }
+
+    async fn remove_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
+        Ok(self.0.lock().remove_expired(now))
+    }
+}
+
+#[async_trait]
+impl CreditStore for ForgetfulStore {
+    async fn draw(&self, payer: NodeId, _wanted: Msat) -> Result<Drawn, StoreError> {
+        let mut memory = self.0.lock();
+        let Some(account) = memory.accounts.get_mut(&payer) else {
+            return Ok(Drawn::default());
+        };
+        let amount = account.credit.saturating_sub(account.drawn);
+        account.drawn = account.credit;
+        Ok(Drawn {
+            amount,
+            elsewhere: Msat::ZERO,
+        })
+    }
+
+    async fn settle(
+        &self,
+        settlements: Vec<Settlement>,
+        _now: UnixTime,
+    ) -> Result<Settled, StoreError> {
+        let mut memory = self.0.lock();
+        for settlement in settlements {
+            memory.settle(settlement);
+        }
+        Ok(Settled::Booked)
+    }
+
+    async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError> {
+        let memory = self.0.lock();
+        let account = memory.accounts.get(&payer).copied().unwrap_or_default();
+        Ok(account.credit.saturating_sub(account.drawn))
+    }
+
+    async fn books(&self, most: usize) -> Result<Books, StoreError> {
+        Ok(self.0.lock().books(most))
+    }
+}
+
+#[async_trait]
+impl NodeStore for ForgetfulStore {
+    async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        Ok(self.0.lock().identity)
+    }
+
+    async fn keep_identity(&self, secret: [u8; 32]) -> Result<[u8; 32], StoreError> {
+        Ok(*self.0.lock().identity.get_or_insert(secret))
+    }
+
+    async fn reserve_sequences(&self, at_least: u64) -> Result<SequenceBlock, StoreError> {
+        let mut memory = self.0.lock();
+        let next = memory.next_sequence.max(at_least);
+        let end = next.saturating_add(SEQUENCES_AT_ONCE);
+        memory.next_sequence = end;
+        Ok(SequenceBlock {
+            next,
+            end,
+            good_for: None,
+        })
+    }
+
+    async fn keep_proof(&self, payee: NodeId, proof: PaymentProof) -> Result<(), StoreError> {
+        let mut memory = self.0.lock();
+        let kept = (payee, proof);
+        if memory.proofs.contains(&kept) {
+            return Ok(());
+        }
+        if memory.proofs.len() >= MAX_KEPT_PROOFS {
+            return Err(StoreError::Unavailable(
+                "too many proofs are kept".to_owned(),
+            ));
+        }
+        memory.proofs.push(kept);
+        Ok(())
+    }
+
+    async fn forget_proof(&self, payee: NodeId, proof: PaymentProof) -> Result<(), StoreError> {
+        let shown = (payee, proof);
+        self.0.lock().proofs.retain(|kept| *kept != shown);
+        Ok(())
+    }
+
+    async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
+        Ok(self.0.lock().proofs.clone())
+    }
+}

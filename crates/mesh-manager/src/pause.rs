@@ -1,0 +1,46 @@
+use mesh_payment::VerifiedPayment;
+use mesh_types::{Msat, NodeId, PacketTag};
+
+/// A verified payment that came with a packet which is not decided yet.
+#[derive(Debug)]
+#[must_use]
+pub struct PendingClaim {
+    /// The payment.
+    pub payment: VerifiedPayment,
+    /// The packet, as the claim remembers it.
+    pub by: PacketTag,
+    pub(crate) at: Halfway,
+}
+
+/// A packet that this process has not the credit in hand for, or may not debit before older debits are booked.
+#[derive(Debug)]
+#[must_use]
+pub struct PendingDraw {
+    /// Whose credit it takes.
+    pub payer: NodeId,
+    /// How much it takes.
+    pub wanted: Msat,
+    pub(crate) at: Halfway,
+}
+
+/// How far the decision about a packet has come: where it goes on from, once the store has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Halfway {
+    /// This node's place on the route.
+    pub(crate) position: usize,
+    /// Whether the payment that it brought has been claimed.
+    pub(crate) is_claimed: bool,
+    /// Whether the store has been asked for its source's credit.
+    pub(crate) has_drawn: bool,
+}
+
+impl Halfway {
+    /// Nothing has been asked yet.
+    pub(crate) const fn at(position: usize) -> Self {
+        Self {
+            position,
+            is_claimed: false,
+            has_drawn: false,
+        }
+    }
+}

@@ -1,0 +1,449 @@
+use super::{
+    fault::Fault,
+    rows::{
+        ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, ENDS,
+        IDENTITY, META, NEXT_SEQUENCE, PROOFS, SWEPT_AT, account, account_row, claim_record,
+        deposit, identity, number,
+    },
+};
+use crate::{
+    backend::{Answer, Op},
+    proof_bytes,
+    record::{Account, ClaimRecord, Deposit},
+};
+use mesh_types::{
+    CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS, Msat, NodeId,
+    PacketTag, PaymentProof, SequenceBlock, Settled, Settlement, StoreError, UnixTime,
+};
+use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
+use std::{
+    collections::{BTreeMap, HashMap, hash_map},
+    time::Duration,
+};
+
+/// How many sequence numbers are reserved at once.
+///
+/// 8,192, because a busy source then waits for the disk once in some thousand packets, and a crash costs it nothing that
+/// it could run out of.
+const SEQUENCE_BLOCK: u64 = 8_192;
+
+/// The span that one line of the journal of debits sums up.
+///
+/// An hour, because an operator asks for days, and a payer that is always there costs 24 lines a day.
+const DEBIT_PERIOD: Duration = Duration::from_secs(3_600);
+
+/// What each payer has drawn; nothing of it is in the file.
+pub(super) type AllDrawn = HashMap<NodeId, Msat>;
+
+/// The changes of one transaction.
+///
+/// What is read is kept, and what is changed is gathered and written at the end in the order of the trees: each page is
+/// found and copied once, however many changes it takes.
+pub(super) struct Batch<'t> {
+    tables: Tables<'t>,
+    /// Claims as they were found, with those that are new.
+    claims: HashMap<ClaimKey, Option<ClaimRecord>>,
+    /// New claims, each with the serial number of its deposit.
+    new_claims: Vec<(u64, ClaimRecord)>,
+    deposits: Vec<Deposit>,
+    next_serial: u64,
+    accounts: HashMap<NodeId, Held>,
+    debits: BTreeMap<(u64, NodeId), (u64, u64)>,
+    swept_at: UnixTime,
+    drawn: &'t AllDrawn,
+    /// Whether there is something to be made durable.
+    changed: bool,
+}
+
+struct Tables<'t> {
+    meta: Table<'t, &'static str, &'static [u8]>,
+    claims: Table<'t, Bytes32, ClaimRow>,
+    ends: Table<'t, (u64, u64), ()>,
+    accounts: Table<'t, Bytes32, AccountRow>,
+    deposits: Table<'t, u64, DepositRow>,
+    debits: Table<'t, (u64, Bytes32), (u64, u64)>,
+    proofs: Table<'t, &'static [u8], ()>,
+}
+
+/// A payer's account while it is worked on.
+#[derive(Clone, Copy)]
+struct Held {
+    /// `None` before the first deposit.
+    account: Option<Account>,
+    drawn: Msat,
+    changed: bool,
+}
+
+/// What a batch has come to.
+pub(super) struct Outcome {
+    /// What is drawn now by those who drew or settled.
+    pub(super) drawn: Vec<(NodeId, Msat)>,
+    /// Whether there is something to be made durable.
+    pub(super) changed: bool,
+}
+
+impl<'t> Batch<'t> {
+    pub(super) fn begin(
+        transaction: &'t WriteTransaction,
+        drawn: &'t AllDrawn,
+    ) -> Result<Self, Fault> {
+        let tables = Tables {
+            meta: transaction.open_table(META)?,
+            claims: transaction.open_table(CLAIMS)?,
+            ends: transaction.open_table(ENDS)?,
+            accounts: transaction.open_table(ACCOUNTS)?,
+            deposits: transaction.open_table(DEPOSITS)?,
+            debits: transaction.open_table(DEBITS)?,
+            proofs: transaction.open_table(PROOFS)?,
+        };
+        let last = tables.deposits.last()?.map(|(serial, _)| serial.value());
+        let swept_at = UnixTime::from_millis(number(&tables.meta, SWEPT_AT)?);
+        Ok(Self {
+            next_serial: last.map_or(0, |last| last.saturating_add(1)),
+            swept_at,
+            tables,
+            claims: HashMap::new(),
+            new_claims: Vec::new(),
+            deposits: Vec::new(),
+            accounts: HashMap::new(),
+            debits: BTreeMap::new(),
+            drawn,
+            changed: false,
+        })
+    }
+
+    pub(super) fn run(&mut self, ops: &[Op]) -> Result<Vec<Answer>, Fault> {
+        self.look_up(ops)?;
+        ops.iter().map(|op| self.one(op)).collect()
+    }
+
+    /// Writes what was gathered.
+    pub(super) fn finish(mut self) -> Result<Outcome, Fault> {
+        self.write_claims()?;
+        self.write_accounts()?;
+        self.write_debits()?;
+        let held = self.accounts.into_iter();
+        Ok(Outcome {
+            drawn: held.map(|(payer, held)| (payer, held.drawn)).collect(),
+            changed: self.changed,
+        })
+    }
+
+    /// Finds out which payments were claimed, in the order of the tree.
+    fn look_up(&mut self, ops: &[Op]) -> Result<(), Fault> {
+        let mut keys: Vec<_> = ops
+            .iter()
+            .filter_map(|op| match op {
+                Op::Claim { claim, .. } => Some(*claim.key.as_bytes()),
+                _ => None,
+            })
+            .collect();
+        keys.sort_unstable();
+        keys.dedup();
+        self.claims.reserve(keys.len());
+        for key in keys {
+            let found = self.tables.claims.get(&key)?;
+            let found = found.map(|row| claim_record(&key, row.value()));
+            self.claims.insert(ClaimKey::from_payment_hash(key), found);
+        }
+        Ok(())
+    }
+
+    fn one(&mut self, op: &Op) -> Result<Answer, Fault> {
+        match op {
+            Op::Claim { claim, by, now } => self.claim(claim, *by, *now),
+            Op::RemoveExpired { now, most } => self.remove_expired(*now, *most),
+            Op::Draw { payer, wanted: _ } => self.draw(*payer),
+            Op::Settle { settlements, now } => self.settle(settlements, *now),
+            Op::KeepIdentity { secret } => self.keep_identity(secret),
+            Op::ReserveSequences { at_least } => self.reserve_sequences(*at_least),
+            Op::KeepProof { payee, proof } => self.keep_proof(*payee, proof),
+            Op::ForgetProof { payee, proof } => self.forget_proof(*payee, proof),
+        }
+    }
+
+    fn claim(&mut self, claim: &Claim, by: PacketTag, now: UnixTime) -> Result<Answer, Fault> {
+        if let Some(Some(record)) = self.claims.get(&claim.key) {
+            return Ok(Answer::Claimed(if record.by == by {
+                ClaimOutcome::Again
+            } else {
+                ClaimOutcome::AlreadyClaimed
+            }));
+        }
+        if claim.expires_at.plus(CLAIM_SKEW) <= self.swept_at {
+            return Ok(Answer::Refused(StoreError::Expired(claim.expires_at)));
+        }
+        let held = self.held(claim.payer)?;
+        let account = held.account.unwrap_or_else(|| empty(claim.payer));
+        let Some(account) = with_deposit(account, claim.amount) else {
+            return Ok(Answer::Refused(StoreError::TooMuch(claim.amount)));
+        };
+        held.account = Some(account);
+        held.changed = true;
+        let record = ClaimRecord {
+            key: claim.key,
+            by,
+            expires_at: claim.expires_at,
+        };
+        let serial = self.next_serial;
+        self.next_serial = serial.saturating_add(1);
+        self.claims.insert(claim.key, Some(record));
+        self.new_claims.push((serial, record));
+        self.deposits.push(Deposit {
+            serial,
+            at: now,
+            payer: claim.payer,
+            amount: claim.amount,
+            key: claim.key,
+        });
+        self.changed = true;
+        Ok(Answer::Claimed(ClaimOutcome::New))
+    }
+
+    fn remove_expired(&mut self, now: UnixTime, most: usize) -> Result<Answer, Fault> {
+        // What is new in this batch may have ended too.
+        self.write_claims()?;
+        if now > self.swept_at {
+            self.swept_at = now;
+            let millis = now.to_millis().to_le_bytes();
+            self.tables.meta.insert(SWEPT_AT, millis.as_slice())?;
+            self.changed = true;
+        }
+        let mut ended = Vec::new();
+        for entry in self.tables.ends.iter()?.take(most) {
+            let (end, _) = entry?;
+            let (expires_at, serial) = end.value();
+            if UnixTime::from_millis(expires_at).plus(CLAIM_SKEW) > now {
+                break;
+            }
+            ended.push((expires_at, serial));
+        }
+        let mut keys = Vec::with_capacity(ended.len());
+        for end in &ended {
+            self.tables.ends.remove(end)?;
+            let row = self.tables.deposits.get(end.1)?;
+            let row = row.ok_or(Fault::Corrupt("a claim's deposit is missing"))?;
+            keys.push(*deposit(end.1, row.value()).key.as_bytes());
+        }
+        keys.sort_unstable();
+        for key in &keys {
+            let claim = self.tables.claims.remove(key)?;
+            claim.ok_or(Fault::Corrupt("a claim that has an end is missing"))?;
+            self.claims.remove(&ClaimKey::from_payment_hash(*key));
+        }
+        self.changed |= !keys.is_empty();
+        Ok(Answer::Removed(keys.len()))
+    }
+
+    fn draw(&mut self, payer: NodeId) -> Result<Answer, Fault> {
+        let held = self.held(payer)?;
+        let credit = held.account.map_or(Msat::ZERO, |account| account.credit);
+        let amount = credit.saturating_sub(held.drawn);
+        held.drawn = credit;
+        Ok(Answer::Drawn(Drawn {
+            amount,
+            elsewhere: Msat::ZERO,
+        }))
+    }
+
+    fn settle(&mut self, settlements: &[Settlement], now: UnixTime) -> Result<Answer, Fault> {
+        for settlement in settlements {
+            self.settle_one(settlement, now)?;
+        }
+        Ok(Answer::Settled(Settled::Booked))
+    }
+
+    fn settle_one(&mut self, settlement: &Settlement, now: UnixTime) -> Result<(), Fault> {
+        let payer = settlement.payer;
+        let held = self.held(payer)?;
+        let account = held.account.unwrap_or_else(|| empty(payer));
+        let spent = settlement.spent.min(held.drawn).min(account.credit);
+        if spent < settlement.spent {
+            let missing = settlement.spent.saturating_sub(spent);
+            tracing::warn!(%payer, %missing, "more was spent than was drawn; the rest is not booked");
+        }
+        held.drawn = held
+            .drawn
+            .saturating_sub(spent)
+            .saturating_sub(settlement.back);
+        if held.account.is_none() || (spent == Msat::ZERO && settlement.packets == 0) {
+            return Ok(());
+        }
+        held.account = Some(with_spending(account, spent, settlement.packets)?);
+        held.changed = true;
+        self.changed = true;
+        let line = self.debits.entry((period(now), payer)).or_default();
+        *line = plus(*line, (spent.to_msat(), settlement.packets))?;
+        Ok(())
+    }
+
+    fn keep_identity(&mut self, secret: &[u8; 32]) -> Result<Answer, Fault> {
+        if let Some(kept) = identity(&self.tables.meta)? {
+            return Ok(Answer::Identity(kept));
+        }
+        self.tables.meta.insert(IDENTITY, secret.as_slice())?;
+        self.changed = true;
+        Ok(Answer::Identity(*secret))
+    }
+
+    fn reserve_sequences(&mut self, at_least: u64) -> Result<Answer, Fault> {
+        let next = number(&self.tables.meta, NEXT_SEQUENCE)?.max(at_least);
+        let Some(end) = next.checked_add(SEQUENCE_BLOCK) else {
+            let reason = "there are no sequence numbers left".to_owned();
+            return Ok(Answer::Refused(StoreError::Unavailable(reason)));
+        };
+        let bytes = end.to_le_bytes();
+        self.tables.meta.insert(NEXT_SEQUENCE, bytes.as_slice())?;
+        self.changed = true;
+        Ok(Answer::Sequences(SequenceBlock {
+            next,
+            end,
+            good_for: None,
+        }))
+    }
+
+    fn keep_proof(&mut self, payee: NodeId, proof: &PaymentProof) -> Result<Answer, Fault> {
+        let row = match proof_row(payee, proof) {
+            Ok(row) => row,
+            Err(refused) => return Ok(Answer::Refused(refused)),
+        };
+        let proofs = &mut self.tables.proofs;
+        if proofs.get(row.as_slice())?.is_some() {
+            return Ok(Answer::Done);
+        }
+        if proofs.len()? >= MAX_KEPT_PROOFS as u64 {
+            let reason = format!("{MAX_KEPT_PROOFS} proofs wait to be shown, and no more are kept");
+            return Ok(Answer::Refused(StoreError::Unavailable(reason)));
+        }
+        proofs.insert(row.as_slice(), ())?;
+        self.changed = true;
+        Ok(Answer::Done)
+    }
+
+    fn forget_proof(&mut self, payee: NodeId, proof: &PaymentProof) -> Result<Answer, Fault> {
+        // One that cannot be written is not kept either.
+        if let Ok(row) = proof_row(payee, proof) {
+            self.changed |= self.tables.proofs.remove(row.as_slice())?.is_some();
+        }
+        Ok(Answer::Done)
+    }
+
+    /// The account of `payer`, read once.
+    fn held(&mut self, payer: NodeId) -> Result<&mut Held, Fault> {
+        match self.accounts.entry(payer) {
+            hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
+            hash_map::Entry::Vacant(entry) => {
+                let row = self.tables.accounts.get(payer.as_bytes())?;
+                Ok(entry.insert(Held {
+                    account: row.map(|row| account(payer.as_bytes(), row.value())),
+                    drawn: self.drawn.get(&payer).copied().unwrap_or_default(),
+                    changed: false,
+                }))
+            }
+        }
+    }
+
+    fn write_claims(&mut self) -> Result<(), Fault> {
+        for line in self.deposits.drain(..) {
+            let row = (
+                line.at.to_millis(),
+                line.payer.as_bytes(),
+                line.amount.to_msat(),
+                line.key.as_bytes(),
+            );
+            self.tables.deposits.insert(line.serial, row)?;
+        }
+        let ends = self.new_claims.iter();
+        let mut ends: Vec<_> = ends
+            .map(|(serial, claim)| (claim.expires_at.to_millis(), *serial))
+            .collect();
+        ends.sort_unstable();
+        for end in ends {
+            self.tables.ends.insert(end, ())?;
+        }
+        self.new_claims
+            .sort_unstable_by_key(|(_, claim)| *claim.key.as_bytes());
+        for (_, claim) in self.new_claims.drain(..) {
+            let row = (claim.by.as_bytes(), claim.expires_at.to_millis());
+            self.tables.claims.insert(claim.key.as_bytes(), row)?;
+        }
+        Ok(())
+    }
+
+    fn write_accounts(&mut self) -> Result<(), Fault> {
+        let mut changed: Vec<_> = self
+            .accounts
+            .values()
+            .filter(|held| held.changed)
+            .filter_map(|held| held.account)
+            .collect();
+        changed.sort_unstable_by_key(|account| account.payer);
+        for account in changed {
+            let row = account_row(&account);
+            self.tables.accounts.insert(account.payer.as_bytes(), row)?;
+        }
+        Ok(())
+    }
+
+    fn write_debits(&mut self) -> Result<(), Fault> {
+        for ((period, payer), line) in &self.debits {
+            let place = (*period, payer.as_bytes());
+            let before = self.tables.debits.get(place)?.map(|row| row.value());
+            let line = plus(before.unwrap_or_default(), *line)?;
+            self.tables.debits.insert(place, line)?;
+        }
+        Ok(())
+    }
+}
+
+fn empty(payer: NodeId) -> Account {
+    Account {
+        payer,
+        deposited: Msat::ZERO,
+        credit: Msat::ZERO,
+        earned: Msat::ZERO,
+        deposits: 0,
+        packets: 0,
+    }
+}
+
+/// `None` when no balance holds as much.
+fn with_deposit(mut account: Account, amount: Msat) -> Option<Account> {
+    account.credit = account.credit.checked_add(amount)?;
+    account.deposited = account.deposited.checked_add(amount)?;
+    account.deposits = account.deposits.checked_add(1)?;
+    (account.credit <= MAX_BALANCE).then_some(account)
+}
+
+fn with_spending(mut account: Account, spent: Msat, packets: u64) -> Result<Account, Fault> {
+    let (Some(credit), Some(earned)) = (
+        account.credit.checked_sub(spent),
+        account.earned.checked_add(spent),
+    ) else {
+        return Err(Fault::Corrupt("an account's sums do not agree"));
+    };
+    account.credit = credit;
+    account.earned = earned;
+    account.packets = account.packets.saturating_add(packets);
+    Ok(account)
+}
+
+/// Adds up amounts and packets of one period.
+fn plus(line: (u64, u64), more: (u64, u64)) -> Result<(u64, u64), Fault> {
+    let amount = line.0.checked_add(more.0);
+    let amount = amount.ok_or(Fault::Corrupt("a period's debits do not agree"))?;
+    Ok((amount, line.1.saturating_add(more.1)))
+}
+
+/// When the period began that `now` is in, milliseconds.
+fn period(now: UnixTime) -> u64 {
+    let now = now.to_millis();
+    let span = u64::try_from(DEBIT_PERIOD.as_millis()).unwrap_or(u64::MAX);
+    now.saturating_sub(now.checked_rem(span).unwrap_or(0))
+}
+
+/// A kept proof as the bytes it is found by.
+pub(super) fn proof_row(payee: NodeId, proof: &PaymentProof) -> Result<Vec<u8>, StoreError> {
+    let encoded = proof_bytes::encode(proof)?;
+    Ok([payee.as_bytes().as_slice(), &encoded].concat())
+}

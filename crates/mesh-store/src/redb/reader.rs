@@ -1,0 +1,131 @@
+use super::{
+    backend::Shared,
+    fault::Fault,
+    rows::{ACCOUNTS, META, PROOFS, account, identity},
+    snapshot::RedbSnapshot,
+};
+use crate::{
+    backend::{Reader, Snapshot},
+    proof_bytes,
+};
+use async_trait::async_trait;
+use mesh_types::{Books, Msat, NodeId, PaymentProof, StoreError};
+use redb::{ReadTransaction, ReadableTable as _};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Arc, PoisonError},
+};
+use tokio::task::spawn_blocking;
+
+/// Reads the file beside the one who writes it.
+#[derive(Debug)]
+pub(super) struct RedbReader {
+    shared: Arc<Shared>,
+}
+
+impl RedbReader {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        off_thread(move || read(&shared)).await
+    }
+}
+
+/// Does what waits for the disk where nobody else waits.
+pub(super) async fn off_thread<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+) -> Result<T, StoreError> {
+    match spawn_blocking(read).await {
+        Ok(read) => read.map_err(Fault::unavailable),
+        Err(ended) => Err(StoreError::Unavailable(ended.to_string())),
+    }
+}
+
+#[async_trait]
+impl Reader for RedbReader {
+    async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError> {
+        self.read(move |shared| credit(shared, payer)).await
+    }
+
+    async fn books(&self, most: usize) -> Result<Books, StoreError> {
+        self.read(move |shared| books(&shared.begin_read()?, most))
+            .await
+    }
+
+    async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        self.read(|shared| identity(&shared.begin_read()?.open_table(META)?))
+            .await
+    }
+
+    async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
+        self.read(|shared| kept_proofs(&shared.begin_read()?)).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        let snapshot = self
+            .read(|shared| RedbSnapshot::take(shared.begin_read()?))
+            .await?;
+        Ok(Box::new(snapshot))
+    }
+}
+
+fn credit(shared: &Shared, payer: NodeId) -> Result<Msat, Fault> {
+    let drawn = shared.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+    let accounts = shared.begin_read()?.open_table(ACCOUNTS)?;
+    let row = accounts.get(payer.as_bytes())?;
+    let credit = row.map_or(Msat::ZERO, |row| {
+        account(payer.as_bytes(), row.value()).credit
+    });
+    let drawn = drawn.get(&payer).copied().unwrap_or_default();
+    Ok(credit.saturating_sub(drawn))
+}
+
+fn books(transaction: &ReadTransaction, most: usize) -> Result<Books, Fault> {
+    let mut books = Books::default();
+    let mut largest = BinaryHeap::new();
+    for entry in transaction.open_table(ACCOUNTS)?.iter()? {
+        let (payer, row) = entry?;
+        let account = account(payer.value(), row.value());
+        books.deposited = sum(books.deposited, account.deposited);
+        books.credit = sum(books.credit, account.credit);
+        books.earned = sum(books.earned, account.earned);
+        books.accounts = books.accounts.saturating_add(1);
+        largest.push((Reverse(account.credit), account.payer));
+        if largest.len() > most {
+            largest.pop();
+        }
+    }
+    books.largest = largest
+        .into_sorted_vec()
+        .into_iter()
+        .map(|(Reverse(credit), payer)| (payer, credit))
+        .collect();
+    Ok(books)
+}
+
+/// Sums of money are far from what 64 bits hold, unless there is more than all Bitcoin: then the most they hold.
+fn sum(one: Msat, other: Msat) -> Msat {
+    one.checked_add(other).unwrap_or(Msat::MAX)
+}
+
+pub(super) fn kept_proofs(
+    transaction: &ReadTransaction,
+) -> Result<Vec<(NodeId, PaymentProof)>, Fault> {
+    let mut kept = Vec::new();
+    for entry in transaction.open_table(PROOFS)?.iter()? {
+        let (row, ()) = entry.map(|(row, _)| (row, ()))?;
+        let damaged = Fault::Corrupt("a kept proof has no payee");
+        let (payee, encoded) = row.value().split_first_chunk::<32>().ok_or(damaged)?;
+        let proof = proof_bytes::decode(encoded);
+        let proof = proof.map_err(|error| Fault::Refused(error.to_string()))?;
+        kept.push((NodeId::from_bytes(*payee), proof));
+    }
+    Ok(kept)
+}

@@ -1,7 +1,6 @@
 //! Credit in hand: put in = credit + reserved + earned + given back (P-14), whatever happens in whatever order.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a test stops where something is not as it expects"
 )]
 

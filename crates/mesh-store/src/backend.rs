@@ -4,7 +4,7 @@ use mesh_types::{
     Books, Claim, ClaimKey, ClaimOutcome, Drawn, Msat, NodeId, PacketTag, PaymentProof,
     SequenceBlock, Settled, Settlement, StoreError, UnixTime,
 };
-use std::fmt;
+use std::{fmt, time::Duration};
 use tokio::sync::mpsc;
 
 /// One change to the books.
@@ -56,6 +56,8 @@ pub(crate) enum Answer {
     Done,
     /// This one was not done; the others of its batch were.
     Refused(StoreError),
+    /// Of settlements only: they are kept in the queue, and come again, in their order, first in a later batch.
+    Later,
 }
 
 /// What changes the books: one owner, one transaction at a time.
@@ -73,6 +75,14 @@ pub(crate) trait Backend: Send + 'static {
     /// [`StoreError::Unavailable`] when the store is not empty, the pages end early, or it cannot be written.
     async fn import(&mut self, records: mpsc::Receiver<Vec<Record>>) -> Result<(), StoreError>;
 
+    /// How often [`Backend::tend`] is called while nobody asks for a change; `None` for never.
+    fn pulse(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Looks after what the back end needs while it is idle.
+    async fn tend(&mut self) {}
+
     /// Gives back what this process holds, and closes.
     async fn close(&mut self);
 }
@@ -80,6 +90,11 @@ pub(crate) trait Backend: Send + 'static {
 /// What reads the books, beside the one who changes them.
 #[async_trait]
 pub(crate) trait Reader: Send + Sync {
+    /// Whether the store answered when it was last asked.
+    fn is_reachable(&self) -> bool {
+        true
+    }
+
     /// What `payer` has and nobody has drawn.
     async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError>;
 

@@ -33,6 +33,11 @@ impl MeshStore {
         }
     }
 
+    /// Says whether the store answered when it was last asked, which is seconds ago at most.
+    pub fn is_reachable(&self) -> bool {
+        self.reader.is_reachable()
+    }
+
     /// Waits until everything that was asked for is durable, and closes; the last handle to do so.
     pub async fn close(self) {
         let Self {

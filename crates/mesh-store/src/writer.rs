@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinHandle,
-    time::timeout,
+    time::{Instant, sleep, timeout},
 };
 
 /// The most changes that wait for the disk.
@@ -24,6 +24,11 @@ pub const MAX_BATCH: usize = 4_096;
 ///
 /// Five seconds, because a busy disk needs far less, and whoever sent the packet stops waiting at about that time.
 pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How soon settlements that could not be booked are tried again.
+///
+/// A tenth of a second, because a store that comes back is then busy again before anybody notices.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// The door to the one who changes the books. A clone is another handle to it.
 #[derive(Debug, Clone)]
@@ -91,37 +96,80 @@ impl Writer {
 }
 
 async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
+    let mut desk = Desk::default();
     let mut batch = Vec::new();
-    let mut returned = Vec::new();
-    while asks.recv_many(&mut batch, MAX_BATCH).await > 0 {
-        let (mut ops, mut waiting) = (Vec::new(), Vec::new());
-        for asked in batch.drain(..) {
-            match asked {
-                Asked::Change { op, answer } => {
-                    ops.push(op);
-                    waiting.push(answer);
+    loop {
+        let pulse = if desk.kept.is_empty() {
+            backend.pulse()
+        } else {
+            Some(AGAIN)
+        };
+        let come = match pulse {
+            None => Some(asks.recv_many(&mut batch, MAX_BATCH).await),
+            Some(pulse) => timeout(pulse, asks.recv_many(&mut batch, MAX_BATCH))
+                .await
+                .ok(),
+        };
+        match come {
+            Some(0) => break,
+            None if desk.kept.is_empty() => backend.tend().await,
+            _ => {
+                let mut changes = std::mem::take(&mut desk.kept);
+                for asked in batch.drain(..) {
+                    match asked {
+                        Asked::Change { op, answer } => changes.push((op, answer)),
+                        Asked::Import { records, answer } => {
+                            let _ = answer.send(backend.import(records).await);
+                        }
+                    }
                 }
-                Asked::Import { records, answer } => {
-                    let _ = answer.send(backend.import(records).await);
-                }
+                desk.commit(&mut backend, changes).await;
             }
         }
-        if !returned.is_empty() {
-            // Last, so that the answers before it stand in their places.
-            ops.push(Op::Settle {
-                settlements: std::mem::take(&mut returned),
+    }
+    let over = Instant::now() + PATIENCE;
+    while !desk.kept.is_empty() && Instant::now() < over {
+        sleep(AGAIN).await;
+        let changes = std::mem::take(&mut desk.kept);
+        desk.commit(&mut backend, changes).await;
+    }
+    if !desk.kept.is_empty() {
+        tracing::warn!("the store closes without what was spent last; it stays the payers'");
+    }
+    backend.close().await;
+}
+
+type Change = (Op, oneshot::Sender<Result<Answer, StoreError>>);
+
+/// What is carried from one batch to the next.
+#[derive(Default)]
+struct Desk {
+    /// Settlements that the back end could not book yet.
+    kept: Vec<Change>,
+    /// Credit whose drawer has stopped waiting.
+    returned: Vec<Settlement>,
+}
+
+impl Desk {
+    async fn commit(&mut self, backend: &mut impl Backend, mut changes: Vec<Change>) {
+        if !self.returned.is_empty() {
+            let op = Op::Settle {
+                settlements: std::mem::take(&mut self.returned),
                 now: UnixTime::default(),
-            });
-            waiting.push(oneshot::channel().0);
+            };
+            changes.push((op, oneshot::channel().0));
         }
-        if ops.is_empty() {
-            continue;
+        if changes.is_empty() {
+            return;
         }
+        let (ops, waiting): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
         match backend.commit(&ops).await {
             Ok(answers) => {
-                for ((op, answer), answered) in ops.iter().zip(answers).zip(waiting) {
-                    if let Err(Ok(unheard)) = answered.send(Ok(answer)) {
-                        returned.extend(give_back(op, &unheard));
+                for ((op, answer), answered) in ops.into_iter().zip(answers).zip(waiting) {
+                    if answer == Answer::Later {
+                        self.kept.push((op, answered));
+                    } else if let Err(Ok(unheard)) = answered.send(Ok(answer)) {
+                        self.returned.extend(give_back(&op, &unheard));
                     }
                 }
             }
@@ -133,7 +181,6 @@ async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
             }
         }
     }
-    backend.close().await;
 }
 
 /// Credit that was drawn for somebody who has stopped waiting goes back.

@@ -8,7 +8,6 @@ use mesh_types::{
     PaymentProof, SequenceBlock, Settled, Settlement, StoreError, UnixTime,
 };
 use std::{fmt, sync::Arc};
-use tokio::{sync::Mutex, task::JoinHandle};
 
 /// How many claims are forgotten in one transaction.
 ///
@@ -20,17 +19,12 @@ const EXPIRED_AT_ONCE: usize = 4_096;
 pub struct MeshStore {
     pub(crate) writer: Writer,
     pub(crate) reader: Arc<dyn Reader>,
-    writing: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl MeshStore {
     pub(crate) fn start(backend: impl Backend, reader: Arc<dyn Reader>) -> Self {
-        let (writer, writing) = Writer::start(backend);
-        Self {
-            writer,
-            reader,
-            writing: Arc::new(Mutex::new(Some(writing))),
-        }
+        let writer = Writer::start(backend);
+        Self { writer, reader }
     }
 
     /// Says whether the store answered when it was last asked, which is seconds ago at most.
@@ -38,15 +32,9 @@ impl MeshStore {
         self.reader.is_reachable()
     }
 
-    /// Waits until everything that was asked for is durable, and closes; the last handle to do so.
-    pub async fn close(self) {
-        let Self {
-            writer, writing, ..
-        } = self;
-        drop(writer);
-        if let Some(writing) = writing.lock().await.take() {
-            let _ = writing.await;
-        }
+    /// Waits until everything that was asked for is durable, and closes for all handles.
+    pub async fn close(&self) {
+        self.writer.close().await;
     }
 }
 

@@ -6,7 +6,6 @@ use mesh_types::{Msat, Settlement, StoreError, UnixTime};
 use std::time::Duration;
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 
@@ -46,14 +45,18 @@ enum Asked {
         records: mpsc::Receiver<Vec<Record>>,
         answer: oneshot::Sender<Result<(), StoreError>>,
     },
+    Close {
+        answer: oneshot::Sender<Result<(), StoreError>>,
+    },
 }
 
 impl Writer {
-    /// Starts the task that owns `backend`; it ends, and closes the backend, when the last door is dropped.
-    pub(crate) fn start(backend: impl Backend) -> (Self, JoinHandle<()>) {
+    /// Starts the task that owns `backend`; it ends, and closes the backend, when it is told to or the last door is
+    /// dropped.
+    pub(crate) fn start(backend: impl Backend) -> Self {
         let (asked, asks) = mpsc::channel(MAX_WAITING);
-        let task = tokio::spawn(run(backend, asks));
-        (Self { asked }, task)
+        tokio::spawn(run(backend, asks));
+        Self { asked }
     }
 
     /// Asks for a change and waits until it is durable, for [`PATIENCE`] at most.
@@ -82,6 +85,13 @@ impl Writer {
         self.hear(Asked::Import { records, answer }, heard).await
     }
 
+    /// Does what was asked before, then closes the back end: nothing more can be asked.
+    pub(crate) async fn close(&self) {
+        let (answer, heard) = oneshot::channel();
+        // Closed already is closed.
+        let _ = self.hear(Asked::Close { answer }, heard).await;
+    }
+
     async fn hear<T>(
         &self,
         asked: Asked,
@@ -98,6 +108,7 @@ impl Writer {
 async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
     let mut desk = Desk::default();
     let mut batch = Vec::new();
+    let mut closing = None;
     loop {
         let pulse = if desk.kept.is_empty() {
             backend.pulse()
@@ -121,6 +132,10 @@ async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
                         Asked::Import { records, answer } => {
                             let _ = answer.send(backend.import(records).await);
                         }
+                        Asked::Close { answer } => {
+                            asks.close();
+                            closing = Some(answer);
+                        }
                     }
                 }
                 desk.commit(&mut backend, changes).await;
@@ -137,6 +152,9 @@ async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
         tracing::warn!("the store closes without what was spent last; it stays the payers'");
     }
     backend.close().await;
+    if let Some(answer) = closing {
+        let _ = answer.send(Ok(()));
+    }
 }
 
 type Change = (Op, oneshot::Sender<Result<Answer, StoreError>>);

@@ -45,7 +45,9 @@ pub(crate) struct DemoArgs {}
 /// Run one node until Ctrl-C
 ///
 /// The node's identity key is made at the first start, in the data folder, readable by its owner
-/// alone: back it up. Relative paths in the configuration begin at the folder of its file.
+/// alone. It keeps its money in a store: back that up with blvm-mesh ledger export, while it runs.
+/// Relative paths in the configuration begin at the folder of its file, that of the store in the
+/// data folder.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
@@ -62,6 +64,9 @@ pub(crate) struct DemoArgs {}
         # [[mesh.known_nodes]]              # a node further away, and whom it is linked with\n  \
         # node_id = \"<node id>\"\n  \
         # linked_with = [\"<node id>\"]\n\n  \
+        [node]\n  \
+        store = \"redb:store.redb\"           # the money: a file in the data folder, or\n  \
+        # store = \"postgres://USER:PASSWORD@HOST/DATABASE\"   one for several gateways\n\n  \
         [lightning]\n  \
         backend = \"sandbox\"                 # or \"none\": neither quotes nor pays\n  \
         path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money"

@@ -10,6 +10,7 @@ pub use sections::{Backend, LightningSection, NodeSection};
 
 use blvm_mesh::{MeshConfig, Network, NodeId};
 use mesh_link::MAX_DIALLED;
+use mesh_store::StoreLocation;
 use sections::File;
 use serde::Serialize;
 use std::{
@@ -79,6 +80,8 @@ impl NodeConfig {
 
     /// Writes the configuration as it is in force, defaults included: what [`NodeConfig::parse`] reads.
     ///
+    /// Only the password of a store is left out.
+    ///
     /// # Errors
     /// [`SettingError::NotText`] when a path is not UTF-8.
     pub fn to_toml(&self) -> Result<String, SettingError> {
@@ -93,6 +96,9 @@ impl NodeConfig {
     fn check(&self) -> Result<(), SettingError> {
         self.check_lightning()?;
         self.check_peers()?;
+        if matches!(self.node.store, StoreLocation::Postgres(_)) && !cfg!(feature = "postgres") {
+            return Err(SettingError::NoPostgres);
+        }
         let socket = &self.node.control_socket;
         let bytes = socket.as_os_str().len();
         if bytes > MAX_SOCKET_PATH {

@@ -37,6 +37,7 @@ fn an_empty_mesh_table_is_enough() {
         config.node.control_socket,
         Path::new("/srv/mesh/control/node.sock")
     );
+    assert_eq!(config.node.store.to_string(), "redb:/srv/mesh/store.redb");
     assert_eq!(config.identity_path(), Path::new("/srv/mesh/identity.key"));
 }
 
@@ -65,6 +66,7 @@ fn every_setting_is_read() {
         [node]
         data_dir = "state"
         control_socket = "/run/mesh/c.sock"
+        store = "redb:money/a.redb"
         [lightning]
         backend = "sandbox"
         path = "../sandbox"
@@ -78,6 +80,10 @@ fn every_setting_is_read() {
     assert_eq!(config.mesh.free_lane.bytes_per_second_total, 3);
     assert_eq!(config.identity_path(), Path::new("/srv/mesh/state/keys/id"));
     assert_eq!(config.node.control_socket, Path::new("/run/mesh/c.sock"));
+    assert_eq!(
+        config.node.store.to_string(),
+        "redb:/srv/mesh/state/money/a.redb"
+    );
     assert_eq!(
         config.lightning.path.as_deref(),
         Some(Path::new("/srv/mesh/../sandbox"))
@@ -123,7 +129,12 @@ fn an_unknown_key_is_named_beside_the_known_ones() {
     );
     assert_says(
         "[mesh]\n[node]\ndir = \"x\"",
-        &["unknown field `dir`", "`data_dir`", "`control_socket`"],
+        &[
+            "unknown field `dir`",
+            "`data_dir`",
+            "`control_socket`",
+            "`store`",
+        ],
     );
     assert_says(
         "[mesh]\n[lightning]\nkind = \"x\"",
@@ -232,6 +243,48 @@ fn the_sandbox_needs_its_folder_and_nothing_else_takes_one() {
     let sandbox = "[mesh]\nnetwork = \"regtest\"\n[lightning]\nbackend = \"sandbox\"";
     assert_says(sandbox, &["needs path"]);
     assert_says("[mesh]\n[lightning]\npath = \"s\"", &["leave it out"]);
+}
+
+#[test]
+fn a_store_that_there_is_not_says_what_there_is() {
+    for store in [
+        "",
+        "sqlite:a",
+        "store.redb",
+        "postgre://mesh:s3cret@db/mesh",
+    ] {
+        let text = format!("[mesh]\n[node]\nstore = \"{store}\"");
+        assert_says(
+            &text,
+            &["[node] store", "redb:PATH", "postgres://USER@HOST"],
+        );
+        let said = NodeConfig::parse(&text, Path::new("/")).unwrap_err();
+        assert!(!format!("{said}{said:?}").contains("s3cret"));
+    }
+    assert_says("[mesh]\n[node]\nstore = \"redb:\"", &["the path of a file"]);
+}
+
+#[cfg(feature = "postgres")]
+#[test]
+fn the_password_of_a_store_is_not_printed() {
+    let url = "postgres://mesh:s3cret@db.example/mesh?sslmode=require";
+    let config = parse(&format!("[mesh]\n[node]\nstore = \"{url}\""));
+    let printed = config.to_toml().unwrap();
+    assert!(printed.contains("store = \"postgres://mesh@db.example/mesh?sslmode=require\""));
+    assert!(!format!("{printed}{config:?}").contains("s3cret"));
+    assert_eq!(
+        config.node.store,
+        mesh_store::StoreLocation::Postgres(url.to_owned())
+    );
+}
+
+#[cfg(not(feature = "postgres"))]
+#[test]
+fn a_store_that_this_program_was_built_without_is_told() {
+    assert_says(
+        "[mesh]\n[node]\nstore = \"postgres://mesh@db/mesh\"",
+        &["built without PostgreSQL", "--features postgres"],
+    );
 }
 
 #[test]

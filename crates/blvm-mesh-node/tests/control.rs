@@ -69,8 +69,8 @@ impl Desk {
                 ..MeshConfig::default()
             },
             node: NodeSection {
-                data_dir,
                 control_socket: socket.clone(),
+                ..NodeSection::in_folder(data_dir)
             },
             lightning: LightningSection {
                 backend: Backend::None,

@@ -1,6 +1,7 @@
 use super::{MAX_CONFIG_BYTES, MAX_SOCKET_PATH};
 use blvm_mesh::{Network, NodeId};
 use mesh_link::MAX_DIALLED;
+use mesh_store::LocationError;
 use std::{io, path::PathBuf};
 use thiserror::Error;
 
@@ -82,6 +83,15 @@ pub enum SettingError {
         /// Its length.
         bytes: usize,
     },
+    /// The store is none that there is. What was written stays unsaid: it may hold a password.
+    #[error("[node] store: {0}")]
+    Store(#[from] LocationError),
+    /// The store is one that this program was built without.
+    #[error(
+        "[node] store: this program was built without PostgreSQL; build it with --features postgres, \
+         or set store = \"redb:PATH\""
+    )]
+    NoPostgres,
     /// The settings cannot be written as text.
     #[error("the settings cannot be printed: {0}")]
     NotText(String),

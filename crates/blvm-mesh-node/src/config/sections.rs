@@ -1,6 +1,7 @@
 use super::{NodeConfig, SettingError};
 use blvm_mesh::MeshConfig;
-use serde::{Deserialize, Serialize};
+use mesh_store::StoreLocation;
+use serde::{Deserialize, Serialize, Serializer, ser};
 use std::{
     fmt,
     path::{Path, PathBuf},
@@ -11,8 +12,22 @@ use std::{
 pub struct NodeSection {
     /// The folder of the node's state, the identity key first of all.
     pub data_dir: PathBuf,
-    /// The socket on which the node answers `send`, `receive` and `status`.
+    /// The socket on which the node answers `send`, `receive`, `status` and `ledger`.
     pub control_socket: PathBuf,
+    /// Where the node keeps its money.
+    #[serde(serialize_with = "without_password")]
+    pub store: StoreLocation,
+}
+
+impl NodeSection {
+    /// Everything in `data_dir`, under the names that are used when a configuration names none.
+    pub fn in_folder(data_dir: PathBuf) -> Self {
+        Self {
+            control_socket: data_dir.join(CONTROL_DIR).join(CONTROL_SOCKET),
+            store: StoreLocation::Redb(data_dir.join(STORE_FILE)),
+            data_dir,
+        }
+    }
 }
 
 /// The wallet that quotes and pays.
@@ -49,6 +64,9 @@ impl fmt::Display for Backend {
 const CONTROL_DIR: &str = "control";
 const CONTROL_SOCKET: &str = "node.sock";
 
+/// The name of the file, in the data folder, that holds the money.
+const STORE_FILE: &str = "store.redb";
+
 /// A configuration file as it is written.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +83,7 @@ pub(super) struct File {
 struct WrittenNode {
     data_dir: Option<PathBuf>,
     control_socket: Option<PathBuf>,
+    store: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,20 +100,36 @@ impl File {
             Some(written) => folder.join(written),
             None => folder.to_owned(),
         };
-        let control_socket = match self.node.control_socket {
-            Some(written) => folder.join(written),
-            None => data_dir.join(CONTROL_DIR).join(CONTROL_SOCKET),
-        };
+        let mut node = NodeSection::in_folder(data_dir);
+        if let Some(written) = self.node.control_socket {
+            node.control_socket = folder.join(written);
+        }
+        if let Some(written) = self.node.store {
+            node.store = match written.parse()? {
+                StoreLocation::Redb(path) => StoreLocation::Redb(node.data_dir.join(path)),
+                postgres @ StoreLocation::Postgres(_) => postgres,
+            };
+        }
         Ok(NodeConfig {
             mesh: self.mesh.ok_or(SettingError::NoMeshTable)?,
-            node: NodeSection {
-                data_dir,
-                control_socket,
-            },
+            node,
             lightning: LightningSection {
                 backend: self.lightning.backend,
                 path: self.lightning.path.map(|written| folder.join(written)),
             },
         })
+    }
+}
+
+/// Writes a store's place as a configuration has it, but for a password.
+fn without_password<S: Serializer>(
+    store: &StoreLocation,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match store {
+        StoreLocation::Redb(path) if path.to_str().is_none() => {
+            Err(ser::Error::custom("path contains invalid UTF-8 characters"))
+        }
+        _ => serializer.collect_str(store),
     }
 }

@@ -117,7 +117,7 @@ impl Actor {
             mesh,
             node: NodeSection {
                 control_socket: data_dir.join("control.sock"),
-                data_dir,
+                ..NodeSection::in_folder(data_dir)
             },
             lightning: LightningSection {
                 backend: Backend::Sandbox,

@@ -27,6 +27,6 @@ mod watcher;
 pub use cli::main;
 pub use config::NodeConfig;
 pub use file_lock::LockError;
-pub use node::{Node, StartError};
+pub use node::{Home, Node, StartError};
 pub use sandbox::{SandboxBalance, SandboxError, SandboxLightning};
 pub use watcher::{Passage, PassageHeader, Watcher};

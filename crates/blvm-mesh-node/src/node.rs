@@ -8,10 +8,11 @@ use crate::{
     watcher::Watcher,
 };
 use blvm_mesh::{
-    IdentityError, LightningNode, MeshError, MeshManager, Network, NodeAPI, SystemClock,
-    load_or_create_identity,
+    IdentityError, LightningNode, MeshError, MeshManager, Network, NodeAPI, Store, SystemClock,
+    identity_in, load_or_create_identity,
 };
 use mesh_link::{DialError, LinkConfig, LinkError, Links};
+use mesh_store::{MeshStore, OpenError, StoreLocation};
 use parking_lot::Mutex;
 use std::{
     fmt, fs::DirBuilder, io, net::SocketAddr, os::unix::fs::DirBuilderExt, path::PathBuf,
@@ -24,12 +25,22 @@ use tokio::{task::JoinHandle, time::timeout};
 pub struct Node {
     links: Links,
     manager: MeshManager,
+    store: Option<MeshStore>,
     sandbox: Option<Arc<SandboxLightning>>,
     network: Network,
     backend: Backend,
     /// `None` once shut down.
     pump: Mutex<Option<JoinHandle<()>>>,
     _lock: FileLock,
+}
+
+/// Where a node keeps its money.
+#[derive(Debug, Clone)]
+pub enum Home {
+    /// Nowhere: what it takes and owes is forgotten when it stops. For demonstrations and tests.
+    Forgetful,
+    /// In a store.
+    Durable(StoreLocation),
 }
 
 /// Why a node did not start.
@@ -49,6 +60,9 @@ pub enum StartError {
     /// Another process uses the data folder, or it cannot be locked.
     #[error("the data folder is not free: {0}")]
     Locked(#[from] LockError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
     /// There is no identity key.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -89,11 +103,15 @@ const LOCK_FILE: &str = "node.lock";
 const SANDBOX_KEY_FILE: &str = "sandbox-wallet.key";
 
 impl Node {
-    /// Starts a node: makes its identity key at the first start, listens, and dials its peers.
+    /// Starts a node: opens its store, makes its identity key at the first start, listens, and dials its peers.
     ///
     /// # Errors
     /// [`StartError`] says what to do about it; nothing keeps running then.
-    pub async fn start(config: &NodeConfig, watcher: Arc<dyn Watcher>) -> Result<Self, StartError> {
+    pub async fn start(
+        config: &NodeConfig,
+        home: Home,
+        watcher: Arc<dyn Watcher>,
+    ) -> Result<Self, StartError> {
         if !config.mesh.enabled {
             return Err(StartError::Disabled);
         }
@@ -107,7 +125,14 @@ impl Node {
                 source,
             })?;
         let lock = FileLock::take(&data_dir.join(LOCK_FILE))?;
-        let identity = load_or_create_identity(&config.identity_path())?;
+        let store = match &home {
+            Home::Forgetful => None,
+            Home::Durable(location) => Some(MeshStore::open(location).await?),
+        };
+        let identity = match &store {
+            Some(store) => identity_in(store, &config.identity_path()).await?,
+            None => load_or_create_identity(&config.identity_path())?,
+        };
         let sandbox = open_sandbox(config)?;
         let link_config = LinkConfig {
             jitter_seed: seed()?,
@@ -128,6 +153,7 @@ impl Node {
             lightning: sandbox
                 .clone()
                 .map(|wallet| wallet as Arc<dyn LightningNode>),
+            store: store.clone().map(|store| Arc::new(store) as Arc<dyn Store>),
             watcher: Arc::clone(&watcher),
         });
         let manager = MeshManager::start(config.mesh.clone(), identity, node_api).await?;
@@ -140,6 +166,7 @@ impl Node {
         Ok(Self {
             links,
             manager,
+            store,
             sandbox,
             network: config.mesh.network,
             backend: config.lightning.backend,
@@ -156,6 +183,11 @@ impl Node {
     /// The node's links.
     pub const fn links(&self) -> &Links {
         &self.links
+    }
+
+    /// The node's store, where it has one.
+    pub const fn store(&self) -> Option<&MeshStore> {
+        self.store.as_ref()
     }
 
     /// The node's sandbox wallet, where it has one.
@@ -178,7 +210,7 @@ impl Node {
         self.links.local_addr()
     }
 
-    /// Sends what is queued, closes the links, and waits until everything has come to rest.
+    /// Sends what is queued, closes the links, books what was earned, and waits until everything has come to rest.
     pub async fn shutdown(&self) {
         self.links.shutdown().await;
         let pump = self.pump.lock().take();
@@ -189,6 +221,9 @@ impl Node {
             pump.abort();
         }
         self.manager.close().await;
+        if let Some(store) = &self.store {
+            store.close().await;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 use crate::{peer_book::PeerBook, watcher::Watcher};
 use async_trait::async_trait;
 use blvm_mesh::{
-    Clock, LightningNode, MeshError, MeshEvent, NodeAPI, NodeId, SystemClock, UnixTime,
+    Clock, LightningNode, MeshError, MeshEvent, NodeAPI, NodeId, Store, SystemClock, UnixTime,
 };
 use mesh_link::{Links, SendError};
 use std::sync::Arc;
@@ -11,6 +11,7 @@ pub(crate) struct LinkedNode {
     pub(crate) links: Links,
     pub(crate) peers: Arc<PeerBook>,
     pub(crate) lightning: Option<Arc<dyn LightningNode>>,
+    pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) watcher: Arc<dyn Watcher>,
 }
 
@@ -40,6 +41,10 @@ impl NodeAPI for LinkedNode {
 
     fn lightning(&self) -> Option<Arc<dyn LightningNode>> {
         self.lightning.clone()
+    }
+
+    fn store(&self) -> Option<Arc<dyn Store>> {
+        self.store.clone()
     }
 }
 

@@ -12,7 +12,7 @@ use blvm_mesh_node::control::{
     Answer, Client, ClientError, FailureKind, MAX_CALL_BYTES, MAX_SESSIONS, Reply, Request,
     SendCall, Server, SocketError,
 };
-use blvm_mesh_node::{LockError, Node, NodeConfig, Passage, Watcher};
+use blvm_mesh_node::{Home, LockError, Node, NodeConfig, Passage, Watcher};
 use mesh_link::LinkEvent;
 use std::{
     fs::{self, Permissions},
@@ -78,7 +78,11 @@ impl Desk {
             },
         };
         let (bell, links) = mpsc::unbounded_channel();
-        let node = Arc::new(Node::start(&config, Arc::new(Bell(bell))).await.unwrap());
+        let node = Arc::new(
+            Node::start(&config, Home::Forgetful, Arc::new(Bell(bell)))
+                .await
+                .unwrap(),
+        );
         let server = Server::bind(&socket).unwrap();
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(server.run(Arc::clone(&node), stopped));

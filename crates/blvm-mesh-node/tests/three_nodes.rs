@@ -8,7 +8,11 @@
 mod program;
 
 use program::{Home, Running, free_port, run};
-use std::path::Path;
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+};
 use tempfile::TempDir;
 
 /// The three homes, in a line: source, relay, destination. The relay and the destination are paid.
@@ -251,21 +255,39 @@ fn an_address_in_use_is_told_with_what_to_do() {
 }
 
 #[test]
-fn the_identity_key_is_made_at_the_first_start_for_its_owner_alone() {
-    use std::os::unix::fs::PermissionsExt;
+fn the_identity_key_is_made_at_the_first_start_and_kept_in_a_store_for_its_owner_alone() {
     let root = tempfile::tempdir().unwrap();
-    let home = Home::new(
-        root.path(),
-        "only",
-        "listen_addr = \"127.0.0.1:0\"\nidentity_path = \"keys/new.key\"",
-    );
+    let home = Home::new(root.path(), "only", "listen_addr = \"127.0.0.1:0\"");
     let node = home.start();
-    let key = home.config.with_file_name("keys").join("new.key");
-    assert_eq!(key.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let store = home.config.with_file_name("store.redb");
+    assert_eq!(
+        store.metadata().unwrap().permissions().mode() & 0o777,
+        0o600
+    );
     let id = home.ask(&["status"])["node_id"].clone();
     assert_eq!(node.stop(), Some(0));
     let _node = home.start();
     assert_eq!(home.ask(&["status"])["node_id"], id);
+}
+
+#[test]
+fn an_identity_key_in_a_file_is_taken_into_the_store_and_another_one_is_refused_later() {
+    let root = tempfile::tempdir().unwrap();
+    let home = Home::new(root.path(), "only", "listen_addr = \"127.0.0.1:0\"");
+    let write = |byte: &str| {
+        let key = home.config.with_file_name("identity.key");
+        fs::write(&key, byte.repeat(32)).unwrap();
+        fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
+    };
+    write("01");
+    let node = home.start();
+    let first = home.ask(&["status"])["node_id"].clone();
+    assert_eq!(node.stop(), Some(0));
+    write("02");
+    let ran = run(&["run", "--config", home.config()]);
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.err.contains(first.as_str().unwrap()), "{}", ran.err);
+    assert!(ran.err.contains("the store belongs to"), "{}", ran.err);
 }
 
 #[test]

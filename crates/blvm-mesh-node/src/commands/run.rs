@@ -1,6 +1,6 @@
 use super::{ask::print, check::check, status::lightning};
 use crate::{
-    Node,
+    Home, Node,
     cli::RunArgs,
     command_error::CommandError,
     config::{Backend, NodeConfig},
@@ -23,7 +23,9 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     }
     node_log::start(args.verbose);
     let told_to_stop = told_to_stop().map_err(CommandError::Runtime)?;
-    let node = Arc::new(Node::start(&config, Arc::new(NodeLog::default())).await?);
+    let home = Home::Durable(config.node.store.clone());
+    let node = Node::start(&config, home, Arc::new(NodeLog::default())).await?;
+    let node = Arc::new(node);
     let server = match Server::bind(&config.node.control_socket) {
         Ok(server) => server,
         Err(error) => {

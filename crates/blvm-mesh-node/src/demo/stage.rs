@@ -3,7 +3,7 @@ use super::{
     witness::{Seen, Witness},
 };
 use crate::{
-    Node,
+    Home, Node,
     config::{Backend, LightningSection, NodeConfig, NodeSection},
     sandbox::SandboxBalance,
 };
@@ -125,7 +125,7 @@ impl Actor {
             },
         };
         let (witness, seen) = Witness::new();
-        let node = Node::start(&config, Arc::new(witness)).await;
+        let node = Node::start(&config, Home::Forgetful, Arc::new(witness)).await;
         let node = node.map_err(|source| Cause::Start { who: name, source })?;
         Ok(Self { name, node, seen })
     }

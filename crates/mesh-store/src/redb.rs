@@ -8,11 +8,15 @@ mod backend;
 mod batch;
 mod compaction;
 mod fault;
+#[cfg(test)]
+mod faulty_disk;
 mod import;
 mod lock;
 mod open;
 mod reader;
 mod rows;
 mod snapshot;
+#[cfg(test)]
+mod survival;
 
 pub(crate) use open::open;

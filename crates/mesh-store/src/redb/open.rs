@@ -34,7 +34,7 @@ pub(crate) async fn open(path: &Path) -> Result<MeshStore, OpenError> {
     }
 }
 
-fn start(database: Database, lock: Option<Lock>) -> MeshStore {
+pub(super) fn start(database: Database, lock: Option<Lock>) -> MeshStore {
     let shared = Arc::new(Shared::new(database, lock));
     let reader = RedbReader::new(Arc::clone(&shared));
     MeshStore::start(RedbBackend::new(shared), Arc::new(reader))
@@ -88,7 +88,7 @@ pub(super) fn builder() -> Builder {
 }
 
 /// Makes all tables, of the version that is current, or brings those of an older version there.
-fn write_schema(database: &Database) -> Result<(), Fault> {
+pub(super) fn write_schema(database: &Database) -> Result<(), Fault> {
     let mut transaction = database.begin_write()?;
     begin_durable(&mut transaction)?;
     transaction.open_table(CLAIMS)?;
@@ -108,7 +108,7 @@ fn open_redb(path: &Path) -> Result<Database, OpenError> {
     builder().open(path).map_err(|error| unopened(path, error))
 }
 
-fn check_schema(path: &Path, database: &Database) -> Result<(), OpenError> {
+pub(super) fn check_schema(path: &Path, database: &Database) -> Result<(), OpenError> {
     match read_schema(database).map_err(|fault| faulty(path, fault))? {
         SCHEMA => check_tables(database).map_err(|fault| faulty(path, fault)),
         // Version 1 had no kept proofs; all else is as it was.

@@ -49,6 +49,12 @@ pub enum OpenError {
         /// What is known about why.
         reason: String,
     },
+    /// The URL of a database says something that is not understood.
+    #[error("the URL of the store is not understood: {reason}")]
+    Url {
+        /// What is wrong with it, without a password.
+        reason: String,
+    },
     /// This program was built without this kind of store.
     #[error("this program was built without the kind of store that {store} is")]
     NotBuilt {

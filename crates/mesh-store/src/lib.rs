@@ -12,6 +12,8 @@ mod error;
 mod ledger;
 mod location;
 mod open;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod proof_bytes;
 mod record;
 #[cfg(feature = "redb")]

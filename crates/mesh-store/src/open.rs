@@ -6,6 +6,7 @@ impl MeshStore {
     /// # Errors
     /// [`OpenError`]; nothing was changed then.
     pub async fn open(location: &StoreLocation) -> Result<Self, OpenError> {
+        #[cfg(not(all(feature = "redb", feature = "postgres")))]
         let not_built = || OpenError::NotBuilt {
             store: location.to_string(),
         };
@@ -14,6 +15,9 @@ impl MeshStore {
             StoreLocation::Redb(path) => crate::redb::open(path).await,
             #[cfg(not(feature = "redb"))]
             StoreLocation::Redb(_) => Err(not_built()),
+            #[cfg(feature = "postgres")]
+            StoreLocation::Postgres(url) => crate::postgres::open(url).await,
+            #[cfg(not(feature = "postgres"))]
             StoreLocation::Postgres(_) => Err(not_built()),
         }
     }

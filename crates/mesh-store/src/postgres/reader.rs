@@ -1,0 +1,136 @@
+use super::{
+    fault::Fault,
+    number::{msat, unsigned},
+    snapshot::Moment,
+};
+use crate::{
+    backend::{Reader, Snapshot},
+    proof_bytes,
+    writer::PATIENCE,
+};
+use async_trait::async_trait;
+use mesh_types::{Books, Msat, NodeId, PaymentProof, StoreError};
+use sqlx::{PgConnection, PgPool, Row as _};
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use tokio::time::timeout;
+
+/// What reads, with connections of its own.
+#[derive(Debug)]
+pub(super) struct Readers {
+    pool: PgPool,
+    is_up: Arc<AtomicBool>,
+}
+
+impl Readers {
+    pub(super) fn new(pool: PgPool, is_up: Arc<AtomicBool>) -> Self {
+        Self { pool, is_up }
+    }
+}
+
+#[async_trait]
+impl Reader for Readers {
+    fn is_reachable(&self) -> bool {
+        self.is_up.load(Ordering::Relaxed)
+    }
+
+    async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError> {
+        in_time(async {
+            let sql = "select credit - drawn from blvm_mesh.account where payer = $1";
+            let credit: Option<i64> = sqlx::query_scalar(sql)
+                .bind(payer.to_bytes())
+                .fetch_optional(&self.pool)
+                .await?;
+            Ok(msat(credit.unwrap_or_default())?)
+        })
+        .await
+    }
+
+    async fn books(&self, most: usize) -> Result<Books, StoreError> {
+        in_time(async {
+            let mut tx = self.pool.begin_with(MOMENT).await?;
+            let sums = "select coalesce(sum(deposited), 0)::bigint as deposited,
+                    coalesce(sum(credit), 0)::bigint as credit,
+                    coalesce(sum(earned), 0)::bigint as earned,
+                    count(*) filter (where deposits > 0) as accounts
+                from blvm_mesh.account";
+            let row = sqlx::query(sums).fetch_one(&mut *tx).await?;
+            let largest = "select payer, credit from blvm_mesh.account where credit > 0
+                order by credit desc, payer limit $1";
+            let largest: Vec<([u8; 32], i64)> = sqlx::query_as(largest)
+                .bind(i64::try_from(most).unwrap_or(i64::MAX))
+                .fetch_all(&mut *tx)
+                .await?;
+            let largest = largest
+                .into_iter()
+                .map(|(payer, credit)| Ok((NodeId::from_bytes(payer), msat(credit)?)));
+            Ok(Books {
+                deposited: msat(row.try_get("deposited")?)?,
+                credit: msat(row.try_get("credit")?)?,
+                earned: msat(row.try_get("earned")?)?,
+                accounts: unsigned(row.try_get("accounts")?)?,
+                largest: largest.collect::<Result<_, Fault>>()?,
+            })
+        })
+        .await
+    }
+
+    async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError> {
+        in_time(async { identity(&mut *self.pool.acquire().await?).await }).await
+    }
+
+    async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
+        in_time(async { kept_proofs(&mut *self.pool.acquire().await?).await }).await
+    }
+
+    async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
+        in_time(async {
+            let mut tx = self.pool.begin_with(MOMENT).await?;
+            // The moment is that of the first statement.
+            sqlx::query("select from blvm_mesh.node")
+                .execute(&mut *tx)
+                .await?;
+            Ok(Box::new(Moment::new(tx)) as Box<dyn Snapshot>)
+        })
+        .await
+    }
+}
+
+/// Everything that is read in such a transaction is as it was at one moment.
+const MOMENT: &str = "begin isolation level repeatable read read only";
+
+/// Waits for what is read for [`PATIENCE`] at most.
+pub(super) async fn in_time<T>(
+    reading: impl Future<Output = Result<T, Fault>>,
+) -> Result<T, StoreError> {
+    match timeout(PATIENCE, reading).await {
+        Ok(read) => read.map_err(Fault::into_unavailable),
+        Err(_) => Err(StoreError::Unavailable(format!(
+            "no answer within {} seconds",
+            PATIENCE.as_secs()
+        ))),
+    }
+}
+
+pub(super) async fn identity(conn: &mut PgConnection) -> Result<Option<[u8; 32]>, Fault> {
+    let identity = sqlx::query_scalar("select identity from blvm_mesh.node").fetch_one(conn);
+    Ok(identity.await?)
+}
+
+pub(super) async fn kept_proofs(
+    conn: &mut PgConnection,
+) -> Result<Vec<(NodeId, PaymentProof)>, Fault> {
+    let sql = "select payee, proof from blvm_mesh.kept_proof order by serial";
+    let kept: Vec<([u8; 32], Vec<u8>)> = sqlx::query_as(sql).fetch_all(conn).await?;
+    let decoded = kept.into_iter().map(|(payee, bytes)| {
+        let proof =
+            proof_bytes::decode(&bytes).map_err(|error| Fault::Undone(error.to_string()))?;
+        Ok((NodeId::from_bytes(payee), proof))
+    });
+    decoded.collect()
+}

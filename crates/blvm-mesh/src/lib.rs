@@ -97,9 +97,9 @@
 
 pub use mesh_manager::{
     Attempt, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Halfway,
-    IdentityError, MeshManager, Money, PaidQuote, PendingClaim, PendingDraw, Refusal,
-    RefusalReason, Refused, Reply, SendOptions, Sent, Status, Step, SystemClock, Ticket,
-    identity_in, load_or_create_identity,
+    IdentityError, MeshManager, Money, PAYMENT_MARGIN, PaidQuote, PendingClaim, PendingDraw,
+    QuoteToPay, Refusal, RefusalReason, Refused, Reply, SendOptions, Sent, Status, Step,
+    SystemClock, Ticket, identity_in, load_or_create_identity, pay_quote,
 };
 pub use mesh_payment::{
     Accounts, Invoice, PaymentVerifier, Quote, QuoteKey, Quoter, Totals, VerificationResult,

@@ -1,0 +1,97 @@
+//! Kills a real node at random moments, over and over, and checks that nothing is lost and nothing spent twice.
+//!
+//! A relay runs as a process of its own, on a store; payers and a destination in this process are linked with it over
+//! TCP, deposit and send, and note what the relay has said. Then the relay is killed with SIGKILL, started again, and
+//! asked. `cargo xtask crash` builds the program and this, and runs it.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "a program that talks to whoever started it"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "it stops where something is not as it expects"
+)]
+
+mod chance;
+mod payer;
+mod postgres;
+mod relay;
+mod round;
+mod truth;
+
+use chance::Chance;
+use clap::{Parser, ValueEnum};
+use relay::Relay;
+use round::Scene;
+use std::{process::ExitCode, time::Duration};
+
+/// Kill a node at random moments and check its books each time.
+#[derive(Debug, Parser)]
+#[command(after_help = "Example: cargo xtask crash --rounds 20 --store redb --seed 7")]
+struct Args {
+    /// How many times to kill
+    #[arg(long, default_value_t = 20)]
+    rounds: u32,
+
+    /// The store under the node
+    #[arg(long, value_enum, default_value_t = Kind::Redb)]
+    store: Kind,
+
+    /// What the moments and the work are drawn from; the same seed draws the same
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Redb,
+    Postgres,
+}
+
+/// How long the relay works before it is killed, at most.
+const LONGEST_WORK: Duration = Duration::from_millis(1_500);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let seed = args.seed.unwrap_or_else(|| getrandom::u64().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let server = match args.store {
+        Kind::Redb => None,
+        Kind::Postgres => match postgres::Server::start(folder.path()) {
+            Some(server) => Some(server),
+            None => {
+                println!("crash: skipped, PostgreSQL is not installed");
+                return ExitCode::SUCCESS;
+            }
+        },
+    };
+    let store = server
+        .as_ref()
+        .map_or_else(|| "redb:store.redb".to_owned(), postgres::Server::url);
+    println!(
+        "crash: {} rounds on {:?}, seed {seed}",
+        args.rounds, args.store
+    );
+    let mut chance = Chance::new(seed);
+    let mut relay = Relay::new(folder.path(), &store);
+    let mut scene = Scene::set(folder.path(), &mut relay).await;
+    for number in 1..=args.rounds {
+        let work = chance.up_to(LONGEST_WORK);
+        let told = scene.round(&mut relay, work, &mut chance).await;
+        match told {
+            Ok(told) => println!("round {number:>4}  {told}"),
+            Err(wrong) => {
+                println!("round {number:>4}  FAILED: {wrong}");
+                println!("again with: cargo xtask crash --rounds {number} --seed {seed}");
+                println!("the relay's folder is kept: {}", folder.keep().display());
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    println!("{}", scene.summary());
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,108 @@
+use blvm_mesh::PaymentProof;
+use std::{
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+/// How long a debit may wait to be booked (the default of `debit_interval_ms`), and as much again for a machine that is
+/// busy with other things between a packet's debit and its arrival here.
+const FORGIVABLE: Duration = Duration::from_millis(200 + 200);
+
+/// What is known to be so, whatever the relay says.
+#[derive(Debug, Default)]
+pub(crate) struct Truth(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    proofs: Vec<Shown>,
+    attempts: u64,
+    arrivals: Vec<Instant>,
+    /// Arrivals whose debits a crash may have forgotten.
+    forgivable: u64,
+}
+
+/// A proof that was shown to the relay.
+#[derive(Debug, Clone)]
+pub(crate) struct Shown {
+    pub(crate) payer: usize,
+    pub(crate) proof: PaymentProof,
+    pub(crate) amount_msat: u64,
+    /// Whether the relay has said that it has it.
+    pub(crate) is_acknowledged: bool,
+}
+
+impl Truth {
+    /// Notes a proof before it is shown, and answers with its number.
+    pub(crate) fn showing(&self, payer: usize, proof: PaymentProof, amount_msat: u64) -> usize {
+        let mut known = self.0.lock().unwrap();
+        known.proofs.push(Shown {
+            payer,
+            proof,
+            amount_msat,
+            is_acknowledged: false,
+        });
+        known.proofs.len() - 1
+    }
+
+    pub(crate) fn acknowledged(&self, number: usize) {
+        self.0.lock().unwrap().proofs[number].is_acknowledged = true;
+    }
+
+    pub(crate) fn shown(&self, number: usize) -> Shown {
+        self.0.lock().unwrap().proofs[number].clone()
+    }
+
+    pub(crate) fn proofs(&self) -> usize {
+        self.0.lock().unwrap().proofs.len()
+    }
+
+    /// The proofs of which it is not known whether the relay has them.
+    pub(crate) fn open_questions(&self) -> Vec<usize> {
+        let known = self.0.lock().unwrap();
+        let open = known.proofs.iter().enumerate();
+        open.filter(|(_, shown)| !shown.is_acknowledged)
+            .map(|(number, _)| number)
+            .collect()
+    }
+
+    pub(crate) fn attempting(&self) {
+        self.0.lock().unwrap().attempts += 1;
+    }
+
+    pub(crate) fn arrived(&self) {
+        self.0.lock().unwrap().arrivals.push(Instant::now());
+    }
+
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.0.lock().unwrap().arrivals.len() as u64
+    }
+
+    /// Notes that the relay was killed at `moment`: debits just before it may be forgotten.
+    pub(crate) fn killed(&self, moment: Instant) {
+        let mut known = self.0.lock().unwrap();
+        let late = known
+            .arrivals
+            .iter()
+            .rev()
+            .take_while(|arrival| **arrival + FORGIVABLE >= moment)
+            .count();
+        known.forgivable += late as u64;
+    }
+
+    /// All that was ever paid to the relay and shown to it.
+    pub(crate) fn paid_msat(&self) -> u64 {
+        let known = self.0.lock().unwrap();
+        known.proofs.iter().map(|shown| shown.amount_msat).sum()
+    }
+
+    /// Least and most packets that the relay can rightly have been paid for.
+    pub(crate) fn carried(&self) -> (u64, u64) {
+        let known = self.0.lock().unwrap();
+        let arrived = known.arrivals.len() as u64;
+        (arrived.saturating_sub(known.forgivable), known.attempts)
+    }
+
+    pub(crate) fn forgivable(&self) -> u64 {
+        self.0.lock().unwrap().forgivable
+    }
+}

@@ -1,3 +1,7 @@
+mod ledger;
+
+pub(crate) use ledger::{ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, VerifyArgs};
+
 use crate::{command_error::CommandError, commands, demo};
 use blvm_mesh::NodeId;
 use clap::{Args, Parser, Subcommand};
@@ -14,7 +18,8 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
         blvm-mesh demo                                watch a paid packet cross three nodes\n  \
         blvm-mesh run --config mesh.toml              run a node until Ctrl-C\n  \
         blvm-mesh status                              look at the node of ./mesh.toml\n  \
-        blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n\n\
+        blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n  \
+        blvm-mesh ledger                              see what it took, earned and owes\n\n\
         Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong."
 )]
 struct Cli {
@@ -29,6 +34,7 @@ enum Command {
     Send(SendArgs),
     Receive(ReceiveArgs),
     Status(StatusArgs),
+    Ledger(LedgerArgs),
 }
 
 /// Watch a packet being refused, quoted, paid for, carried over three nodes and delivered
@@ -44,10 +50,9 @@ pub(crate) struct DemoArgs {}
 
 /// Run one node until Ctrl-C
 ///
-/// The node's identity key is made at the first start, in the data folder, readable by its owner
-/// alone. It keeps its money in a store: back that up with blvm-mesh ledger export, while it runs.
-/// Relative paths in the configuration begin at the folder of its file, that of the store in the
-/// data folder.
+/// The node's identity key and its money are in its store, made at the first start and readable by
+/// its owner alone: back it up with blvm-mesh ledger export, while the node runs. Relative paths in
+/// the configuration begin at the folder of its file, that of the store in the data folder.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
@@ -220,6 +225,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Send(args) => commands::send(&args).await,
             Command::Receive(args) => commands::receive(&args).await,
             Command::Status(args) => commands::status(&args).await,
+            Command::Ledger(args) => commands::ledger(&args).await,
         }
     });
     runtime.shutdown_timeout(LAST_WAIT);
@@ -247,15 +253,17 @@ mod tests {
 
     #[test]
     fn every_command_has_help_with_an_example() {
-        for command in Cli::command().get_subcommands() {
+        let program = Cli::command();
+        let nested = program.get_subcommands().flat_map(|command| {
+            let name = command.get_name();
+            let inner = command.get_subcommands();
+            let inner = inner.map(move |inner| (format!("{name} {}", inner.get_name()), inner));
+            std::iter::once((name.to_owned(), command)).chain(inner)
+        });
+        for (name, command) in nested {
             let help = command.get_after_help().map(ToString::to_string);
             let help = help.unwrap_or_default();
-            let example = format!("blvm-mesh {}", command.get_name());
-            assert!(
-                help.contains(&example),
-                "{} has no example",
-                command.get_name()
-            );
+            assert!(help.contains(&format!("blvm-mesh {name}")), "{name}");
             assert!(command.get_about().is_some());
         }
     }

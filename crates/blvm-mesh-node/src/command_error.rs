@@ -3,8 +3,10 @@ use crate::{
     config::{ConfigFileError, SettingError},
     control::{ClientError, Failure as Answered, SocketError},
     demo::DemoError,
+    ledger_desk::LedgerError,
 };
 use blvm_mesh::MeshError;
+use mesh_store::{ImportError, OpenError};
 use std::{io, path::PathBuf, process::ExitCode};
 use thiserror::Error;
 
@@ -31,6 +33,24 @@ pub(crate) enum CommandError {
     Usage(String),
     #[error("cannot read {path}: {source}")]
     File { path: PathBuf, source: io::Error },
+    #[error("cannot write {path}: {source}")]
+    Write { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    #[error("there is no ledger at {path} yet: the node makes it when it runs for the first time")]
+    NoStore { path: PathBuf },
+    #[error("{source}, or have it answer: nothing does at its control socket {socket}")]
+    StoreHeld { socket: PathBuf, source: OpenError },
+    #[error("whoever listens at {socket} does not answer: is the node stopped?")]
+    Silent { socket: PathBuf },
+    #[error("a node runs at {socket}: stop it first, for an import fills a store that nobody uses")]
+    NodeRuns { socket: PathBuf },
+    #[error("the ledger is wrong: {accounts} of its accounts are not what the journal comes to")]
+    WrongLedger { accounts: u64 },
     #[error("cannot write to the standard output: {0}")]
     Output(io::Error),
     #[error("the system does not let this program run: {0}")]

@@ -1,10 +1,12 @@
 mod ask;
 mod check;
+mod ledger;
 mod receive;
 mod run;
 mod send;
 mod status;
 
+pub(crate) use ledger::ledger;
 pub(crate) use receive::receive;
 pub(crate) use run::run;
 pub(crate) use send::send;

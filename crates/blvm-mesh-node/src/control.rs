@@ -1,9 +1,10 @@
-//! The control socket: how `send`, `receive` and `status` talk to a running node.
+//! The control socket: how `send`, `receive`, `status` and `ledger` talk to a running node.
 //!
 //! It is a Unix socket in a folder that only its owner can enter. Each side writes lines of JSON: a [`Call`], answered by
 //! a [`Reply`]. What is unknown is an error, on both sides.
 
 mod client;
+mod ledger;
 mod line;
 mod protocol;
 mod report;
@@ -13,6 +14,11 @@ mod socket;
 mod stop;
 
 pub use client::{Client, ClientError};
+pub use ledger::{
+    DebitPlace, DebitReport, DepositReport, DifferenceReport, ExportReport, JournalReport,
+    LedgerCall, LedgerReport, Lines, MAX_LEDGER_LINES, OverviewReport, PayerReport, PeriodReport,
+    VerdictReport,
+};
 pub use line::LineError;
 pub use protocol::{
     Answer, Call, CallError, DeliveryReport, Failure, FailureKind, MAX_CALL_BYTES, MAX_REPLY_BYTES,

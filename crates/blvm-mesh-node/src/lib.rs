@@ -2,7 +2,7 @@
 //!
 //! [`Node`] is one running node: an identity, [`mesh_link::Links`], a [`blvm_mesh::MeshManager`] between them, and a
 //! wallet where the configuration names one ([`NodeConfig`]). What happens on it is told to a [`Watcher`]. `blvm-mesh run`
-//! is a node with a log and a control socket ([`control`]), over which `send`, `receive` and `status` talk to it;
+//! is a node with a log and a control socket ([`control`]), over which `send`, `receive`, `status` and `ledger` talk to it;
 //! `blvm-mesh demo` is three nodes and a story, checked as it is told.
 //!
 //! There are no rules of the mesh here, and no real money: the one wallet is a sandbox ([`SandboxLightning`]).
@@ -15,6 +15,7 @@ pub mod control;
 mod demo;
 mod file_lock;
 mod hex;
+mod ledger_desk;
 mod node;
 mod node_api;
 mod node_log;
@@ -22,6 +23,7 @@ mod peer_book;
 mod pump;
 mod sandbox;
 mod text;
+mod utc;
 mod watcher;
 
 pub use cli::main;

@@ -18,6 +18,17 @@ pub(crate) fn msat(amount: Msat) -> String {
     format!("{} msat", thousands(amount.to_msat()))
 }
 
+/// Writes millisatoshi in satoshi, with all three places behind the point; the unit is not written.
+pub(crate) fn sats(msat: u64) -> String {
+    format!("{}.{:03}", thousands(msat / 1_000), msat % 1_000)
+}
+
+/// Writes a count and what is counted: `1 packet`, `2 packets`.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {one}{ending}", thousands(count))
+}
+
 /// Writes the two ends of a node id, for people; it is no name to look a node up by.
 pub(crate) fn short(node_id: &NodeId) -> String {
     ends(&node_id.to_string())
@@ -60,6 +71,14 @@ mod tests {
         let written = [0, 999, 1_000, 12_345, 1_234_567].map(thousands);
         assert_eq!(written, ["0", "999", "1,000", "12,345", "1,234,567"]);
         assert_eq!(thousands(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn satoshi_have_all_their_places() {
+        let written = [0, 1, 999, 1_000, 12_345_678].map(sats);
+        assert_eq!(written, ["0.000", "0.001", "0.999", "1.000", "12,345.678"]);
+        assert_eq!(counted(1, "packet"), "1 packet");
+        assert_eq!(counted(2_000, "packet"), "2,000 packets");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use super::StatusReport;
+use super::{LedgerCall, LedgerReport, MAX_LEDGER_LINES, StatusReport};
 use blvm_mesh::{MAX_PAYLOAD_LEN, MeshError, NodeId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -44,6 +44,8 @@ pub enum Request {
     },
     /// What was handed over has been taken for good.
     Taken {},
+    /// What the books say.
+    Ledger(LedgerCall),
 }
 
 /// A packet to be sent.
@@ -86,6 +88,8 @@ pub enum Answer {
     Deliveries(Vec<DeliveryReport>),
     /// To [`Request::Taken`].
     Done {},
+    /// To [`Request::Ledger`].
+    Ledger(Box<LedgerReport>),
     /// What was asked did not happen.
     Failed(Failure),
 }
@@ -152,6 +156,8 @@ pub enum FailureKind {
     Config,
     /// The wallet refused or failed.
     Lightning,
+    /// The store does not answer, or the books cannot be written where they shall.
+    Store,
     /// None of the others.
     Other,
 }
@@ -224,6 +230,10 @@ impl Request {
                 check_range("max", *max, 1, MAX_TAKEN)?;
                 check_range("wait_secs", *wait_secs, 0, MAX_WAIT_SECS)
             }
+            Self::Ledger(call) => match call.most() {
+                Some(most) => check_range("most", most, 1, MAX_LEDGER_LINES),
+                None => Ok(()),
+            },
             Self::Send(call) => {
                 check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS)?;
                 check_range("packets_ahead", call.packets_ahead, 1, MAX_PACKETS_AHEAD)

@@ -1,8 +1,9 @@
 use super::{
     Answer, Call, DeliveryReport, Failure, FailureKind, LineError, MAX_CALL_BYTES, Reply, Request,
-    SendCall, SentReport, StatusReport, line::read_line, server::Desk, stop::Stop,
+    SendCall, SentReport, StatusReport, ledger::LedgerCall, line::read_line, server::Desk,
+    stop::Stop,
 };
-use crate::hex::parse_hex;
+use crate::{hex::parse_hex, ledger_desk};
 use blvm_mesh::{Delivery, MAX_PAYLOAD_LEN, MeshError, Msat, SendOptions, to_hex};
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use tokio::{
@@ -102,6 +103,7 @@ impl Session {
                     self.held.taken();
                     Answer::Done {}
                 }
+                Request::Ledger(call) => self.ledger(call, stop).await,
             },
         }
     }
@@ -150,6 +152,26 @@ impl Session {
         }
         self.held.told = self.held.deliveries.len().min(most);
         Answer::Deliveries(self.held.deliveries.iter().take(most).map(report).collect())
+    }
+
+    /// Asks the books; who hangs up, or a node that stops, ends what takes long.
+    async fn ledger(&mut self, call: LedgerCall, stop: &mut Stop) -> Answer {
+        let desk = Arc::clone(&self.desk);
+        let Some(store) = desk.node.store() else {
+            return failed(
+                FailureKind::Store,
+                "this node keeps no ledger: what it takes and owes is forgotten when it stops",
+            );
+        };
+        tokio::select! {
+            biased;
+            () = stop.said() => failed(FailureKind::Busy, "the node stops"),
+            () = hung_up(&mut self.reader) => failed(FailureKind::Call, "nobody waits any more"),
+            answered = ledger_desk::answer(store, call) => match answered {
+                Ok(report) => Answer::Ledger(Box::new(report)),
+                Err(error) => failed(FailureKind::Store, error),
+            },
+        }
     }
 
     async fn write(&mut self, answer: Answer) -> io::Result<()> {

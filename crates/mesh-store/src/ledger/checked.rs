@@ -48,7 +48,7 @@ pub enum ImportError {
     #[error("the export was changed: something follows its last line")]
     Trailing,
     /// The store did not take it.
-    #[error(transparent)]
+    #[error("the store did not take it: {}", without_kind(.0))]
     Store(#[from] StoreError),
     /// The store holds something else than it was given.
     #[error("the store does not give back what was imported: take another, and keep the export")]
@@ -81,6 +81,14 @@ pub enum LineError {
     /// There are more proofs than are ever kept.
     #[error("is one proof more than the {MAX_KEPT_PROOFS} that are kept")]
     TooManyProofs,
+}
+
+/// What a store says; that it does not answer is true of a broken one alone, and not of one that is full.
+fn without_kind(error: &StoreError) -> String {
+    match error {
+        StoreError::Unavailable(reason) => reason.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// Checks an export from its first byte to its last, and says what it comes to.

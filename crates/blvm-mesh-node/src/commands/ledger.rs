@@ -1,0 +1,24 @@
+mod books;
+mod lists;
+mod moving;
+mod overview;
+mod rows;
+mod verdict;
+
+use crate::{
+    cli::{LedgerArgs, LedgerCommand},
+    command_error::CommandError,
+};
+
+/// Reads, checks or moves the books of a node.
+pub(crate) async fn ledger(args: &LedgerArgs) -> Result<(), CommandError> {
+    match &args.command {
+        Some(LedgerCommand::Verify(args)) => verdict::verify(args).await,
+        Some(LedgerCommand::Export(args)) => moving::export(args).await,
+        Some(LedgerCommand::Import(args)) => moving::import(args).await,
+        None => match args.list() {
+            Some(list) => lists::list(args, list).await,
+            None => overview::overview(args).await,
+        },
+    }
+}

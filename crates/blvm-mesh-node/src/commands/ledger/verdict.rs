@@ -1,0 +1,117 @@
+use super::{books::Books, overview::sums};
+use crate::{
+    cli::VerifyArgs,
+    command_error::CommandError,
+    commands::ask::{print, print_json},
+    control::{DifferenceReport, LedgerCall, LedgerReport, VerdictReport},
+    text::{counted, sats, thousands},
+};
+
+/// The most differences that are shown to a person; `--json` has up to a thousand.
+const SHOWN: usize = 20;
+
+/// Has every account recomputed from the journal; a difference is an error.
+pub(super) async fn verify(args: &VerifyArgs) -> Result<(), CommandError> {
+    let mut books = Books::open(&args.control).await?;
+    let asked = books.ask(LedgerCall::Verify {}).await;
+    books.close().await;
+    let LedgerReport::Verdict(verdict) = asked? else {
+        return Err(CommandError::Unexpected);
+    };
+    if args.control.json {
+        print_json(&verdict)?;
+    } else {
+        print(&said(&verdict))?;
+    }
+    if verdict.right {
+        return Ok(());
+    }
+    Err(CommandError::WrongLedger {
+        accounts: verdict.differences,
+    })
+}
+
+fn said(verdict: &VerdictReport) -> String {
+    if verdict.right && verdict.totals.accounts == 0 {
+        return "right: the ledger is empty\n".to_owned();
+    }
+    if verdict.right {
+        let accounts = counted(verdict.totals.accounts, "account");
+        let each = if verdict.totals.accounts == 1 {
+            "is"
+        } else {
+            "are each"
+        };
+        return format!(
+            "right: {accounts} {each} what the journal of deposits and debits comes to\n\n{}",
+            sums(&verdict.totals)
+        );
+    }
+    let mut text = format!(
+        "WRONG: {} not what the journal comes to\n",
+        match verdict.differences {
+            1 => "1 account is".to_owned(),
+            many => format!("{} accounts are", thousands(many)),
+        }
+    );
+    for difference in verdict.listed.iter().take(SHOWN) {
+        text += &shown(difference);
+    }
+    if verdict.listed.len() > SHOWN {
+        text += "and more: see --json\n";
+    }
+    text
+}
+
+fn shown(difference: &DifferenceReport) -> String {
+    let DifferenceReport {
+        payer,
+        account,
+        journal,
+    } = difference;
+    let Some(account) = account else {
+        let deposits = counted(journal.deposits, "deposit");
+        let packets = counted(journal.packets, "packet");
+        return format!(
+            "payer {payer}\n  the journal has {deposits} and {packets} of it, and there is no account\n"
+        );
+    };
+    let credit = match journal.deposited_msat.checked_sub(journal.spent_msat) {
+        Some(credit) => sats(credit),
+        None => "less than nothing".to_owned(),
+    };
+    let lines = [
+        ("", "account".to_owned(), "journal".to_owned()),
+        (
+            "deposits",
+            thousands(account.deposits),
+            thousands(journal.deposits),
+        ),
+        (
+            "deposited sats",
+            sats(account.deposited_msat),
+            sats(journal.deposited_msat),
+        ),
+        (
+            "packets",
+            thousands(account.packets),
+            thousands(journal.packets),
+        ),
+        (
+            "earned sats",
+            sats(account.earned_msat),
+            sats(journal.spent_msat),
+        ),
+        ("credit sats", sats(account.credit_msat), credit),
+    ];
+    let mut text = format!("payer {payer}\n");
+    for (label, said, comes_to) in lines {
+        let mark = if said == comes_to || label.is_empty() {
+            ""
+        } else {
+            "  <--"
+        };
+        text += &format!("  {label:<15}{said:>22}{comes_to:>22}{mark}\n");
+    }
+    text
+}

@@ -153,7 +153,7 @@ impl<'t> Batch<'t> {
         match op {
             Op::Claim { claim, by, now } => self.claim(claim, *by, *now),
             Op::RemoveExpired { now, most } => self.remove_expired(*now, *most),
-            Op::Draw { payer, wanted: _ } => self.draw(*payer),
+            Op::Draw { payer, wanted } => self.draw(*payer, *wanted),
             Op::Settle { settlements, now } => self.settle(settlements, *now),
             Op::KeepIdentity { secret } => self.keep_identity(secret),
             Op::ReserveSequences { at_least } => self.reserve_sequences(*at_least),
@@ -235,7 +235,11 @@ impl<'t> Batch<'t> {
         Ok(Answer::Removed(keys.len()))
     }
 
-    fn draw(&mut self, payer: NodeId) -> Result<Answer, Fault> {
+    /// Hands over all there is to whoever wants some: there is nobody else who could use it.
+    fn draw(&mut self, payer: NodeId, wanted: Msat) -> Result<Answer, Fault> {
+        if wanted == Msat::ZERO {
+            return Ok(Answer::Drawn(Drawn::default()));
+        }
         let held = self.held(payer)?;
         let credit = held.account.map_or(Msat::ZERO, |account| account.credit);
         let amount = credit.saturating_sub(held.drawn);

@@ -1,0 +1,3 @@
+//! What a store takes: bytes, time and memory.
+
+fn main() {}

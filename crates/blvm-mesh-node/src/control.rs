@@ -26,7 +26,7 @@ pub use protocol::{
 };
 pub use report::{
     CreditReport, DialReport, MAX_LISTED_CREDITS, MoneyReport, PeerReport, PriceReport,
-    StatusReport, TrafficReport,
+    StatusReport, StoreReport, TrafficReport,
 };
 pub use server::{MAX_SESSIONS, Server};
 pub use socket::SocketError;

@@ -25,6 +25,7 @@ use tokio::{task::JoinHandle, time::timeout};
 pub struct Node {
     links: Links,
     manager: MeshManager,
+    home: Home,
     store: Option<MeshStore>,
     sandbox: Option<Arc<SandboxLightning>>,
     network: Network,
@@ -166,6 +167,7 @@ impl Node {
         Ok(Self {
             links,
             manager,
+            home,
             store,
             sandbox,
             network: config.mesh.network,
@@ -183,6 +185,11 @@ impl Node {
     /// The node's links.
     pub const fn links(&self) -> &Links {
         &self.links
+    }
+
+    /// Where the node keeps its money.
+    pub const fn home(&self) -> &Home {
+        &self.home
     }
 
     /// The node's store, where it has one.

@@ -95,6 +95,7 @@ fn introduction(node: &Node, config: &NodeConfig) -> String {
     line("mode", format!("{}, on {}", mesh.mode, mesh.network));
     line("price", price);
     line("lightning", lightning(node.backend()));
+    line("store", config.node.store.to_string());
     line("control", config.node.control_socket.display().to_string());
     line("peers", format!("{} to be dialled", mesh.peers.len()));
     for peer in &mesh.peers {

@@ -33,11 +33,28 @@ fn said(status: &StatusReport) -> String {
         line("listening", address.to_string());
     }
     line("lightning", lightning(status.lightning));
+    line("store", store(status));
     line("earned", amount(status.money.earned_msat));
     line("spent", amount(status.money.spent_msat));
     line("deposits", deposits(&status.money));
     line("packets", packets(&status.traffic));
     text + &lists(status)
+}
+
+fn store(status: &StatusReport) -> String {
+    let Some(store) = &status.store else {
+        return "none: money is forgotten when the node stops".to_owned();
+    };
+    if let Some(error) = &status.store_error {
+        return format!("{}, {error}; paid packets are refused", store.place);
+    }
+    if !store.reachable {
+        return format!("{}, DOES NOT ANSWER; paid packets are refused", store.place);
+    }
+    match status.money.unbooked_msat {
+        0 => format!("{}, everything is booked", store.place),
+        unbooked => format!("{}, {} not booked yet", store.place, amount(unbooked)),
+    }
 }
 
 fn deposits(money: &MoneyReport) -> String {

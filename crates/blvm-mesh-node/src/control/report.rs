@@ -1,4 +1,7 @@
-use crate::{config::Backend, node::Node};
+use crate::{
+    config::Backend,
+    node::{Home, Node},
+};
 use blvm_mesh::{MeshMode, Msat, Network, NodeId, Status};
 use mesh_link::{DialInfo, LinkInfo, Links};
 use serde::{Deserialize, Serialize};
@@ -31,6 +34,8 @@ pub struct StatusReport {
     pub dialling: Vec<DialReport>,
     /// What each payer can spend here, up to [`MAX_LISTED_CREDITS`] of them.
     pub credits: Vec<CreditReport>,
+    /// Where the node keeps its money; nothing when it forgets it.
+    pub store: Option<StoreReport>,
     /// Why the books cannot be read; the sums are all nothing then.
     pub store_error: Option<String>,
     /// Sums over all payers, and what this node has paid.
@@ -39,6 +44,16 @@ pub struct StatusReport {
     pub traffic: TrafficReport,
     /// Refused packets by reason.
     pub refusals: BTreeMap<String, u64>,
+}
+
+/// A store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreReport {
+    /// Where it is, as a configuration says it, without a password.
+    pub place: String,
+    /// Whether it answered when it was last asked. When it does not, paid packets are refused and free ones are carried.
+    pub reachable: bool,
 }
 
 /// What a packet costs.
@@ -158,6 +173,7 @@ impl StatusReport {
             peers: links.peers().into_iter().map(PeerReport::from).collect(),
             dialling: dialling(links),
             credits: listed(money.credits),
+            store: store(node),
             store_error,
             money: MoneyReport {
                 deposited_msat: money.deposited.to_msat(),
@@ -203,6 +219,16 @@ impl From<DialInfo> for DialReport {
             failures: dial.failures,
             last_error: dial.last_error.map(|error| error.to_string()),
         }
+    }
+}
+
+fn store(node: &Node) -> Option<StoreReport> {
+    match (node.home(), node.store()) {
+        (Home::Durable(location), Some(store)) => Some(StoreReport {
+            place: location.to_string(),
+            reachable: store.is_reachable(),
+        }),
+        _ => None,
     }
 }
 

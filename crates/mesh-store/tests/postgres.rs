@@ -1,16 +1,28 @@
-//! The one behaviour suite, run by PostgreSQL.
+//! The one behaviour suite, run by PostgreSQL; and what only it can do: several gateways, and a server that goes away.
 
 #![cfg(feature = "postgres")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test stops where something is not as it expects"
 )]
 
+#[path = "postgres/gateways.rs"]
+mod gateways;
+#[path = "postgres/outage.rs"]
+mod outage;
+#[path = "postgres/schema.rs"]
+mod schema;
 #[path = "postgres/server.rs"]
 mod server;
 #[macro_use]
 mod suite;
+#[path = "postgres/tls.rs"]
+mod tls;
+#[path = "postgres/wire.rs"]
+mod wire;
 
 use mesh_store::{MeshStore, StoreLocation};
 use server::{Server, name};

@@ -176,7 +176,7 @@ impl Postgres {
             return Tried::Lost;
         };
         let serial = held.run.serial.saturating_add(1);
-        let committed = timeout(MOST_WORK, sqlx::query("commit").execute(&mut held.conn)).await;
+        let committed = timeout(MOST_WORK, sqlx::raw_sql("commit").execute(&mut held.conn)).await;
         let reason = match committed.map(|done| done.map_err(Fault::from)) {
             Ok(Ok(_)) => {
                 held.run.serial = serial;
@@ -328,7 +328,7 @@ async fn work(
     part: Part,
 ) -> Result<Vec<Answer>, Fault> {
     // The rules count on each statement seeing what was committed before it, whatever the database's default is.
-    sqlx::query("begin isolation level read committed read write")
+    sqlx::raw_sql("begin isolation level read committed read write")
         .execute(&mut held.conn)
         .await?;
     batch::work(&mut held.conn, ops, purse, part).await
@@ -337,7 +337,7 @@ async fn work(
 /// Undoes the transaction, and puts right what made it fail, where that can be put right.
 async fn recover(held: &mut Held, fault: &Fault) -> Result<(), Fault> {
     let recovering = async {
-        sqlx::query("rollback").execute(&mut held.conn).await?;
+        sqlx::raw_sql("rollback").execute(&mut held.conn).await?;
         match fault {
             Fault::Dead(runs) => {
                 for run in runs {

@@ -47,6 +47,11 @@ impl Server {
 
     /// A server for one test, started with `settings` besides; `None`, with a word, where PostgreSQL is not installed.
     pub(crate) fn start(settings: &str) -> Option<Self> {
+        Self::start_with(settings, |_| {})
+    }
+
+    /// The same, with something done before it starts.
+    pub(crate) fn start_with(settings: &str, before: impl FnOnce(&Self)) -> Option<Self> {
         let Some(programs) = programs() else {
             println!("skipped: PostgreSQL's initdb, pg_ctl and psql are not installed here");
             return None;
@@ -82,6 +87,7 @@ impl Server {
                 "--no-locale",
             ],
         );
+        before(&server);
         server.go_on();
         Some(server)
     }
@@ -100,10 +106,19 @@ impl Server {
             .unwrap()
     }
 
+    /// What psql says when it is refused.
+    pub(crate) fn refusal(&self, database: &str, sql: &str) -> String {
+        self.psql(database, sql).unwrap_err()
+    }
+
     /// Asks something, and answers with what psql writes: a line for each row, `|` between columns.
     pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
+        self.psql(database, sql).unwrap()
+    }
+
+    fn psql(&self, database: &str, sql: &str) -> Result<String, String> {
         let socket = text(self.folder.path());
-        let asked = [
+        let arguments = [
             "-h",
             socket,
             "-U",
@@ -115,14 +130,38 @@ impl Server {
             "-qXtAc",
             sql,
         ];
-        self.must("psql", asked)
+        self.run("psql", arguments)
+    }
+
+    /// The same of the server's own database, where it does not listen at the usual port.
+    pub(crate) fn sql_at(&self, port: u16, sql: &str) -> String {
+        let port = port.to_string();
+        let socket = text(self.folder.path());
+        self.must(
+            "psql",
+            [
+                "-h", socket, "-p", &port, "-U", "mesh", "-d", "postgres", "-qXtAc", sql,
+            ],
+        )
+    }
+
+    /// Whether it answers.
+    pub(crate) fn answers(&self, database: &str) -> bool {
+        self.psql(database, "select 1").is_ok()
+    }
+
+    /// Gives a file to the user that the server runs as.
+    pub(crate) fn own(&self, path: &Path) {
+        if let Some((user, group)) = self.user {
+            chown(path, Some(user), Some(group)).unwrap();
+        }
     }
 
     /// Starts a server that was stopped.
     pub(crate) fn go_on(&self) {
         let (data, log) = (self.data(), self.folder.path().join("log"));
         let options = format!(
-            "-k {} -c listen_addresses='' -c max_connections=60 {}",
+            "-k {} -c listen_addresses='' -c max_connections=60 -c log_lock_waits=on {}",
             self.folder.path().display(),
             self.settings
         );

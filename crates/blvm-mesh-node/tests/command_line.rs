@@ -64,7 +64,7 @@ fn a_wrong_configuration_is_2_and_names_the_file_and_the_key() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mesh.toml");
     let config = path.to_str().unwrap();
-    for command in ["run", "status", "receive"] {
+    for command in ["run", "status", "receive", "ledger"] {
         assert_fails(
             &[command, "--config", config],
             2,
@@ -131,6 +131,7 @@ fn check_prints_what_is_in_force_and_starts_nothing() {
         "mode = \"payment_gated\"",
         "[mesh.free_lane]",
         "control/node.sock",
+        "store.redb\"",
     ] {
         assert!(out.contains(part), "{part:?} is not in:\n{out}");
     }
@@ -143,8 +144,19 @@ fn check_prints_what_is_in_force_and_starts_nothing() {
 
 #[test]
 fn help_has_an_example_on_every_command() {
-    for command in ["demo", "run", "send", "receive", "status"] {
-        let Ran { code, out, .. } = run(&[command, "--help"]);
+    for command in [
+        "demo",
+        "run",
+        "send",
+        "receive",
+        "status",
+        "ledger",
+        "ledger verify",
+        "ledger export",
+        "ledger import",
+    ] {
+        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
+        let Ran { code, out, .. } = run(&words);
         assert_eq!(code, Some(0));
         assert!(out.contains("Example"), "{out}");
         assert!(out.contains(&format!("  blvm-mesh {command}")), "{out}");

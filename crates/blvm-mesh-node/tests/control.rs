@@ -9,8 +9,8 @@
 use blvm_mesh::{MeshConfig, MeshEvent, MeshMode, Network, PeerAddress, Refusal};
 use blvm_mesh_node::config::{Backend, LightningSection, NodeSection};
 use blvm_mesh_node::control::{
-    Answer, Client, ClientError, FailureKind, MAX_CALL_BYTES, MAX_SESSIONS, Reply, Request,
-    SendCall, Server, SocketError,
+    Answer, Client, ClientError, FailureKind, LedgerCall, MAX_CALL_BYTES, MAX_SESSIONS, Reply,
+    Request, SendCall, Server, SocketError,
 };
 use blvm_mesh_node::{Home, LockError, Node, NodeConfig, Passage, Watcher};
 use mesh_link::LinkEvent;
@@ -56,7 +56,17 @@ struct Desk {
 }
 
 impl Desk {
+    /// A node that forgets its money.
     async fn open(peers: Vec<PeerAddress>) -> Self {
+        Self::start(peers, |_| Home::Forgetful).await
+    }
+
+    /// A node that keeps its money in its store.
+    async fn open_at_home(peers: Vec<PeerAddress>) -> Self {
+        Self::start(peers, |config| Home::Durable(config.node.store.clone())).await
+    }
+
+    async fn start(peers: Vec<PeerAddress>, home: impl Fn(&NodeConfig) -> Home) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data_dir = folder.path().to_owned();
         let socket = data_dir.join("control/node.sock");
@@ -79,7 +89,7 @@ impl Desk {
         };
         let (bell, links) = mpsc::unbounded_channel();
         let node = Arc::new(
-            Node::start(&config, Home::Forgetful, Arc::new(Bell(bell)))
+            Node::start(&config, home(&config), Arc::new(Bell(bell)))
                 .await
                 .unwrap(),
         );
@@ -174,7 +184,15 @@ async fn garbage_is_answered_and_the_connection_goes_on() {
 async fn what_is_unknown_is_named() {
     let desk = Desk::open(vec![]).await;
     let mut raw = desk.raw().await;
-    let cases: [(&str, &str); 6] = [
+    let cases: [(&str, &str); 8] = [
+        (
+            r#"{"version":1,"request":{"ledger":{"deposits":{"first":{"most":0}}}}}"#,
+            "most = 0: expected 1 to 10000",
+        ),
+        (
+            r#"{"version":1,"request":{"ledger":{"gifts":{}}}}"#,
+            "unknown variant `gifts`",
+        ),
         (
             r#"{"version":1,"request":{"dance":{}}}"#,
             "unknown variant `dance`",
@@ -206,6 +224,45 @@ async fn what_is_unknown_is_named() {
         assert_eq!(kind, FailureKind::Call);
         assert!(message.contains(expected), "{message}");
     }
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_forgets_its_money_has_no_ledger_and_says_so() {
+    let desk = Desk::open(vec![]).await;
+    let call = Request::Ledger(LedgerCall::Verify {});
+    let answer = desk.client().await.ask(call).await.unwrap();
+    assert!(matches!(answer, Answer::Failed(failure)
+        if failure.kind == FailureKind::Store && failure.message.contains("forgotten")));
+    let Answer::Status(status) = desk.client().await.ask(Request::Status {}).await.unwrap() else {
+        panic!("that is no status");
+    };
+    assert_eq!((status.store, status.store_error), (None, None));
+    desk.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_goes_to_a_whole_path_and_to_nothing_that_is_there() {
+    let desk = Desk::open_at_home(vec![]).await;
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join("there");
+    fs::write(&there, "precious").unwrap();
+    let nowhere = folder.path().join("no/such/folder");
+    for (path, why) in [
+        (Path::new("relative"), "begins at the root"),
+        (&there, "is there already"),
+        (&nowhere, "cannot write"),
+    ] {
+        let path = path.to_owned();
+        let call = Request::Ledger(LedgerCall::Export { path });
+        let answer = desk.client().await.ask(call).await.unwrap();
+        assert!(
+            matches!(&answer, Answer::Failed(failure)
+            if failure.kind == FailureKind::Store && failure.message.contains(why)),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(fs::read_to_string(&there).unwrap(), "precious");
     desk.close().await;
 }
 

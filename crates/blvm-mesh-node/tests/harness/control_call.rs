@@ -5,15 +5,21 @@
     reason = "a test stops where something is not as it expects"
 )]
 
-use blvm_mesh_node::control::{Call, MAX_TAKEN, PROTOCOL_VERSION, Request};
+use blvm_mesh_node::control::{
+    Call, LedgerCall, Lines, MAX_LEDGER_LINES, MAX_TAKEN, PROTOCOL_VERSION, Request,
+};
 
 /// Panics when a promise of the reader does not hold for `data`.
 pub(crate) fn run(data: &[u8]) {
     match Call::from_line(data) {
         Ok(call) => {
             assert_eq!(call.version, PROTOCOL_VERSION);
-            if let Request::Receive { max, .. } = call.request {
-                assert!((1..=MAX_TAKEN).contains(&max));
+            match &call.request {
+                Request::Receive { max, .. } => assert!((1..=MAX_TAKEN).contains(max)),
+                Request::Ledger(LedgerCall::Deposits(
+                    Lines::First { most } | Lines::After { most, .. },
+                )) => assert!((1..=MAX_LEDGER_LINES).contains(most)),
+                _ => {}
             }
             let line = call.to_line().expect("it was read");
             let (end, text) = line.split_last().expect("a line ends");

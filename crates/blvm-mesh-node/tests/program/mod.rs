@@ -6,6 +6,8 @@
 )]
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
+pub(crate) mod paid;
+
 use blvm_mesh::{NodeId, load_or_create_identity};
 use std::{
     cell::RefCell,

@@ -1,0 +1,284 @@
+//! The ledger of a real node: read through the node and from its store, verified, backed up and moved.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it expects"
+)]
+
+mod program;
+
+use bitcoin::hashes::{Hash, sha256};
+use blvm_mesh::to_hex;
+use program::{
+    Home,
+    paid::{Paid, assert_has, booked},
+    run,
+};
+use std::{fs, os::unix::fs::PermissionsExt};
+
+#[test]
+fn the_books_read_the_same_through_the_node_and_from_its_store() {
+    let mut paid = Paid::new();
+    booked(&paid.destination);
+    let commands: [&[&str]; 12] = [
+        &[],
+        &["--json"],
+        &["--deposits"],
+        &["--deposits", "--csv", "--all"],
+        &["--deposits", "--json", "--all"],
+        &["--debits", "--last", "1"],
+        &["--debits", "--csv"],
+        &["--debits", "--all"],
+        &["--payers"],
+        &["--payers", "--json"],
+        &["verify"],
+        &["verify", "--json"],
+    ];
+    let through: Vec<_> = commands.map(|args| paid.ledger(args)).into();
+    paid.stop();
+    let home = &paid.destination;
+    for (args, through) in commands.into_iter().zip(through) {
+        let beside = home.command(&[&["ledger"], args].concat(), &[]);
+        assert_eq!(
+            (through.code, beside.code),
+            (Some(0), Some(0)),
+            "{args:?}: {}{}",
+            through.err,
+            beside.err
+        );
+        assert_eq!(through.out, beside.out, "{args:?}");
+    }
+}
+
+#[test]
+fn a_person_a_spreadsheet_and_a_program_read_what_was_paid() {
+    let paid = Paid::new();
+    booked(&paid.destination);
+    let payer = paid.source.to_string();
+    let words = paid.ledger(&[]).out;
+    assert_has(
+        &words,
+        &[
+            "45.000 sats  in 1 payment, by 1 payer",
+            "18.000 sats  on 2 packets",
+            "27.000 sats  not spent yet",
+            "last deposits",
+            "spent by hour",
+            &payer,
+        ],
+    );
+    let csv = paid.ledger(&["--deposits", "--csv"]).out;
+    let lines: Vec<_> = csv.lines().collect();
+    assert_eq!(lines[0], "serial,at_utc,amount_msat,payer,payment");
+    let cells: Vec<_> = lines[1].split(',').collect();
+    assert_eq!((cells[2], cells[3]), ("45000", payer.as_str()));
+    assert!(cells[1].starts_with("20") && cells[1].ends_with('Z'));
+    assert_eq!((lines.len(), cells[4].len()), (2, 64));
+    let csv = paid.ledger(&["--debits", "--csv"]).out;
+    assert!(csv.starts_with("hour_utc,packets,amount_msat,payer\n"));
+    // Two packets, in one hour or on both sides of a full one.
+    let debits: Vec<_> = csv.lines().skip(1).collect();
+    assert!(debits.iter().all(|line| line.contains(":00:00Z,")));
+    let spent = |line: &&str| line.split(',').nth(2).unwrap().parse::<u64>().unwrap();
+    assert_eq!(debits.iter().map(spent).sum::<u64>(), 18_000);
+    let payers = paid.destination.ask(&["ledger", "--payers"]);
+    assert_eq!(payers[0]["payer"], payer);
+    assert_eq!(payers[0]["credit_msat"], 27_000);
+    assert_eq!(payers[0]["earned_msat"], 18_000);
+    let status = paid.destination.command(&["status"], &[]).out;
+    assert_has(&status, &["store       redb:", "everything is booked"]);
+}
+
+#[test]
+fn a_backup_while_the_node_runs_is_whole_private_and_fills_an_empty_store() {
+    let mut paid = Paid::new();
+    booked(&paid.destination);
+    let file = paid.file("backup.jsonl");
+    let name = file.to_str().unwrap();
+    let exported = paid.ledger(&["export", name]);
+    assert_eq!(exported.code, Some(0), "{}", exported.err);
+    assert_has(
+        &exported.out,
+        &["SECRET KEY", "0600", "1 account, 1 deposit", "45.000 sats"],
+    );
+    let mode = fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let again = paid.ledger(&["export", name]);
+    assert_eq!(again.code, Some(1));
+    assert_has(&again.err, &["is there already"]);
+    assert_eq!(paid.ledger(&["import", name, "--check"]).code, Some(0));
+    let busy = paid.ledger(&["import", name]);
+    assert_eq!(busy.code, Some(1));
+    assert_has(&busy.err, &["a node runs at", "stop it first"]);
+
+    let other = paid.sibling("other", "store = \"redb:money/other.redb\"");
+    let nothing = other.command(&["ledger"], &[]);
+    assert_eq!(nothing.code, Some(1));
+    assert_has(&nothing.err, &["there is no ledger at", "other.redb"]);
+    fs::create_dir(other.config.with_file_name("money")).unwrap();
+    let imported = other.command(&["ledger", "import", name], &[]);
+    assert_eq!(imported.code, Some(0), "{}", imported.err);
+    assert_has(&imported.out, &["imported into redb:", "45.000 sats"]);
+    let full = other.command(&["ledger", "import", name], &[]);
+    assert_eq!(full.code, Some(1));
+    assert_has(&full.err, &["only an empty store"]);
+    assert_eq!(other.command(&["ledger", "verify"], &[]).code, Some(0));
+
+    let back = paid.file("back.jsonl");
+    let moved = other.command(&["ledger", "export", back.to_str().unwrap()], &[]);
+    assert_eq!(moved.code, Some(0), "{}", moved.err);
+    assert_eq!(fs::read(&back).unwrap(), fs::read(&file).unwrap());
+    paid.stop();
+    let running = other.start();
+    let status = other.ask(&["status"]);
+    assert_eq!(status["node_id"], paid.destination.id.to_string());
+    assert_eq!(status["money"]["credit_msat"], 27_000);
+    running.stop();
+}
+
+#[test]
+fn an_export_that_was_cut_or_changed_fills_nothing() {
+    let paid = Paid::new();
+    let file = paid.file("backup.jsonl");
+    assert_eq!(
+        paid.ledger(&["export", file.to_str().unwrap()]).code,
+        Some(0)
+    );
+    let whole = fs::read(&file).unwrap();
+    let cut = whole[..whole.len() - 2].to_vec();
+    let mut changed = whole.clone();
+    let at = changed
+        .windows(5)
+        .position(|part| part == b"45000")
+        .unwrap();
+    changed[at] = b'5';
+    let other = paid.sibling("other", "");
+    for (bytes, why) in [
+        (cut, "cut off"),
+        (changed, "line "),
+        (b"x\n".to_vec(), "no export"),
+    ] {
+        let bad = paid.file("bad.jsonl");
+        fs::write(&bad, bytes).unwrap();
+        for check in [&["--check"] as &[&str], &[]] {
+            let ran = other.command(&["ledger", "import", bad.to_str().unwrap()], check);
+            assert_eq!(ran.code, Some(1), "{why}");
+            assert!(!ran.err.contains("45.000"), "{}", ran.err);
+            let said = ran.err.contains(why) || ran.err.contains("changed or damaged");
+            assert!(said, "{}", ran.err);
+        }
+    }
+    let good = other.command(&["ledger", "import", file.to_str().unwrap()], &[]);
+    assert_eq!(good.code, Some(0), "{}", good.err);
+}
+
+#[test]
+fn an_empty_ledger_is_told_in_words() {
+    let root = tempfile::tempdir().unwrap();
+    let home = Home::new(root.path(), "new", "listen_addr = \"127.0.0.1:0\"");
+    let running = home.start();
+    for (args, words) in [
+        (&[] as &[&str], "the ledger is empty"),
+        (&["--deposits"], "the ledger is empty"),
+        (&["--debits", "--all"], "nothing was spent yet"),
+        (&["--payers", "--all"], "the ledger is empty"),
+        (&["verify"], "right: the ledger is empty"),
+    ] {
+        let ran = home.command(&[&["ledger"], args].concat(), &[]);
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        assert_has(&ran.out, &[words]);
+    }
+    assert_eq!(home.ask(&["ledger", "--deposits"]), serde_json::json!([]));
+    assert_eq!(
+        home.ask(&["ledger", "--payers", "--all"]),
+        serde_json::json!([])
+    );
+    running.stop();
+}
+
+#[test]
+fn a_store_that_a_silent_node_holds_is_told_as_such() {
+    let root = tempfile::tempdir().unwrap();
+    let home = Home::new(root.path(), "held", "listen_addr = \"127.0.0.1:0\"");
+    let running = home.start();
+    fs::remove_file(home.config.with_file_name("control").join("node.sock")).unwrap();
+    let export = root.path().join("export");
+    for args in [
+        &["ledger"] as &[&str],
+        &["ledger", "verify"],
+        &["ledger", "export", export.to_str().unwrap()],
+    ] {
+        let ran = home.command(args, &[]);
+        assert_eq!((ran.code, ran.out.as_str()), (Some(1), ""));
+        assert_has(
+            &ran.err,
+            &["store.redb", "pid", "control socket", "node.sock"],
+        );
+    }
+    assert!(!export.exists());
+    drop(running);
+}
+
+#[test]
+fn verify_fails_when_an_account_is_not_what_its_journal_comes_to() {
+    let paid = Paid::new();
+    let file = paid.file("backup.jsonl");
+    booked(&paid.destination);
+    assert_eq!(
+        paid.ledger(&["export", file.to_str().unwrap()]).code,
+        Some(0)
+    );
+    // One sat of the journal is another's now, in a file that is sealed anew.
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let (last, body) = lines.split_last().unwrap();
+    let body: String = body
+        .iter()
+        .map(|line| match line.starts_with("{\"deposit\"") {
+            true => line.replace("\"amount_msat\":45000", "\"amount_msat\":44000") + "\n",
+            false => format!("{line}\n"),
+        })
+        .collect();
+    let digest = sha256::Hash::hash(body.as_bytes()).to_byte_array();
+    let at = last.find("\"sha256\":\"").unwrap() + "\"sha256\":\"".len();
+    let last = format!("{}{}{}", &last[..at], to_hex(&digest), &last[at + 64..]);
+    fs::write(&file, format!("{body}{last}\n")).unwrap();
+    let other = paid.sibling("other", "");
+    let imported = other.command(&["ledger", "import", file.to_str().unwrap()], &[]);
+    assert_eq!(imported.code, Some(0), "{}", imported.err);
+    let verified = other.command(&["ledger", "verify"], &[]);
+    assert_eq!(verified.code, Some(1));
+    assert_has(
+        &verified.out,
+        &[
+            "WRONG: 1 account is",
+            &paid.source.to_string(),
+            "45.000",
+            "44.000",
+            "<--",
+        ],
+    );
+    assert_has(&verified.err, &["error: the ledger is wrong"]);
+    let json = other.command(&["ledger", "verify", "--json"], &[]);
+    assert_eq!(json.code, Some(1));
+    let verdict: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(verdict["right"], false);
+    assert_eq!(verdict["listed"][0]["journal"]["deposited_msat"], 44_000);
+}
+
+#[test]
+fn lists_take_csv_and_all_and_nothing_else_does() {
+    for args in [
+        &["ledger", "--csv"] as &[&str],
+        &["ledger", "--all"],
+        &["ledger", "--deposits", "--debits"],
+        &["ledger", "--deposits", "--csv", "--json"],
+        &["ledger", "--deposits", "--all", "--last", "3"],
+        &["ledger", "--last", "0"],
+        &["ledger", "--last", "10001"],
+        &["ledger", "export"],
+        &["ledger", "--last", "3", "verify"],
+    ] {
+        assert_eq!(run(args).code, Some(2), "{args:?}");
+    }
+}

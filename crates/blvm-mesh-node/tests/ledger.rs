@@ -1,10 +1,5 @@
 //! The ledger of a real node: read through the node and from its store, verified, backed up and moved.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it expects"
-)]
-
 mod program;
 
 use bitcoin::hashes::{Hash, sha256};

@@ -88,7 +88,8 @@ pub(crate) fn assert_has(text: &str, parts: &[&str]) {
 /// Waits until everything that was earned is booked.
 pub(crate) fn booked(home: &Home) {
     for _ in 0..1_000 {
-        if home.ask(&["status"])["money"]["unbooked_msat"] == 0 {
+        let status = home.ask(&["status"]);
+        if status.pointer("/money/unbooked_msat") == Some(&0.into()) {
             return;
         }
     }

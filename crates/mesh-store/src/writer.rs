@@ -6,6 +6,7 @@ use mesh_types::{Msat, Settlement, StoreError, UnixTime};
 use std::time::Duration;
 use tokio::{
     sync::{mpsc, oneshot},
+    task::yield_now,
     time::{Instant, sleep, timeout},
 };
 
@@ -125,6 +126,7 @@ async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
             Some(0) => break,
             None if desk.kept.is_empty() => backend.tend().await,
             _ => {
+                gather(&mut asks, &mut batch).await;
                 let mut changes = std::mem::take(&mut desk.kept);
                 for asked in batch.drain(..) {
                     match asked {
@@ -154,6 +156,21 @@ async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
     backend.close().await;
     if let Some(answer) = closing {
         let _ = answer.send(Ok(()));
+    }
+}
+
+/// Lets in those who are about to ask, such as all who have just heard their answers: without it the first of them would
+/// be a batch of its own, and the others wait for the disk twice.
+async fn gather(asks: &mut mpsc::Receiver<Asked>, batch: &mut Vec<Asked>) {
+    let mut had = 0;
+    while had < batch.len() && batch.len() < MAX_BATCH {
+        had = batch.len();
+        yield_now().await;
+        while batch.len() < MAX_BATCH
+            && let Ok(asked) = asks.try_recv()
+        {
+            batch.push(asked);
+        }
     }
 }
 

@@ -309,17 +309,11 @@ async fn no_damage_to_the_header_makes_a_store_forget() {
             assert_eq!(
                 books.deposited,
                 Msat::from_msat(100),
-                "{how}: byte {at}, bit {}",
-                bit % 8
+                "{how}: byte {at}, {bits:#x}"
             );
             for number in 0..10 {
                 let told = told(&store, number).await;
-                assert_eq!(
-                    told,
-                    Ok(ClaimOutcome::Again),
-                    "{how}: byte {at}, bit {}",
-                    bit % 8
-                );
+                assert_eq!(told, Ok(ClaimOutcome::Again), "{how}: byte {at}, {bits:#x}");
             }
             store.close().await;
         }

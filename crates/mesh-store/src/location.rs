@@ -57,20 +57,26 @@ impl fmt::Debug for StoreLocation {
     }
 }
 
-/// Leaves out what is between the user's colon and the last `@` before the host, and any `password=` behind.
+/// Leaves out what is between the user's name and the last `@`, and any `password=` behind.
+///
+/// The last `@` of all, because a password that was written as it is may hold any of `:/?#@`: better that too little is
+/// shown of a wrong URL than any of a password.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else {
         return url.to_owned();
     };
-    let (authority, tail) = rest
-        .find(['/', '?'])
-        .map_or((rest, ""), |at| rest.split_at(at));
-    let authority = match authority.rsplit_once('@') {
-        Some((user, host)) => {
-            let user = user.split_once(':').map_or(user, |(user, _)| user);
-            format!("{user}@{host}")
+    let (user, rest) = match rest.rsplit_once('@') {
+        Some((user, rest)) => {
+            let end = user.find([':', '/', '?', '#', '@']).unwrap_or(user.len());
+            (user.get(..end), rest)
         }
-        None => authority.to_owned(),
+        None => (None, rest),
+    };
+    let authority = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (host, tail) = rest.split_at(authority);
+    let authority = match user {
+        Some(user) => format!("{user}@{host}"),
+        None => host.to_owned(),
     };
     let tail = match tail.split_once('?') {
         Some((path, query)) => {
@@ -102,6 +108,16 @@ mod tests {
                 "postgresql://mesh@db:5432/mesh?sslmode=verify-full",
             ),
             ("postgres:///mesh?password=x", "postgres:///mesh"),
+            (
+                "postgres://mesh:s3cret/s3cret@db/mesh",
+                "postgres://mesh@db/mesh",
+            ),
+            ("postgres://mesh:s3cret?s3cret@db", "postgres://mesh@db"),
+            (
+                "postgres://mesh:@s3cret@#s3cret@db/m",
+                "postgres://mesh@db/m",
+            ),
+            ("postgres://:s3cret@db/m", "postgres://@db/m"),
             ("postgres://db/mesh", "postgres://db/mesh"),
         ] {
             let location: StoreLocation = url.parse().unwrap();

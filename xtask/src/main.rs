@@ -11,6 +11,7 @@ macro_rules! say {
 
 mod bench;
 mod ci;
+mod crash;
 mod deny;
 mod error;
 mod fuzz;
@@ -50,6 +51,7 @@ enum Tool {
     Vectors(vectors::Args),
     Bench(bench::Args),
     Fuzz(fuzz::Args),
+    Crash(crash::Args),
 }
 
 fn main() -> ExitCode {
@@ -72,5 +74,6 @@ fn run(tool: &Tool) -> Result<(), Error> {
         Tool::Vectors(args) => vectors::run(args),
         Tool::Bench(args) => bench::run(args),
         Tool::Fuzz(args) => fuzz::run(args),
+        Tool::Crash(args) => crash::run(args),
     }
 }

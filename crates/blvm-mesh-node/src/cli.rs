@@ -44,9 +44,20 @@ enum Command {
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
-    after_help = "Examples:\n  blvm-mesh demo\n  NO_COLOR=1 blvm-mesh demo | less"
+    after_help = "Examples:\n  \
+        blvm-mesh demo\n  \
+        blvm-mesh demo --durable\n  \
+        NO_COLOR=1 blvm-mesh demo | less"
 )]
-pub(crate) struct DemoArgs {}
+pub(crate) struct DemoArgs {
+    /// Watch a relay being killed between the claim of a payment and the packet that it pays for
+    #[arg(long)]
+    pub(crate) durable: bool,
+
+    /// Be the relay of that story
+    #[arg(long, hide = true, value_name = "PATH")]
+    pub(crate) relay: Option<PathBuf>,
+}
 
 /// Run one node until Ctrl-C
 ///
@@ -220,7 +231,10 @@ fn run(command: Command) -> Result<(), CommandError> {
         .map_err(CommandError::Runtime)?;
     let done = runtime.block_on(async {
         match command {
-            Command::Demo(DemoArgs {}) => Ok(demo::run().await?),
+            Command::Demo(DemoArgs {
+                relay: Some(relay), ..
+            }) => demo::stand_still(&relay).await,
+            Command::Demo(DemoArgs { durable, .. }) => Ok(demo::run(durable).await?),
             Command::Run(args) => commands::run(&args).await,
             Command::Send(args) => commands::send(&args).await,
             Command::Receive(args) => commands::receive(&args).await,

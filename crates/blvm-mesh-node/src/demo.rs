@@ -1,15 +1,18 @@
 mod check;
+mod durable;
 mod error;
 mod free_lane;
 mod journey;
 mod narrator;
 mod opening;
 mod payment;
+mod process;
 mod stage;
 mod takings;
 mod witness;
 
 pub(crate) use error::DemoError;
+pub(crate) use process::stand_still;
 
 use blvm_mesh::MeshMode;
 use error::Cause;
@@ -21,31 +24,34 @@ use std::{
     io::{self, IsTerminal, Write},
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 /// How long the whole demo may take.
 ///
 /// Half a minute, because it takes a second on a slow machine, and whoever watches should not wait for a dead one.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Tells the story on the standard output.
-pub(crate) async fn run() -> Result<(), DemoError> {
+/// Tells the story on the standard output; with `is_durable` that of a relay that is killed.
+pub(crate) async fn run(is_durable: bool) -> Result<(), DemoError> {
     let out = io::stdout();
     let wants_colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let is_styled = out.is_terminal() && wants_colour;
-    play(Narrator::new(out, is_styled), MeshMode::PaymentGated).await
+    let mut narrator = Narrator::new(out, is_styled);
+    if is_durable {
+        let told = timeout(LIMIT, durable::tell(&mut narrator)).await;
+        return in_time(told).map_err(|cause| narrator.failed(cause));
+    }
+    play(narrator, MeshMode::PaymentGated).await
 }
 
 /// Tells the story of a relay in this mode; in any but `payment_gated` it has to fail.
 async fn play(mut narrator: Narrator<impl Write>, relay_mode: MeshMode) -> Result<(), DemoError> {
-    let told = match timeout(LIMIT, tell(&mut narrator, relay_mode)).await {
-        Ok(told) => told,
-        Err(_) => Err(Cause::TooLong { limit: LIMIT }),
-    };
-    told.map_err(|cause| DemoError {
-        step: narrator.step_told(),
-        cause,
-    })
+    let told = timeout(LIMIT, tell(&mut narrator, relay_mode)).await;
+    in_time(told).map_err(|cause| narrator.failed(cause))
+}
+
+fn in_time(told: Result<Result<(), Cause>, Elapsed>) -> Result<(), Cause> {
+    told.unwrap_or(Err(Cause::TooLong { limit: LIMIT }))
 }
 
 async fn tell(narrator: &mut Narrator<impl Write>, relay_mode: MeshMode) -> Result<(), Cause> {

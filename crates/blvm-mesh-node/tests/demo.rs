@@ -31,6 +31,23 @@ fn the_demo_tells_its_story_and_ends_well() {
 }
 
 #[test]
+fn the_durable_demo_kills_a_relay_and_finds_claim_and_credit_in_its_file() {
+    let Ran { code, out, err } = run(&["demo", "--durable"]);
+    assert_eq!(code, Some(0), "{err}\n{out}");
+    for part in [
+        "no real money",
+        "it is on disk",
+        "kill -9",
+        "before it could forward the packet",
+        "refused as replayed: the payment was claimed before",
+        "credit left: 3,000 msat",
+        "earned                   3.000 sats",
+    ] {
+        assert!(out.contains(part), "{part:?} is not in:\n{out}");
+    }
+}
+
+#[test]
 fn the_invoice_that_it_prints_is_whole_and_signed() {
     let out = run(&["demo"]).out;
     let line = out.lines().find(|line| line.starts_with("lnbcrt")).unwrap();

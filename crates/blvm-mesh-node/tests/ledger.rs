@@ -214,6 +214,58 @@ fn a_store_that_a_silent_node_holds_is_told_as_such() {
     drop(running);
 }
 
+/// An export of these lines; `end` is its last line up to the digest.
+fn sealed(body: &str, end: &str) -> String {
+    let digest = sha256::Hash::hash(body.as_bytes()).to_byte_array();
+    format!("{body}{end},\"sha256\":\"{}\"}}}}\n", to_hex(&digest))
+}
+
+#[test]
+fn a_list_of_more_than_one_page_is_printed_whole_and_in_order() {
+    const DEPOSITS: u64 = 10_050;
+    let root = tempfile::tempdir().unwrap();
+    let home = Home::new(root.path(), "long", "listen_addr = \"127.0.0.1:0\"");
+    let totals = format!(
+        "\"totals\":{{\"accounts\":1,\"deposits\":{DEPOSITS},\"packets\":0,\"deposited_msat\":{DEPOSITS},\
+         \"credit_msat\":{DEPOSITS},\"earned_msat\":0}}"
+    );
+    let payer = home.id;
+    let mut body = format!(
+        "{{\"format\":\"blvm-mesh ledger\",\"version\":1,{totals},\"next_sequence\":1,\"swept_at_ms\":0}}\n\
+         {{\"account\":{{\"payer\":\"{payer}\",\"deposited_msat\":{DEPOSITS},\"credit_msat\":{DEPOSITS},\
+         \"earned_msat\":0,\"deposits\":{DEPOSITS},\"packets\":0}}}}\n"
+    );
+    for serial in 1..=DEPOSITS {
+        body += &format!(
+            "{{\"deposit\":{{\"serial\":{serial},\"at_ms\":{serial}000,\"payer\":\"{payer}\",\"amount_msat\":1,\
+             \"key\":\"{serial:064x}\"}}}}\n"
+        );
+    }
+    let counts = format!(
+        "{{\"end\":{{\"counts\":{{\"accounts\":1,\"deposits\":{DEPOSITS},\"debits\":0,\"claims\":0,\"proofs\":0}},{totals}"
+    );
+    let file = root.path().join("long.jsonl");
+    fs::write(&file, sealed(&body, &counts)).unwrap();
+    let imported = home.command(&["ledger", "import", file.to_str().unwrap()], &[]);
+    assert_eq!(imported.code, Some(0), "{}", imported.err);
+    let running = home.start();
+    let csv = home
+        .command(&["ledger", "--deposits", "--all", "--csv"], &[])
+        .out;
+    let serials: Vec<u64> = csv
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(serials.iter().copied().eq(1..=DEPOSITS));
+    let json = home.ask(&["ledger", "--deposits", "--all"]);
+    assert_eq!(json.as_array().unwrap().len(), serials.len());
+    let last = home.ask(&["ledger", "--deposits", "--last", "10000"]);
+    assert_eq!(last[0]["serial"], DEPOSITS);
+    assert_eq!(last[9_999]["serial"], 51);
+    running.stop();
+}
+
 #[test]
 fn verify_fails_when_an_account_is_not_what_its_journal_comes_to() {
     let paid = Paid::new();
@@ -223,21 +275,18 @@ fn verify_fails_when_an_account_is_not_what_its_journal_comes_to() {
         paid.ledger(&["export", file.to_str().unwrap()]).code,
         Some(0)
     );
-    // One sat of the journal is another's now, in a file that is sealed anew.
+    // One sat of the journal is gone, in a file that is sealed anew.
     let text = fs::read_to_string(&file).unwrap();
-    let lines: Vec<_> = text.lines().collect();
-    let (last, body) = lines.split_last().unwrap();
+    let (body, end) = text.trim_end().rsplit_once('\n').unwrap();
     let body: String = body
-        .iter()
+        .lines()
         .map(|line| match line.starts_with("{\"deposit\"") {
             true => line.replace("\"amount_msat\":45000", "\"amount_msat\":44000") + "\n",
             false => format!("{line}\n"),
         })
         .collect();
-    let digest = sha256::Hash::hash(body.as_bytes()).to_byte_array();
-    let at = last.find("\"sha256\":\"").unwrap() + "\"sha256\":\"".len();
-    let last = format!("{}{}{}", &last[..at], to_hex(&digest), &last[at + 64..]);
-    fs::write(&file, format!("{body}{last}\n")).unwrap();
+    let (counts, _) = end.rsplit_once(",\"sha256\"").unwrap();
+    fs::write(&file, sealed(&body, counts)).unwrap();
     let other = paid.sibling("other", "");
     let imported = other.command(&["ledger", "import", file.to_str().unwrap()], &[]);
     assert_eq!(imported.code, Some(0), "{}", imported.err);

@@ -191,9 +191,16 @@ impl Payer {
         };
         match (self.mesh().attempt(attempt).await, number) {
             (Ok((_, Reply::Delivered)), Some(number)) => self.truth.acknowledged(number),
-            (Ok((_, Reply::Refused { code, .. })), Some(number))
-                if code == RefusalCode::ProofReplayed =>
-            {
+            (
+                Ok((
+                    _,
+                    Reply::Refused {
+                        code: RefusalCode::ProofReplayed,
+                        ..
+                    },
+                )),
+                Some(number),
+            ) => {
                 return Err(format!(
                     "proof {number} was never shown, and is refused as used"
                 ));

@@ -1,8 +1,5 @@
-use blvm_mesh::PaymentProof;
-use std::{
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use blvm_mesh::{Clock, PaymentProof, SystemClock, UnixTime};
+use std::{sync::Mutex, time::Duration};
 
 /// How long a debit may wait to be booked (the default of `debit_interval_ms`), and as much again for a machine that is
 /// busy with other things between a packet's debit and its arrival here.
@@ -16,7 +13,7 @@ pub(crate) struct Truth(Mutex<Known>);
 struct Known {
     proofs: Vec<Shown>,
     attempts: u64,
-    arrivals: Vec<Instant>,
+    arrivals: Vec<UnixTime>,
     /// Arrivals whose debits a crash may have forgotten.
     forgivable: u64,
 }
@@ -70,21 +67,22 @@ impl Truth {
     }
 
     pub(crate) fn arrived(&self) {
-        self.0.lock().unwrap().arrivals.push(Instant::now());
+        self.0.lock().unwrap().arrivals.push(SystemClock.now());
     }
 
     pub(crate) fn arrivals(&self) -> u64 {
         self.0.lock().unwrap().arrivals.len() as u64
     }
 
-    /// Notes that the relay was killed at `moment`: debits just before it may be forgotten.
-    pub(crate) fn killed(&self, moment: Instant) {
+    /// Notes that the relay is killed now: debits just before may be forgotten.
+    pub(crate) fn killed(&self) {
+        let now = SystemClock.now();
         let mut known = self.0.lock().unwrap();
         let late = known
             .arrivals
             .iter()
             .rev()
-            .take_while(|arrival| **arrival + FORGIVABLE >= moment)
+            .take_while(|arrival| arrival.plus(FORGIVABLE) >= now)
             .count();
         known.forgivable += late as u64;
     }

@@ -1,3 +1,4 @@
+use super::error::{Cause, DemoError};
 use std::io::Write;
 
 /// Writes the story: a heading, numbered steps, and what is shown in each.
@@ -58,9 +59,12 @@ impl<W: Write> Narrator<W> {
         self.line(text);
     }
 
-    /// The number and the title of the step that is being told.
-    pub(super) fn step_told(&self) -> Option<(usize, &'static str)> {
-        self.title.map(|title| (self.steps, title))
+    /// Says in which step the story failed.
+    pub(super) fn failed(&self, cause: Cause) -> DemoError {
+        DemoError {
+            step: self.title.map(|title| (self.steps, title)),
+            cause,
+        }
     }
 
     fn bold(&mut self, text: &str) {
@@ -83,12 +87,16 @@ mod tests {
     fn told(is_styled: bool) -> String {
         let mut out = Vec::new();
         let mut narrator = Narrator::new(&mut out, is_styled);
-        assert_eq!(narrator.step_told(), None);
+        assert_eq!(narrator.failed(cause()).step, None);
         narrator.heading("Title", "Text.");
         narrator.step("First");
         narrator.show("label", "value");
-        assert_eq!(narrator.step_told(), Some((1, "First")));
+        assert_eq!(narrator.failed(cause()).step, Some((1, "First")));
         String::from_utf8(out).unwrap()
+    }
+
+    fn cause() -> Cause {
+        Cause::Folder(std::io::Error::other("a cause"))
     }
 
     #[test]
@@ -118,6 +126,6 @@ mod tests {
         }
         let mut narrator = Narrator::new(Gone, false);
         narrator.step("First");
-        assert_eq!(narrator.step_told(), Some((1, "First")));
+        assert_eq!(narrator.failed(cause()).step, Some((1, "First")));
     }
 }

@@ -111,7 +111,11 @@ impl Stage {
 }
 
 impl Actor {
-    async fn start(name: &'static str, folder: &Path, mesh: MeshConfig) -> Result<Self, Cause> {
+    pub(super) async fn start(
+        name: &'static str,
+        folder: &Path,
+        mesh: MeshConfig,
+    ) -> Result<Self, Cause> {
         let data_dir = folder.join(name);
         let config = NodeConfig {
             mesh,
@@ -198,12 +202,12 @@ impl Actor {
     }
 
     /// Waits until the node knows of another link.
-    async fn expect_link(&mut self) -> Result<(), Cause> {
+    pub(super) async fn expect_link(&mut self) -> Result<(), Cause> {
         let linked = |seen: &Seen| matches!(seen, Seen::Linked).then_some(());
         self.expect("a link with its peer", linked).await
     }
 
-    fn address(&self) -> Result<PeerAddress, Cause> {
+    pub(super) fn address(&self) -> Result<PeerAddress, Cause> {
         Ok(PeerAddress {
             node_id: self.id(),
             address: self.listens_at()?.to_string(),
@@ -211,7 +215,7 @@ impl Actor {
     }
 }
 
-fn priced(price: Msat) -> MeshConfig {
+pub(super) fn priced(price: Msat) -> MeshConfig {
     MeshConfig {
         listen_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         network: Network::Regtest,

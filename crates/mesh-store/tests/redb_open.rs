@@ -3,7 +3,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
     reason = "a test stops where something is not as it expects"
 )]
 
@@ -240,6 +239,8 @@ async fn a_store_of_version_1_is_brought_to_the_current_one_with_all_it_holds() 
     assert_eq!(schema.value(), 2_u32.to_le_bytes());
 }
 
+type Damage = fn(&mut Vec<u8>);
+
 /// Opens a damaged store, and checks that it is named and still as it was.
 async fn check_refused(path: &Path, what: &str) {
     let before = fs::read(path).unwrap();
@@ -258,7 +259,7 @@ async fn a_damaged_file_is_reported_and_left_as_it_is() {
     let path = store_in(&folder);
     written(&path, 20).await;
     let sound = fs::read(&path).unwrap();
-    let damages: [(&str, fn(&mut Vec<u8>)); 6] = [
+    let damages: [(&str, Damage); 6] = [
         ("emptied", Vec::clear),
         ("other bytes", |file| {
             *file = b"not a store at all".repeat(400)

@@ -49,8 +49,8 @@ pub(crate) enum CommandError {
     Silent { socket: PathBuf },
     #[error("a node runs at {socket}: stop it first, for an import fills a store that nobody uses")]
     NodeRuns { socket: PathBuf },
-    #[error("the ledger is wrong: {accounts} of its accounts are not what the journal comes to")]
-    WrongLedger { accounts: u64 },
+    #[error("the ledger is wrong; it is left as it is")]
+    WrongLedger,
     #[error("cannot write to the standard output: {0}")]
     Output(io::Error),
     #[error("the system does not let this program run: {0}")]

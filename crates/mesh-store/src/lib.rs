@@ -24,7 +24,8 @@ mod writer;
 pub use error::OpenError;
 pub use ledger::{
     Counts, Difference, EXPORT_VERSION, ExportError, Exported, ImportError, Journal, Ledger,
-    LineError, MAX_DIFFERENCES, MAX_EXPORT_LINE, Overview, Period, Totals, Verdict, check_export,
+    LineError, MAX_DIFFERENCES, MAX_EXPORT_LINE, Overview, Period, Totals, Twice, Verdict,
+    check_export,
 };
 pub use location::{LocationError, StoreLocation};
 pub use record::{Account, ClaimRecord, Debit, Deposit};

@@ -91,8 +91,8 @@ pub(crate) enum LedgerCommand {
 
 /// Recompute every account from the journal, and report each difference
 ///
-/// What a payer deposited less what it spent, by the lines of the journal, has to be its credit. The
-/// exit code is 1 when it is not so for any of them.
+/// What a payer deposited less what it spent, by the lines of the journal, has to be its credit, and
+/// no payment may stand in the journal twice. The exit code is 1 when it is otherwise.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,

@@ -171,6 +171,10 @@ pub struct VerdictReport {
     pub differences: u64,
     /// The first of them.
     pub listed: Vec<DifferenceReport>,
+    /// How many claims are too many, because their payments had been claimed before.
+    pub claimed_twice: u64,
+    /// The first of those payments.
+    pub twice: Vec<String>,
 }
 
 /// An account that is not what the journal comes to.
@@ -341,6 +345,13 @@ impl From<Verdict> for VerdictReport {
                 .listed
                 .into_iter()
                 .map(DifferenceReport::from)
+                .collect(),
+            claimed_twice: verdict.twice.count,
+            twice: verdict
+                .twice
+                .listed
+                .iter()
+                .map(|key| to_hex(key.as_bytes()))
                 .collect(),
         }
     }

@@ -13,6 +13,7 @@ mod payers;
 #[cfg(test)]
 mod tests;
 mod totals;
+mod twice;
 mod verify;
 
 pub use checked::{ImportError, LineError, check_export};
@@ -20,6 +21,7 @@ pub use debits::Period;
 pub use export::ExportError;
 pub use line::{EXPORT_VERSION, MAX_EXPORT_LINE};
 pub use totals::{Counts, Exported, Totals};
+pub use twice::Twice;
 pub use verify::{Difference, Journal, MAX_DIFFERENCES, Verdict};
 
 use crate::{
@@ -129,7 +131,7 @@ impl Ledger<'_> {
         self.snapshot().await?.accounts(after, most).await
     }
 
-    /// Recomputes every account from the journal.
+    /// Recomputes every account from the journal, and looks for payments that were claimed twice.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot answer; a difference is no error.

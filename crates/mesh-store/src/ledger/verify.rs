@@ -1,4 +1,8 @@
-use super::{pages::PAGE, pages::each, totals::Totals};
+use super::{
+    pages::{PAGE, each},
+    totals::Totals,
+    twice::{PAYMENTS_AT_ONCE, Twice, claimed_twice},
+};
 use crate::{
     backend::Snapshot,
     record::{Account, Debit, Deposit},
@@ -27,6 +31,8 @@ pub struct Verdict {
     pub differences: u64,
     /// The first [`MAX_DIFFERENCES`] of them, in the order of their ids.
     pub listed: Vec<Difference>,
+    /// Payments that stand in the journal more than once.
+    pub twice: Twice,
 }
 
 /// A payer whose account is not what the journal comes to.
@@ -54,9 +60,9 @@ pub struct Journal {
 }
 
 impl Verdict {
-    /// Whether every account, and so every sum, is what the journal comes to.
+    /// Whether every account, and so every sum, is what the journal comes to, and no payment stands in it twice.
     pub fn is_right(&self) -> bool {
-        self.differences == 0
+        self.differences == 0 && self.twice.count == 0
     }
 }
 
@@ -91,29 +97,32 @@ fn sum(sum: Msat, amount: Msat) -> Msat {
 
 /// Recomputes all accounts.
 pub(super) async fn verify(books: &mut dyn Snapshot) -> Result<Verdict, StoreError> {
-    verify_by(books, ACCOUNTS_AT_ONCE).await
+    verify_by(books, ACCOUNTS_AT_ONCE, PAYMENTS_AT_ONCE).await
 }
 
-/// Recomputes all accounts, of which no more than `at_once` and a page are ever held.
+/// Recomputes all accounts, of which no more than `at_once` and a page are ever held, and about `payments` payments.
 pub(super) async fn verify_by(
     books: &mut dyn Snapshot,
     at_once: usize,
+    payments: u64,
 ) -> Result<Verdict, StoreError> {
     let mut verdict = Verdict {
         totals: Totals::default(),
         journal: Journal::default(),
         differences: 0,
         listed: Vec::new(),
+        twice: Twice::default(),
     };
     let mut after = None;
     loop {
         let walk = Walk::over(books, after, at_once).await?;
         after = walk.last;
         let journal = walk.finish(books, &mut verdict).await?;
-        let Some(_) = after else {
+        if after.is_none() {
+            verdict.twice = claimed_twice(books, journal.deposits, payments).await?;
             verdict.journal = journal;
             return Ok(verdict);
-        };
+        }
     }
 }
 

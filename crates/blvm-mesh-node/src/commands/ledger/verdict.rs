@@ -10,7 +10,7 @@ use crate::{
 /// The most differences that are shown to a person; `--json` has up to a thousand.
 const SHOWN: usize = 20;
 
-/// Has every account recomputed from the journal; a difference is an error.
+/// Has the books checked against their journal; a difference is an error.
 pub(super) async fn verify(args: &VerifyArgs) -> Result<(), CommandError> {
     let mut books = Books::open(&args.control).await?;
     let asked = books.ask(LedgerCall::Verify {}).await;
@@ -26,9 +26,7 @@ pub(super) async fn verify(args: &VerifyArgs) -> Result<(), CommandError> {
     if verdict.right {
         return Ok(());
     }
-    Err(CommandError::WrongLedger {
-        accounts: verdict.differences,
-    })
+    Err(CommandError::WrongLedger)
 }
 
 fn said(verdict: &VerdictReport) -> String {
@@ -47,18 +45,27 @@ fn said(verdict: &VerdictReport) -> String {
             sums(&verdict.totals)
         );
     }
-    let mut text = format!(
-        "WRONG: {} not what the journal comes to\n",
-        match verdict.differences {
-            1 => "1 account is".to_owned(),
-            many => format!("{} accounts are", thousands(many)),
+    let mut text = String::new();
+    match verdict.differences {
+        0 => {}
+        1 => text += "WRONG: 1 account is not what the journal comes to\n",
+        many => {
+            let many = thousands(many);
+            text += &format!("WRONG: {many} accounts are not what the journal comes to\n");
         }
-    );
+    }
     for difference in verdict.listed.iter().take(SHOWN) {
         text += &shown(difference);
     }
     if verdict.listed.len() > SHOWN {
         text += "and more: see --json\n";
+    }
+    if verdict.claimed_twice > 0 {
+        let claims = counted(verdict.claimed_twice, "claim");
+        text += &format!("WRONG: {claims} too many, of payments that had been claimed before\n");
+        for payment in verdict.twice.iter().take(SHOWN) {
+            text += &format!("  payment {payment}\n");
+        }
     }
     text
 }

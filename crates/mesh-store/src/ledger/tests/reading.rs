@@ -21,10 +21,10 @@ fn every_kind_of_difference_is_found() {
     ];
     for (at, change) in changes.into_iter().enumerate() {
         let mut books = small();
-        let right = runtime().block_on(verify_by(&mut books, 100)).unwrap();
+        let right = runtime().block_on(verify_by(&mut books, 100, 100)).unwrap();
         assert!(right.is_right() && right.listed.is_empty());
         change(&mut books);
-        let verdict = runtime().block_on(verify_by(&mut books, 100)).unwrap();
+        let verdict = runtime().block_on(verify_by(&mut books, 100, 100)).unwrap();
         assert!(!verdict.is_right(), "change {at}");
         let payers: Vec<_> = verdict.listed.iter().map(|found| found.payer).collect();
         assert_eq!(payers, [payer(1)], "change {at}");
@@ -32,6 +32,21 @@ fn every_kind_of_difference_is_found() {
             verdict.listed[0].account,
             books.accounts.get(&payer(1)).copied()
         );
+    }
+}
+
+#[test]
+fn a_payment_that_was_claimed_twice_is_found() {
+    let mut books = small();
+    let key = books.deposits[&1].key;
+    let deposit = books.deposits.get_mut(&3).unwrap();
+    deposit.key = key;
+    for payments in [1, 2, 100] {
+        let verdict = verify_by(&mut books, 100, payments);
+        let verdict = runtime().block_on(verdict).unwrap();
+        assert!(!verdict.is_right());
+        assert_eq!((verdict.differences, verdict.twice.count), (0, 1));
+        assert_eq!(verdict.twice.listed, [key]);
     }
 }
 
@@ -80,15 +95,15 @@ proptest! {
 
     #[test]
     fn walking_often_finds_what_walking_once_does(
-        mut contents in ledgers(), at_once in 1..8_usize, lost in 0..8_u8, changed in 0..8_u8,
+        mut contents in ledgers(), at_once in 1..8_usize, payments in 1..8_u64, lost in 0..8_u8, changed in 0..8_u8,
     ) {
         contents.accounts.remove(&payer(lost));
         if let Some(account) = contents.accounts.get_mut(&payer(changed)) {
             account.packets += 1;
         }
         let runtime = runtime();
-        let once = runtime.block_on(verify_by(&mut contents.clone(), 1_000)).unwrap();
-        let often = runtime.block_on(verify_by(&mut contents, at_once)).unwrap();
+        let once = runtime.block_on(verify_by(&mut contents.clone(), 1_000, 1_000)).unwrap();
+        let often = runtime.block_on(verify_by(&mut contents, at_once, payments)).unwrap();
         prop_assert_eq!(once, often);
     }
 }

@@ -11,7 +11,6 @@ use crate::{
 };
 use async_trait::async_trait;
 use mesh_types::{Drawn, NodeId, Settlement, StoreError, UnixTime};
-use sqlx::Connection as _;
 use std::time::Duration;
 use tokio::{sync::mpsc, time::timeout};
 
@@ -128,8 +127,9 @@ impl Postgres {
     /// Does `ops` once.
     async fn attempt(&mut self, ops: &[Op]) -> Tried {
         let tells = self.revoked && ops.iter().any(is_heard);
-        if tells && let Err(fault) = self.give_all_back().await {
-            return self.failed(fault).await;
+        if tells {
+            // Revoked with everything else that is drawn.
+            self.orphans.clear();
         }
         let orphans = self.orphans.len();
         let own;
@@ -224,23 +224,6 @@ impl Postgres {
         }
     }
 
-    /// Gives back what was drawn since the run was revoked: nobody may spend any of it.
-    async fn give_all_back(&mut self) -> Result<(), Fault> {
-        self.orphans.clear();
-        if self.purse.is_empty() {
-            return Ok(());
-        }
-        let Some(held) = self.link.held() else {
-            return Err(Fault::Lost("the connection is lost".to_owned()));
-        };
-        let run = held.run.number;
-        let mut tx = held.conn.begin().await?;
-        gateway::give_back(&mut tx, run).await?;
-        tx.commit().await?;
-        self.purse.empty();
-        Ok(())
-    }
-
     /// The answers when nothing could be done: what was spent is booked later, everything else is refused.
     fn put_off(&mut self, ops: &[Op], reason: &str) -> Vec<Answer> {
         let error = match &mut self.unresolved {
@@ -276,6 +259,9 @@ impl Backend for Postgres {
                 let (_, behind) = rest.split_at_checked(self.booked.len()).unwrap_or_default();
                 rest = behind;
                 answers.append(&mut self.booked);
+                if rest.is_empty() {
+                    return Ok(answers);
+                }
             }
             match self.attempt(rest).await {
                 Tried::Done(done) => {
@@ -313,7 +299,12 @@ impl Backend for Postgres {
 
     async fn tend(&mut self) {
         self.come_back().await;
-        self.link.ping(MOST_WAIT).await;
+        if self.orphans.is_empty() {
+            self.link.ping(MOST_WAIT).await;
+        } else {
+            // Whatever comes of it: they stay until they are given back.
+            self.attempt(&[]).await;
+        }
     }
 
     async fn close(&mut self) {

@@ -42,6 +42,11 @@ pub(super) async fn work(
     if counted.rows_affected() != 1 {
         return Err(Fault::Revoked);
     }
+    if part.tells {
+        // Also what was drawn since: nobody may spend any of it.
+        gateway::give_back(conn, part.run.number).await?;
+        purse.give_all_back();
+    }
     let mut answers = Vec::with_capacity(ops.len());
     // Forgetting claims takes effect between those before and those behind it.
     for group in ops.split_inclusive(|op| matches!(op, Op::RemoveExpired { .. })) {

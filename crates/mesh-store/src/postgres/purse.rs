@@ -23,6 +23,12 @@ impl Purse {
         self.changed.insert(payer, amount);
     }
 
+    /// The transaction under way gives everything back.
+    pub(super) fn give_all_back(&mut self) {
+        let nothing = self.held.keys().map(|payer| (*payer, 0));
+        self.changed.extend(nothing);
+    }
+
     /// What the transaction under way changes, in the order of payers.
     pub(super) fn changes(&self) -> Vec<(NodeId, u64)> {
         let mut changes: Vec<_> = self
@@ -53,9 +59,5 @@ impl Purse {
     /// Everything was given back.
     pub(super) fn empty(&mut self) {
         *self = Self::default();
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.held.is_empty()
     }
 }

@@ -31,6 +31,26 @@ impl Readers {
     pub(super) fn new(pool: PgPool, is_up: Arc<AtomicBool>) -> Self {
         Self { pool, is_up }
     }
+
+    /// Waits for what is read for [`PATIENCE`] at most, and not at all while the store is known to be away.
+    async fn in_time<T>(
+        &self,
+        reading: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, StoreError> {
+        let unavailable = |reason: String| StoreError::Unavailable(reason);
+        if !self.is_reachable() {
+            return Err(unavailable(
+                "there is no connection to the server".to_owned(),
+            ));
+        }
+        match timeout(PATIENCE, reading).await {
+            Ok(read) => read.map_err(Fault::into_unavailable),
+            Err(_) => Err(unavailable(format!(
+                "no answer within {} seconds",
+                PATIENCE.as_secs()
+            ))),
+        }
+    }
 }
 
 #[async_trait]
@@ -40,7 +60,7 @@ impl Reader for Readers {
     }
 
     async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError> {
-        in_time(async {
+        self.in_time(async {
             let sql = "select credit - drawn from blvm_mesh.account where payer = $1";
             let credit: Option<i64> = sqlx::query_scalar(sql)
                 .bind(payer.to_bytes())
@@ -52,7 +72,7 @@ impl Reader for Readers {
     }
 
     async fn books(&self, most: usize) -> Result<Books, StoreError> {
-        in_time(async {
+        self.in_time(async {
             let mut tx = self.pool.begin_with(MOMENT).await?;
             let sums = "select coalesce(sum(deposited), 0)::bigint as deposited,
                     coalesce(sum(credit), 0)::bigint as credit,
@@ -81,15 +101,17 @@ impl Reader for Readers {
     }
 
     async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError> {
-        in_time(async { identity(&mut *self.pool.acquire().await?).await }).await
+        self.in_time(async { identity(&mut *self.pool.acquire().await?).await })
+            .await
     }
 
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
-        in_time(async { kept_proofs(&mut *self.pool.acquire().await?).await }).await
+        self.in_time(async { kept_proofs(&mut *self.pool.acquire().await?).await })
+            .await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
-        in_time(async {
+        self.in_time(async {
             let mut tx = self.pool.begin_with(MOMENT).await?;
             // The moment is that of the first statement.
             sqlx::query("select from blvm_mesh.node")
@@ -103,19 +125,6 @@ impl Reader for Readers {
 
 /// Everything that is read in such a transaction is as it was at one moment.
 const MOMENT: &str = "begin isolation level repeatable read read only";
-
-/// Waits for what is read for [`PATIENCE`] at most.
-pub(super) async fn in_time<T>(
-    reading: impl Future<Output = Result<T, Fault>>,
-) -> Result<T, StoreError> {
-    match timeout(PATIENCE, reading).await {
-        Ok(read) => read.map_err(Fault::into_unavailable),
-        Err(_) => Err(StoreError::Unavailable(format!(
-            "no answer within {} seconds",
-            PATIENCE.as_secs()
-        ))),
-    }
-}
 
 pub(super) async fn identity(conn: &mut PgConnection) -> Result<Option<[u8; 32]>, Fault> {
     let identity = sqlx::query_scalar("select identity from blvm_mesh.node").fetch_one(conn);

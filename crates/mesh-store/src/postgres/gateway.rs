@@ -1,8 +1,8 @@
 use super::fault::Fault;
 use sqlx::{Connection as _, PgConnection};
 
-/// The first half of every advisory lock of a gateway: "mesh" in ASCII; the second is its run.
-const LOCKS: i32 = 0x6d65_7368;
+/// The first half of every advisory lock: "mesh" in ASCII; the second is a gateway's run, or 0 for the making of the schema.
+pub(super) const LOCKS: i32 = 0x6d65_7368;
 
 /// One life of one process, as the store knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

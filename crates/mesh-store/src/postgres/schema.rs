@@ -1,3 +1,4 @@
+use super::gateway;
 use crate::error::OpenError;
 use sqlx::{
     PgConnection,
@@ -39,10 +40,7 @@ pub(super) async fn migrate(conn: &mut PgConnection, store: &str) -> Result<(), 
         });
     }
     if found < VERSION {
-        sqlx::query("create schema if not exists blvm_mesh")
-            .execute(&mut *conn)
-            .await
-            .map_err(unavailable)?;
+        prepare(conn).await.map_err(unavailable)?;
         migrator()
             .run_direct(None, &mut *conn, false)
             .await
@@ -63,6 +61,22 @@ async fn version(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select coalesce(max(version), 0) from blvm_mesh.migration where success")
         .fetch_one(conn)
         .await
+}
+
+/// Makes the room for the tables. Of two gateways that start at once one waits until the other's connection ends.
+async fn prepare(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // Changing the tables of a large ledger takes its time.
+    let patient = "select set_config('statement_timeout', '0', false),
+        set_config('lock_timeout', '0', false)";
+    sqlx::query(patient).execute(&mut *conn).await?;
+    sqlx::query("select pg_advisory_lock($1, 0)")
+        .bind(gateway::LOCKS)
+        .execute(&mut *conn)
+        .await?;
+    sqlx::query("create schema if not exists blvm_mesh")
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 fn migrator() -> Migrator {

@@ -160,3 +160,24 @@ impl Write for Wanted {
         self.file.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mesh_store::StoreLocation;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_export_that_nobody_waits_for_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = StoreLocation::Redb(folder.path().join("store.redb"));
+        let store = MeshStore::open(&location).await.unwrap();
+        for (is_wanted, is_there) in [(false, false), (true, true)] {
+            let (store, path) = (store.clone(), folder.path().join("export"));
+            let still_wanted = Arc::new(AtomicBool::new(is_wanted));
+            let written = spawn_blocking(move || write_file(&store, path, still_wanted));
+            assert_eq!(written.await.unwrap().is_ok(), is_wanted);
+            assert_eq!(folder.path().join("export").exists(), is_there);
+        }
+        store.close().await;
+    }
+}

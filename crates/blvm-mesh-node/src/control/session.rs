@@ -163,10 +163,11 @@ impl Session {
                 "this node keeps no ledger: what it takes and owes is forgotten when it stops",
             );
         };
+        let takes_long = matches!(call, LedgerCall::Verify {} | LedgerCall::Export { .. });
         tokio::select! {
             biased;
             () = stop.said() => failed(FailureKind::Busy, "the node stops"),
-            () = hung_up(&mut self.reader) => failed(FailureKind::Call, "nobody waits any more"),
+            () = hung_up(&mut self.reader), if takes_long => failed(FailureKind::Call, "nobody waits any more"),
             answered = ledger_desk::answer(store, call) => match answered {
                 Ok(report) => Answer::Ledger(Box::new(report)),
                 Err(error) => failed(FailureKind::Store, error),

@@ -7,6 +7,8 @@ use mesh_types::{Claim, ClaimOutcome, MeshEvent, Msat, NodeId};
 impl MeshManager {
     /// Decides about a packet, and carries the decision out.
     pub(crate) async fn carry(&self, from: &NodeId, bytes: Vec<u8>) -> Result<(), Refused> {
+        let is_answering = self.shared.store.is_answering();
+        self.engine().debts.store_is(is_answering);
         let mut step = self
             .engine()
             .receive(from, &bytes, self.shared.node_api.now())?;

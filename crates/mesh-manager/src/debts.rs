@@ -1,6 +1,6 @@
 use mesh_types::UnixTime;
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 
@@ -14,6 +14,8 @@ pub(crate) struct Debts {
     oldest: AtomicU64,
     /// The oldest debit of the booking that is under way.
     being_booked: AtomicU64,
+    /// Whether the store is known not to answer.
+    is_store_away: AtomicBool,
 }
 
 impl Debts {
@@ -22,6 +24,7 @@ impl Debts {
             limit,
             oldest: AtomicU64::new(NONE),
             being_booked: AtomicU64::new(NONE),
+            is_store_away: AtomicBool::new(false),
         }
     }
 
@@ -29,8 +32,15 @@ impl Debts {
         self.oldest.fetch_min(now.to_millis(), Ordering::Relaxed);
     }
 
-    /// Whether a debit has waited too long to be booked: until it is, nothing more is debited.
+    pub(crate) fn store_is(&self, answering: bool) {
+        self.is_store_away.store(!answering, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more may be debited: the store is away, or a debit has waited too long to be booked there.
     pub(crate) fn are_late(&self, now: UnixTime) -> bool {
+        if self.is_store_away.load(Ordering::Relaxed) {
+            return true;
+        }
         let oldest = self.oldest.load(Ordering::Relaxed);
         let oldest = oldest.min(self.being_booked.load(Ordering::Relaxed));
         oldest != NONE && now > UnixTime::from_millis(oldest).plus(self.limit)
@@ -67,5 +77,14 @@ mod tests {
         debts.booked();
         assert!(!debts.are_late(at(1_350)));
         assert!(debts.are_late(at(1_351)));
+    }
+
+    #[test]
+    fn while_the_store_is_away_nothing_is_debited() {
+        let debts = Debts::new(Duration::from_millis(200));
+        debts.store_is(false);
+        assert!(debts.are_late(UnixTime::from_secs(1)));
+        debts.store_is(true);
+        assert!(!debts.are_late(UnixTime::from_secs(1)));
     }
 }

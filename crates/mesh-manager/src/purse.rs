@@ -105,6 +105,9 @@ impl MeshManager {
 impl Shared {
     /// Asks the store for credit of `payer`, unless there is enough in hand meanwhile or it has been asked too often.
     async fn look_up(&self, payer: &NodeId, wanted: Msat) -> Result<Drawn, StoreError> {
+        if !self.store.is_answering() {
+            return Err(StoreError::Unavailable("it is away".to_owned()));
+        }
         timeout(PATIENCE, self.come_to_rest())
             .await
             .map_err(|_| StoreError::Unavailable("older debits are not booked yet".to_owned()))?;

@@ -93,6 +93,10 @@ impl CreditStore for MeshStore {
         self.reader.credit(payer).await
     }
 
+    fn is_answering(&self) -> bool {
+        self.is_reachable()
+    }
+
     async fn books(&self, most: usize) -> Result<Books, StoreError> {
         self.reader.books(most).await
     }

@@ -54,6 +54,11 @@ pub trait CreditStore: Send + Sync {
     /// [`StoreError`] when the store cannot answer.
     async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError>;
 
+    /// Whether it answers, as far as is known without asking; while it does not, nothing is debited.
+    fn is_answering(&self) -> bool {
+        true
+    }
+
     /// Sums over all payers, and the `most` largest credits.
     ///
     /// # Errors

@@ -314,10 +314,25 @@ impl MeshManager {
             Err(ComposeError::OutOfNumbers) => {}
             composed => return Ok(composed?),
         }
-        let block = self.shared.store.reserve_sequences(0).await;
-        let block = block.map_err(no_store)?;
-        self.engine().go_on_with(block, self.shared.node_api.now());
+        self.reserve_numbers().await?;
         Ok(compose(draft)?)
+    }
+
+    /// Reserves the next block; while the store is away, what is left of the last one serves.
+    async fn reserve_numbers(&self) -> Result<(), MeshError> {
+        let store = &self.shared.store;
+        let block = if store.is_answering() {
+            store.reserve_sequences(0).await
+        } else {
+            Err(StoreError::Unavailable("it is away".to_owned()))
+        };
+        let now = self.shared.node_api.now();
+        match block {
+            Ok(block) => self.engine().go_on_with(block, now),
+            Err(_) if self.engine().numbering.outlive(now) => {}
+            Err(error) => return Err(no_store(error)),
+        }
+        Ok(())
     }
 
     /// Sends a packet of this node's own and waits for the answer to it.

@@ -30,6 +30,15 @@ impl Numbering {
         Some(number)
     }
 
+    /// Goes on with what is left of the block although its time is over: the numbers are still nobody else's.
+    ///
+    /// `false` when nothing is left.
+    pub(crate) fn outlive(&self, now: UnixTime) -> bool {
+        let mut open = self.0.lock();
+        open.until = open.block.good_for.map(|span| now.plus(span));
+        open.block.next < open.block.end
+    }
+
     /// Goes on with another block.
     pub(crate) fn go_on(&self, block: SequenceBlock, now: UnixTime) {
         *self.0.lock() = Open::new(block, now);
@@ -61,5 +70,7 @@ mod tests {
         numbers.go_on(block(20, 30, Some(Duration::from_secs(1))), now);
         assert_eq!(numbers.take(UnixTime::from_millis(1_000_999)), Some(20));
         assert_eq!(numbers.take(UnixTime::from_secs(1_001)), None);
+        assert!(numbers.outlive(UnixTime::from_secs(1_001)));
+        assert_eq!(numbers.take(UnixTime::from_secs(1_001)), Some(21));
     }
 }

@@ -18,5 +18,6 @@ mod rows;
 mod snapshot;
 #[cfg(test)]
 mod survival;
+mod tables;
 
 pub(crate) use open::open;

@@ -1,10 +1,7 @@
 use super::{
     fault::Fault,
-    rows::{
-        ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, ENDS,
-        IDENTITY, META, NEXT_SEQUENCE, PROOFS, SWEPT_AT, account, account_row, claim_record,
-        deposit, identity, number,
-    },
+    rows::{IDENTITY, NEXT_SEQUENCE, SWEPT_AT, identity, number},
+    tables::{Debits, Tables, plus},
 };
 use crate::{
     backend::{Answer, Op},
@@ -15,9 +12,9 @@ use mesh_types::{
     CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS, Msat, NodeId,
     PacketTag, PaymentProof, SequenceBlock, Settled, Settlement, StoreError, UnixTime,
 };
-use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
+use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
 use std::{
-    collections::{BTreeMap, HashMap, hash_map},
+    collections::{HashMap, hash_map},
     time::Duration,
 };
 
@@ -48,21 +45,11 @@ pub(super) struct Batch<'t> {
     deposits: Vec<Deposit>,
     next_serial: u64,
     accounts: HashMap<NodeId, Held>,
-    debits: BTreeMap<(u64, NodeId), (u64, u64)>,
+    debits: Debits,
     swept_at: UnixTime,
     drawn: &'t AllDrawn,
     /// Whether there is something to be made durable.
     changed: bool,
-}
-
-struct Tables<'t> {
-    meta: Table<'t, &'static str, &'static [u8]>,
-    claims: Table<'t, Bytes32, ClaimRow>,
-    ends: Table<'t, (u64, u64), ()>,
-    accounts: Table<'t, Bytes32, AccountRow>,
-    deposits: Table<'t, u64, DepositRow>,
-    debits: Table<'t, (u64, Bytes32), (u64, u64)>,
-    proofs: Table<'t, &'static [u8], ()>,
 }
 
 /// A payer's account while it is worked on.
@@ -87,26 +74,16 @@ impl<'t> Batch<'t> {
         transaction: &'t WriteTransaction,
         drawn: &'t AllDrawn,
     ) -> Result<Self, Fault> {
-        let tables = Tables {
-            meta: transaction.open_table(META)?,
-            claims: transaction.open_table(CLAIMS)?,
-            ends: transaction.open_table(ENDS)?,
-            accounts: transaction.open_table(ACCOUNTS)?,
-            deposits: transaction.open_table(DEPOSITS)?,
-            debits: transaction.open_table(DEBITS)?,
-            proofs: transaction.open_table(PROOFS)?,
-        };
-        let last = tables.deposits.last()?.map(|(serial, _)| serial.value());
-        let swept_at = UnixTime::from_millis(number(&tables.meta, SWEPT_AT)?);
+        let tables = Tables::open(transaction)?;
         Ok(Self {
-            next_serial: last.map_or(0, |last| last.saturating_add(1)),
-            swept_at,
+            next_serial: tables.next_serial()?,
+            swept_at: UnixTime::from_millis(number(&tables.meta, SWEPT_AT)?),
             tables,
             claims: HashMap::new(),
             new_claims: Vec::new(),
             deposits: Vec::new(),
             accounts: HashMap::new(),
-            debits: BTreeMap::new(),
+            debits: Debits::new(),
             drawn,
             changed: false,
         })
@@ -120,8 +97,11 @@ impl<'t> Batch<'t> {
     /// Writes what was gathered.
     pub(super) fn finish(mut self) -> Result<Outcome, Fault> {
         self.write_claims()?;
-        self.write_accounts()?;
-        self.write_debits()?;
+        let accounts = self.accounts.values();
+        let changed = accounts.filter(|held| held.changed);
+        self.tables
+            .write_accounts(changed.filter_map(|held| held.account).collect())?;
+        self.tables.write_debits(&self.debits)?;
         let held = self.accounts.into_iter();
         Ok(Outcome {
             drawn: held.map(|(payer, held)| (payer, held.drawn)).collect(),
@@ -142,8 +122,7 @@ impl<'t> Batch<'t> {
         keys.dedup();
         self.claims.reserve(keys.len());
         for key in keys {
-            let found = self.tables.claims.get(&key)?;
-            let found = found.map(|row| claim_record(&key, row.value()));
+            let found = self.tables.claim(&key)?;
             self.claims.insert(ClaimKey::from_payment_hash(key), found);
         }
         Ok(())
@@ -209,30 +188,12 @@ impl<'t> Batch<'t> {
             self.tables.meta.insert(SWEPT_AT, millis.as_slice())?;
             self.changed = true;
         }
-        let mut ended = Vec::new();
-        for entry in self.tables.ends.iter()?.take(most) {
-            let (end, _) = entry?;
-            let (expires_at, serial) = end.value();
-            if UnixTime::from_millis(expires_at).plus(CLAIM_SKEW) > now {
-                break;
-            }
-            ended.push((expires_at, serial));
+        let removed = self.tables.remove_ended(now, most)?;
+        for key in &removed {
+            self.claims.remove(key);
         }
-        let mut keys = Vec::with_capacity(ended.len());
-        for end in &ended {
-            self.tables.ends.remove(end)?;
-            let row = self.tables.deposits.get(end.1)?;
-            let row = row.ok_or(Fault::Corrupt("a claim's deposit is missing"))?;
-            keys.push(*deposit(end.1, row.value()).key.as_bytes());
-        }
-        keys.sort_unstable();
-        for key in &keys {
-            let claim = self.tables.claims.remove(key)?;
-            claim.ok_or(Fault::Corrupt("a claim that has an end is missing"))?;
-            self.claims.remove(&ClaimKey::from_payment_hash(*key));
-        }
-        self.changed |= !keys.is_empty();
-        Ok(Answer::Removed(keys.len()))
+        self.changed |= !removed.is_empty();
+        Ok(Answer::Removed(removed.len()))
     }
 
     /// Hands over all there is to whoever wants some: there is nobody else who could use it.
@@ -336,66 +297,22 @@ impl<'t> Batch<'t> {
     fn held(&mut self, payer: NodeId) -> Result<&mut Held, Fault> {
         match self.accounts.entry(payer) {
             hash_map::Entry::Occupied(entry) => Ok(entry.into_mut()),
-            hash_map::Entry::Vacant(entry) => {
-                let row = self.tables.accounts.get(payer.as_bytes())?;
-                Ok(entry.insert(Held {
-                    account: row.map(|row| account(payer.as_bytes(), row.value())),
-                    drawn: self.drawn.get(&payer).copied().unwrap_or_default(),
-                    changed: false,
-                }))
-            }
+            hash_map::Entry::Vacant(entry) => Ok(entry.insert(Held {
+                account: self.tables.account(payer)?,
+                drawn: self.drawn.get(&payer).copied().unwrap_or_default(),
+                changed: false,
+            })),
         }
     }
 
     fn write_claims(&mut self) -> Result<(), Fault> {
-        for line in self.deposits.drain(..) {
-            let row = (
-                line.at.to_millis(),
-                line.payer.as_bytes(),
-                line.amount.to_msat(),
-                line.key.as_bytes(),
-            );
-            self.tables.deposits.insert(line.serial, row)?;
+        if self.new_claims.is_empty() {
+            return Ok(());
         }
-        let ends = self.new_claims.iter();
-        let mut ends: Vec<_> = ends
-            .map(|(serial, claim)| (claim.expires_at.to_millis(), *serial))
-            .collect();
-        ends.sort_unstable();
-        for end in ends {
-            self.tables.ends.insert(end, ())?;
-        }
-        self.new_claims
-            .sort_unstable_by_key(|(_, claim)| *claim.key.as_bytes());
-        for (_, claim) in self.new_claims.drain(..) {
-            let row = (claim.by.as_bytes(), claim.expires_at.to_millis());
-            self.tables.claims.insert(claim.key.as_bytes(), row)?;
-        }
-        Ok(())
-    }
-
-    fn write_accounts(&mut self) -> Result<(), Fault> {
-        let mut changed: Vec<_> = self
-            .accounts
-            .values()
-            .filter(|held| held.changed)
-            .filter_map(|held| held.account)
-            .collect();
-        changed.sort_unstable_by_key(|account| account.payer);
-        for account in changed {
-            let row = account_row(&account);
-            self.tables.accounts.insert(account.payer.as_bytes(), row)?;
-        }
-        Ok(())
-    }
-
-    fn write_debits(&mut self) -> Result<(), Fault> {
-        for ((period, payer), line) in &self.debits {
-            let place = (*period, payer.as_bytes());
-            let before = self.tables.debits.get(place)?.map(|row| row.value());
-            let line = plus(before.unwrap_or_default(), *line)?;
-            self.tables.debits.insert(place, line)?;
-        }
+        self.tables.append_deposits(&self.deposits)?;
+        self.tables.write_claims(&mut self.new_claims)?;
+        self.deposits.clear();
+        self.new_claims.clear();
         Ok(())
     }
 }
@@ -430,13 +347,6 @@ fn with_spending(mut account: Account, spent: Msat, packets: u64) -> Result<Acco
     account.earned = earned;
     account.packets = account.packets.saturating_add(packets);
     Ok(account)
-}
-
-/// Adds up amounts and packets of one period.
-fn plus(line: (u64, u64), more: (u64, u64)) -> Result<(u64, u64), Fault> {
-    let amount = line.0.checked_add(more.0);
-    let amount = amount.ok_or(Fault::Corrupt("a period's debits do not agree"))?;
-    Ok((amount, line.1.saturating_add(more.1)))
 }
 
 /// When the period began that `now` is in, milliseconds.

@@ -33,6 +33,7 @@ macro_rules! from_redb {
 
 from_redb!(
     CommitError,
+    CursorError,
     DatabaseError,
     SetDurabilityError,
     StorageError,

@@ -28,14 +28,19 @@ const DEBIT: u64 = 84;
 /// Pages that are freed while the store runs are used again; the file itself becomes smaller only here, because redb
 /// moves pages while nobody reads or writes.
 pub(super) fn compact_if_worthwhile(path: &Path, database: &mut Database) -> Result<(), Fault> {
+    compact_beyond(WORTHWHILE, path, database).map(drop)
+}
+
+/// Says whether it was done.
+fn compact_beyond(worthwhile: u64, path: &Path, database: &mut Database) -> Result<bool, Fault> {
     let Ok(found) = fs::metadata(path) else {
-        return Ok(());
+        return Ok(false);
     };
     // What was never written takes no blocks.
     let takes = found.blocks().saturating_mul(512);
     let needs = needs(database)?;
-    if takes < WORTHWHILE || needs > BOUND || needs.saturating_mul(2) > takes {
-        return Ok(());
+    if takes < worthwhile || needs > BOUND || needs.saturating_mul(2) > takes {
+        return Ok(false);
     }
     database.compact().map_err(|error| match error {
         CompactionError::Storage(error) => Fault::from(error),
@@ -46,7 +51,7 @@ pub(super) fn compact_if_worthwhile(path: &Path, database: &mut Database) -> Res
     begin_durable(&mut transaction)?;
     transaction.commit()?;
     tracing::info!(takes, needs, "gave free space of the store back");
-    Ok(())
+    Ok(true)
 }
 
 /// About how many bytes the rows take.
@@ -62,4 +67,83 @@ fn needs(database: &Database) -> Result<u64, Fault> {
     Ok(rows.iter().fold(0, |all, (rows, bytes)| {
         all.saturating_add(rows.saturating_mul(*bytes))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{StoreLocation, redb::open::builder, store::MeshStore};
+    use mesh_types::{
+        Claim, ClaimKey, ClaimStore as _, CreditStore as _, Msat, NodeId, PacketTag, UnixTime,
+    };
+    use std::time::Duration;
+    use tokio::task::JoinSet;
+
+    const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+    const CLAIMS: u32 = 5_000;
+
+    fn claim(number: u32) -> Claim {
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(&number.wrapping_mul(0x9e37_79b1).to_be_bytes());
+        Claim {
+            key: ClaimKey::from_payment_hash(key),
+            payer: NodeId::from_bytes([1; 32]),
+            amount: Msat::from_msat(1),
+            expires_at: NOW,
+        }
+    }
+
+    async fn open(path: &Path) -> MeshStore {
+        let location = StoreLocation::Redb(path.to_owned());
+        MeshStore::open(&location).await.unwrap()
+    }
+
+    fn takes(path: &Path) -> u64 {
+        fs::metadata(path).unwrap().blocks() * 512
+    }
+
+    #[tokio::test]
+    async fn a_file_gives_back_what_forgotten_claims_took_and_keeps_all_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mesh.redb");
+        let store = open(&path).await;
+        let mut tasks = JoinSet::new();
+        for number in 0..CLAIMS {
+            let store = store.clone();
+            tasks.spawn(async move {
+                let by = PacketTag::from_bytes([1; 16]);
+                store.claim(claim(number), by, NOW).await.unwrap()
+            });
+        }
+        tasks.join_all().await;
+        store.close().await;
+        let all = takes(&path);
+        let mut database = builder().open(&path).unwrap();
+        assert!(!compact_beyond(0, &path, &mut database).unwrap());
+        database.close().unwrap();
+
+        let store = open(&path).await;
+        let later = NOW.plus(Duration::from_secs(3_600));
+        let removed = store.remove_expired(later).await.unwrap();
+        assert_eq!(removed, usize::try_from(CLAIMS).unwrap());
+        store.close().await;
+
+        let mut database = builder().open(&path).unwrap();
+        assert!(compact_beyond(0, &path, &mut database).unwrap());
+        // A copy is what a process leaves that is killed right then: it opens without being read as a whole.
+        let copy = folder.path().join("copy.redb");
+        fs::copy(&path, &copy).unwrap();
+        let mut strict = builder();
+        strict.set_repair_callback(|_| panic!("all of the file would have to be read"));
+        drop(strict.open(&copy).unwrap());
+        database.close().unwrap();
+        assert!(takes(&path) * 2 < all, "{} of {all}", takes(&path));
+
+        let store = open(&path).await;
+        let books = store.books(1).await.unwrap();
+        assert_eq!(books.credit, Msat::from_msat(u64::from(CLAIMS)));
+        let verdict = store.ledger().verify().await.unwrap();
+        assert!(verdict.is_right());
+        assert_eq!(verdict.journal.deposits, u64::from(CLAIMS));
+    }
 }

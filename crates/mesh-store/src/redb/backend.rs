@@ -11,7 +11,7 @@ use crate::{
 use async_trait::async_trait;
 use mesh_types::StoreError;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, WriteTransaction};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 /// What the one who writes and those who read have in common.
@@ -21,6 +21,8 @@ pub(super) struct Shared {
     file: RwLock<Option<OpenFile>>,
     /// What is drawn, with the lock held while a change becomes durable, so that nobody reads the one without the other.
     pub(super) drawn: Mutex<AllDrawn>,
+    /// Why nothing is written any more: after an error nobody knows what is on the disk, until it is opened again.
+    broken: OnceLock<String>,
 }
 
 /// The fields are dropped in this order: the lock goes when the file is closed.
@@ -39,7 +41,12 @@ impl Shared {
                 _lock: lock,
             })),
             drawn: Mutex::default(),
+            broken: OnceLock::new(),
         }
+    }
+
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.get().is_some()
     }
 
     pub(super) fn begin_read(&self) -> Result<ReadTransaction, Fault> {
@@ -77,24 +84,19 @@ pub(super) fn begin_durable(transaction: &mut WriteTransaction) -> Result<(), Fa
 #[derive(Debug)]
 pub(crate) struct RedbBackend {
     shared: Arc<Shared>,
-    /// Why nothing is written any more: after an error nobody knows what is on the disk, until it is opened again.
-    broken: Option<String>,
 }
 
 impl RedbBackend {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            broken: None,
-        }
+        Self { shared }
     }
 
     /// Does `work` off the async threads; after an error nothing else is done.
     async fn work<T: Send + 'static>(
-        &mut self,
+        &self,
         work: impl FnOnce(&Shared) -> Result<T, Failed> + Send + 'static,
     ) -> Result<T, StoreError> {
-        if let Some(reason) = &self.broken {
+        if let Some(reason) = self.shared.broken.get() {
             return Err(StoreError::Unavailable(reason.clone()));
         }
         let shared = Arc::clone(&self.shared);
@@ -107,7 +109,7 @@ impl RedbBackend {
         };
         let reason = format!("the file is not written to until it is opened again: {error}");
         tracing::error!(%reason, "the store is broken");
-        self.broken = Some(reason);
+        let _ = self.shared.broken.set(reason);
         Err(error)
     }
 }
@@ -147,7 +149,7 @@ impl Backend for RedbBackend {
             Ok(Err(error)) => tracing::warn!(%error, "the store did not close in order"),
             Err(error) => tracing::warn!(%error, "the store did not close in order"),
         }
-        self.broken = Some("it is closed".to_owned());
+        let _ = self.shared.broken.set("it is closed".to_owned());
     }
 }
 

@@ -50,6 +50,10 @@ pub(super) async fn off_thread<T: Send + 'static>(
 
 #[async_trait]
 impl Reader for RedbReader {
+    fn is_reachable(&self) -> bool {
+        !self.shared.is_broken()
+    }
+
     async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError> {
         self.read(move |shared| credit(shared, payer)).await
     }

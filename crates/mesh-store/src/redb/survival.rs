@@ -194,6 +194,7 @@ async fn survive(fresh: &[u8], plan: Plan) -> (u64, u64) {
     };
     let store = start(database, None);
     let heard = live(&store).await;
+    assert_eq!(store.is_reachable(), !heard.failed, "{plan:?}");
     let (writes, syncs) = disk.counts();
     let mut seen = Vec::new();
     for end in ["ended", "closed"] {

@@ -322,6 +322,72 @@ async fn no_damage_to_the_header_makes_a_store_forget() {
 }
 
 #[tokio::test]
+async fn no_damaged_page_makes_a_store_forget() {
+    let folder = folder();
+    let path = store_in(&folder);
+    let store = open(&path).await.unwrap();
+    for number in 0..60 {
+        assert_eq!(told(&store, number).await, Ok(ClaimOutcome::New));
+    }
+    let sound = fs::read(&path).unwrap();
+    store.close().await;
+    let mut reported = 0;
+    for page in 1..sound.len() / 4_096 {
+        for at in [0, 1, 2, 4, 9, 33, 100, 2_000] {
+            let mut file = sound.clone();
+            file[page * 4_096 + at] ^= 0x10;
+            fs::write(&path, file).unwrap();
+            match open(&path).await {
+                Ok(store) => {
+                    let books = store.books(0).await.unwrap();
+                    assert_eq!(books.deposited, Msat::from_msat(600), "page {page}");
+                    let known = (0..60).map(|number| told(&store, number));
+                    for told in known {
+                        assert_eq!(told.await, Ok(ClaimOutcome::Again), "page {page}");
+                    }
+                    store.close().await;
+                }
+                Err(OpenError::Corrupt { .. }) => reported += 1,
+                Err(other) => panic!("page {page}: {other}"),
+            }
+        }
+    }
+    assert!(reported > 20, "{reported}");
+}
+
+/// A header that no longer says how the last commit was made does not lead back to the one before it either.
+#[tokio::test]
+async fn a_damaged_last_commit_is_reported_whatever_the_header_says() {
+    let folder = folder();
+    let path = store_in(&folder);
+    let store = open(&path).await.unwrap();
+    for number in 0..10 {
+        assert_eq!(told(&store, number).await, Ok(ClaimOutcome::New));
+    }
+    let before = fs::read(&path).unwrap();
+    assert_eq!(told(&store, 10).await, Ok(ClaimOutcome::New));
+    let sound = fs::read(&path).unwrap();
+    store.close().await;
+    let pages = (1..before.len() / 4_096).map(|page| page * 4_096);
+    let changed: Vec<_> = pages
+        .filter(|page| before[*page..page + 4_096] != sound[*page..page + 4_096])
+        .collect();
+    assert!(changed.len() > 3);
+    let two_phases = 1 << 2;
+    for page in changed {
+        let mut file = sound.clone();
+        file[9] ^= two_phases;
+        file[page + 4] ^= 1;
+        fs::write(&path, file).unwrap();
+        match open(&path).await {
+            Err(OpenError::Corrupt { .. }) => {}
+            Ok(store) => assert_eq!(told(&store, 10).await, Ok(ClaimOutcome::Again)),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_redb_file_of_something_else_is_no_store() {
     let folder = folder();
     let path = store_in(&folder);

@@ -204,6 +204,8 @@ async fn main() {
         ["open", path, _] => only_open(Path::new(path)).await,
         ["expire", path, claims] => expire(Path::new(path), claims.parse().unwrap()).await,
         ["--claims", claims, ..] => all(claims.parse().unwrap()),
-        _ => all(CLAIMS),
+        given if given.contains(&"--bench") => all(CLAIMS),
+        // `cargo test` may run it too.
+        _ => {}
     }
 }

@@ -16,7 +16,7 @@
 #[path = "../tests/postgres/server.rs"]
 mod server;
 
-use criterion::{Criterion, SamplingMode, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, criterion_group};
 use mesh_store::MeshStore;
 use mesh_types::{
     Claim, ClaimKey, ClaimOutcome, ClaimStore as _, Msat, NodeId, PacketTag, UnixTime,
@@ -229,4 +229,11 @@ fn claims(c: &mut Criterion) {
 }
 
 criterion_group!(benches, claims);
-criterion_main!(benches);
+
+fn main() {
+    // Only when it is to measure: `cargo test` may run it too.
+    if std::env::args().any(|given| given == "--bench") {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+}

@@ -116,7 +116,8 @@ impl Server {
         self.psql(database, sql).unwrap()
     }
 
-    fn psql(&self, database: &str, sql: &str) -> Result<String, String> {
+    /// The same, of a server that may be on its way down or up.
+    pub(crate) fn psql(&self, database: &str, sql: &str) -> Result<String, String> {
         let socket = text(self.folder.path());
         let arguments = [
             "-h",
@@ -143,11 +144,6 @@ impl Server {
                 "-h", socket, "-p", &port, "-U", "mesh", "-d", "postgres", "-qXtAc", sql,
             ],
         )
-    }
-
-    /// Whether it answers.
-    pub(crate) fn answers(&self, database: &str) -> bool {
-        self.psql(database, "select 1").is_ok()
     }
 
     /// Gives a file to the user that the server runs as.
@@ -203,15 +199,21 @@ impl Server {
     pub(crate) fn kill(&self) {
         let data = self.data();
         let pid = fs::read_to_string(data.join("postmaster.pid")).unwrap();
-        kill(pid.lines().next().unwrap());
+        let pid = pid.lines().next().unwrap();
+        let killed = Command::new("sh")
+            .args(["-c", &format!("kill -9 {pid}")])
+            .status();
+        assert!(killed.unwrap().success(), "there is no server {pid}");
     }
 
     /// Kills the process that serves the connection that writes; the server then throws everybody out and recovers.
     pub(crate) fn kill_writer(&self, database: &str) {
         let writer = "select pid from pg_locks where locktype = 'advisory' limit 1";
-        let pid = self.sql(database, writer);
-        if !pid.is_empty() {
-            kill(&pid);
+        // It may have gone by itself since.
+        if let Ok(pid) = self.psql(database, writer) {
+            let _ = Command::new("sh")
+                .args(["-c", &format!("kill -9 {pid}")])
+                .output();
         }
     }
 
@@ -267,14 +269,6 @@ impl Drop for Server {
             ["stop", "-w", "-s", "-m", "immediate", "-D", text(&data)],
         );
     }
-}
-
-fn kill(pid: &str) {
-    let killed = Command::new("sh")
-        .args(["-c", &format!("kill -9 {pid}")])
-        .status()
-        .unwrap();
-    assert!(killed.success(), "there is no process {pid}");
 }
 
 fn text(path: &Path) -> &str {

@@ -304,6 +304,10 @@ impl Backend for Postgres {
         } else {
             // Whatever comes of it: they stay until they are given back.
             self.attempt(&[]).await;
+            // Nobody waits for an answer to it; the next batch must not be taken for the one that does.
+            if let Some(unresolved) = &mut self.unresolved {
+                unresolved.told = true;
+            }
         }
     }
 

@@ -26,8 +26,13 @@ const LAST_RETRY: Duration = Duration::from_secs(5);
 
 /// How long after this process every other gateway that lives has come back, when the server was away.
 ///
-/// Fifteen seconds, because that is the longest pause, a connection that takes its time, and as much again.
-const ALL_ARE_BACK: Duration = Duration::from_secs(15);
+/// Twenty seconds, because that is the longest pause, a connection that takes all its time, and some more.
+const ALL_ARE_BACK: Duration = Duration::from_secs(20);
+
+/// How long a gateway that ends waits for the server.
+///
+/// Two seconds, because what it does not say now, the server finds out by itself.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// A connection that holds a run.
 #[derive(Debug)]
@@ -168,10 +173,13 @@ impl Link {
     pub(super) async fn leave(&mut self) {
         if let State::Up(held) = &mut self.state {
             let run = held.run.number;
-            if let Err(fault) = gateway::leave(&mut held.conn, run).await {
-                let reason = fault.reason();
-                tracing::warn!(reason, "could not give back what was drawn; others will");
-            }
+            let left = timeout(LAST_WORD, gateway::leave(&mut held.conn, run)).await;
+            let reason = match left {
+                Ok(Ok(_)) => return,
+                Ok(Err(fault)) => fault.reason().to_owned(),
+                Err(_) => "the server did not answer in time".to_owned(),
+            };
+            tracing::warn!(reason, "could not give back what was drawn; others will");
         }
     }
 

@@ -9,8 +9,14 @@ use tokio::time::timeout;
 
 /// How long making a connection may take.
 ///
-/// Three seconds, because that is a handshake to the other side of the world, with TLS, on a busy day.
-pub(super) const CONNECTING: Duration = Duration::from_secs(3);
+/// Ten seconds, because a server that starts, or is busy with everybody who comes back at once, takes its time; no packet
+/// waits for it.
+pub(super) const CONNECTING: Duration = Duration::from_secs(10);
+
+/// How long a read waits for a connection.
+///
+/// Three seconds, because it is somebody's status page, or a packet that will not wait much longer.
+const READING_WAITS: Duration = Duration::from_secs(3);
 
 /// The most connections that read.
 ///
@@ -107,7 +113,7 @@ pub(super) async fn connect(options: &PgConnectOptions) -> Result<PgConnection, 
 pub(super) fn readers(options: PgConnectOptions) -> PgPool {
     PgPoolOptions::new()
         .max_connections(READERS)
-        .acquire_timeout(CONNECTING)
+        .acquire_timeout(READING_WAITS)
         .after_connect(|conn, _| {
             Box::pin(async move { sqlx::query(READING).execute(conn).await.map(|_| ()) })
         })

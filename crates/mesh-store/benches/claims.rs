@@ -32,11 +32,12 @@ use tokio::{runtime::Runtime, task::JoinSet};
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
-/// Claims that are there before the clock starts, so that the trees have the height and the spread of a busy node's.
+/// Claims that are there before the clock starts, so that the trees have the height and the spread of a busy node's; the
+/// samples double them.
 const BEFORE: u64 = 200_000;
 
 /// What a sample has at least; its time is scaled to what was asked for.
-const SAMPLE: u64 = 32_768;
+const SAMPLE: u64 = 16_384;
 
 /// How many payers there are.
 const PAYERS: u64 = 1_000;
@@ -178,6 +179,7 @@ impl Raw {
 fn claims(c: &mut Criterion) {
     let mut group = c.benchmark_group("durable claim");
     group.sampling_mode(SamplingMode::Flat).sample_size(10);
+    group.warm_up_time(Duration::from_secs(1));
     group.measurement_time(Duration::from_secs(2));
 
     let folder = tempfile::tempdir().unwrap();
@@ -210,7 +212,9 @@ fn claims(c: &mut Criterion) {
     group.bench_function("floor_one_commit_per_claim", |b| {
         b.iter_custom(|count| filled.time(count, 1, 1));
     });
+    drop(filled);
     for claimers in CLAIMERS {
+        let filled = Filled::new();
         group.bench_function(format!("{claimers} at once"), |b| {
             b.iter_custom(|count| filled.time(count, SAMPLE, claimers));
         });
@@ -220,8 +224,8 @@ fn claims(c: &mut Criterion) {
 
 /// Prints how long answers take, in commits of as many claims as ask.
 fn latencies() {
-    let filled = Filled::new();
     for claimers in CLAIMERS {
+        let filled = Filled::new();
         let mut commits: Vec<_> = (0..16)
             .map(|_| {
                 let started = Instant::now();
@@ -232,7 +236,7 @@ fn latencies() {
         commits.sort();
         let commit = commits[commits.len() / 2];
         let started = Instant::now();
-        let mut waited = filled.claim(claimers * 40, claimers);
+        let mut waited = filled.claim(claimers * 20, claimers);
         let all = started.elapsed();
         waited.sort();
         let at = |share: f64| waited[(waited.len() as f64 * share) as usize];

@@ -97,6 +97,10 @@ pub enum StartError {
 /// Five seconds, because a payment may be among them that is claimed in far less, and a dead wallet answers never.
 const LAST_DECISIONS: Duration = Duration::from_secs(5);
 
+/// How long payments under way and the last booking may hold up the end of a node: the ten seconds of the payments, and
+/// five more.
+const LAST_BOOKING: Duration = Duration::from_secs(15);
+
 /// The file in the data folder that a running node holds locked.
 const LOCK_FILE: &str = "node.lock";
 
@@ -227,9 +231,19 @@ impl Node {
             tracing::warn!("packets that wait for a wallet or a store are dropped");
             pump.abort();
         }
-        self.manager.close().await;
-        if let Some(store) = &self.store {
-            store.close().await;
+        let answers = self.store.as_ref().is_none_or(MeshStore::is_reachable);
+        let wait = if answers {
+            LAST_BOOKING
+        } else {
+            LAST_DECISIONS
+        };
+        if timeout(wait, self.manager.close()).await.is_err() {
+            tracing::error!("the store did not answer: what was earned last is not booked");
+        }
+        if let Some(store) = &self.store
+            && timeout(LAST_DECISIONS, store.close()).await.is_err()
+        {
+            tracing::error!("the store did not close");
         }
     }
 }

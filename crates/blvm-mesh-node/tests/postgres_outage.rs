@@ -2,6 +2,8 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
     reason = "a test stops where something is not as it expects"
 )]
 
@@ -46,7 +48,7 @@ fn while_postgresql_is_down_paid_packets_are_refused_free_ones_flow_and_service_
         destination.id, relay.id
     );
     let source = Home::new(root.path(), "source", &known);
-    let _nodes = [&relay, &destination, &source].map(Home::start);
+    let [running, _destination, _source] = [&relay, &destination, &source].map(Home::start);
     let to = destination.id.to_string();
     let paid = || source.command(&["send", &to, "--data", "paid"], &["--timeout", "10"]);
     let money = |name: &str| -> Value { relay.ask(&["status"])["money"][name].clone() };
@@ -80,4 +82,8 @@ fn while_postgresql_is_down_paid_packets_are_refused_free_ones_flow_and_service_
     eventually("it is booked", &|| money("unbooked_msat") == 0);
     assert_eq!(money("deposited_msat"), deposited, "nothing was paid twice");
     assert_eq!(money("earned_msat"), 6_000);
+
+    server.stop();
+    eventually("the status says it again", &|| !is_up());
+    assert_eq!(running.stop(), Some(0), "it ends though the server is away");
 }

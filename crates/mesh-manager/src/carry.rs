@@ -50,6 +50,11 @@ impl MeshManager {
         }
         let asking = self.may_ask(bytes)?;
         let now = self.shared.node_api.now();
+        let source = pending.source;
+        if let Err(spent) = self.shared.vain_claims.take(&source, 1, now) {
+            let busy = Refusal::Busy(format!("too many used proofs: {spent}"));
+            return Err(self.refuse(busy, bytes));
+        }
         let outcome = self.shared.store.claim(claim, pending.by, now).await;
         drop(asking);
         match outcome {
@@ -61,6 +66,7 @@ impl MeshManager {
             }
             Err(error) => return Err(self.refuse(Refusal::Store(error), bytes)),
         }
+        self.shared.vain_claims.give_back(&source, 1);
         // Whatever was asked for in vain before: now there is credit.
         self.shared.lookups.give_back(&claim.payer, LOOKUPS_BURST);
         let halfway = self.engine().claimed(pending);

@@ -16,6 +16,8 @@ pub(crate) struct Debts {
     being_booked: AtomicU64,
     /// Whether the store is known not to answer.
     is_store_away: AtomicBool,
+    /// Whether debits were lost.
+    is_broken: AtomicBool,
 }
 
 impl Debts {
@@ -25,6 +27,7 @@ impl Debts {
             oldest: AtomicU64::new(NONE),
             being_booked: AtomicU64::new(NONE),
             is_store_away: AtomicBool::new(false),
+            is_broken: AtomicBool::new(false),
         }
     }
 
@@ -36,9 +39,14 @@ impl Debts {
         self.is_store_away.store(!answering, Ordering::Relaxed);
     }
 
-    /// Whether nothing more may be debited: the store is away, or a debit has waited too long to be booked there.
+    /// Says that debits were lost: nothing more is debited in this life of the process.
+    pub(crate) fn lost(&self) {
+        self.is_broken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more may be debited: the store is away or has lost debits, or one has waited too long to be booked.
     pub(crate) fn are_late(&self, now: UnixTime) -> bool {
-        if self.is_store_away.load(Ordering::Relaxed) {
+        if self.is_store_away.load(Ordering::Relaxed) || self.is_broken.load(Ordering::Relaxed) {
             return true;
         }
         let oldest = self.oldest.load(Ordering::Relaxed);
@@ -86,5 +94,15 @@ mod tests {
         assert!(debts.are_late(UnixTime::from_secs(1)));
         debts.store_is(true);
         assert!(!debts.are_late(UnixTime::from_secs(1)));
+    }
+
+    #[test]
+    fn once_debits_are_lost_nothing_is_debited_any_more() {
+        let debts = Debts::new(Duration::from_millis(200));
+        debts.lost();
+        debts.booking();
+        debts.booked();
+        debts.store_is(true);
+        assert!(debts.are_late(UnixTime::from_secs(1)));
     }
 }

@@ -229,7 +229,12 @@ impl Engine {
         let mac = packet.mac(position).ok_or(Refusal::NotOnRoute)?;
         let by = PacketTag::from_bytes(*mac);
         let at = Halfway::at(position);
-        Ok(Some(PendingClaim { payment, by, at }))
+        Ok(Some(PendingClaim {
+            payment,
+            by,
+            source: packet.source(),
+            at,
+        }))
     }
 
     /// Sets this node's share of the packet's fee aside from the source's credit, or says what has to be drawn first.

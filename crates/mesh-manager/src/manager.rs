@@ -3,7 +3,10 @@ use crate::{
     delivery::Inbox,
     identity::{identity_in, load_or_create_identity},
     pending::{Heard, Pending},
-    purse::{LOOKUPS_BURST, LOOKUPS_PER_SECOND, MAX_ASKING, RECENT_CLAIMS, keep_books},
+    purse::{
+        LOOKUPS_BURST, LOOKUPS_PER_SECOND, MAX_ASKING, RECENT_CLAIMS, TURNS, VAIN_CLAIMS_BURST,
+        VAIN_CLAIMS_PER_SECOND, keep_books,
+    },
     route_watch::RouteWatch,
     setup::{check, payee_key, wrong_setting},
     unshown::Unshown,
@@ -24,7 +27,12 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::{Mutex, Notify, Semaphore};
+use tokio::sync::{Mutex, Notify, RwLock, Semaphore};
+
+/// How long the next block of numbers is waited for, where something is left of the last.
+///
+/// A second, because whoever waits for an answer waits longer, and a store that hangs must not hold up all answers.
+const NUMBERS: Duration = Duration::from_secs(1);
 
 /// A node's mesh: the async shell round an [`Engine`]. A clone is another handle to the same mesh.
 #[derive(Clone)]
@@ -40,6 +48,10 @@ pub(crate) struct Shared {
     pub(crate) recent: ClaimSet,
     pub(crate) asking: Semaphore,
     pub(crate) lookups: Budgets,
+    pub(crate) vain_claims: Budgets,
+    pub(crate) turns: [Mutex<()>; TURNS],
+    /// Held shared by each payment under way.
+    pub(crate) paying: Arc<RwLock<()>>,
     /// Held while what was earned is booked.
     pub(crate) booking: Mutex<()>,
     pub(crate) booked: Notify,
@@ -127,6 +139,9 @@ impl MeshManager {
             recent: ClaimSet::new(RECENT_CLAIMS),
             asking: Semaphore::new(MAX_ASKING),
             lookups: Budgets::new(LOOKUPS_PER_SECOND, LOOKUPS_BURST),
+            vain_claims: Budgets::new(VAIN_CLAIMS_PER_SECOND, VAIN_CLAIMS_BURST),
+            turns: std::array::from_fn(|_| Mutex::default()),
+            paying: Arc::default(),
             booking: Mutex::default(),
             booked: Notify::new(),
             returning: Mutex::default(),
@@ -309,30 +324,37 @@ impl MeshManager {
             Err(ComposeError::OutOfNumbers) => {}
             composed => return Ok(composed?),
         }
-        let _numbering = self.shared.numbering.lock().await;
-        match compose(draft.clone()) {
-            Err(ComposeError::OutOfNumbers) => {}
-            composed => return Ok(composed?),
+        let more = async {
+            let _numbering = self.shared.numbering.lock().await;
+            match compose(draft.clone()) {
+                Err(ComposeError::OutOfNumbers) => {}
+                composed => return composed.map(Some).map_err(MeshError::from),
+            }
+            let block = self.shared.store.reserve_sequences(0).await;
+            let block = block.map_err(no_store)?;
+            self.engine().go_on_with(block, self.shared.node_api.now());
+            Ok(None)
+        };
+        let is_answering = self.shared.store.is_answering();
+        let wait = if is_answering {
+            NUMBERS
+        } else {
+            Duration::ZERO
+        };
+        match tokio::time::timeout(wait, more).await {
+            Ok(Ok(Some(composed))) => return Ok(composed),
+            Ok(Ok(None)) => {}
+            // What is left of the last block serves, though its time is over.
+            Ok(Err(_)) | Err(_) if self.outlive() => {}
+            Ok(Err(error)) => return Err(error),
+            Err(_) => return Err(MeshError::Busy("the store is slow".to_owned())),
         }
-        self.reserve_numbers().await?;
         Ok(compose(draft)?)
     }
 
-    /// Reserves the next block; while the store is away, what is left of the last one serves.
-    async fn reserve_numbers(&self) -> Result<(), MeshError> {
-        let store = &self.shared.store;
-        let block = if store.is_answering() {
-            store.reserve_sequences(0).await
-        } else {
-            Err(StoreError::Unavailable("it is away".to_owned()))
-        };
+    fn outlive(&self) -> bool {
         let now = self.shared.node_api.now();
-        match block {
-            Ok(block) => self.engine().go_on_with(block, now),
-            Err(_) if self.engine().numbering.outlive(now) => {}
-            Err(error) => return Err(no_store(error)),
-        }
-        Ok(())
+        self.engine().numbering.outlive(now)
     }
 
     /// Sends a packet of this node's own and waits for the answer to it.

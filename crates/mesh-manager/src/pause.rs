@@ -9,6 +9,8 @@ pub struct PendingClaim {
     pub payment: VerifiedPayment,
     /// The packet, as the claim remembers it.
     pub by: PacketTag,
+    /// Who shows the payment, which need not be its payer.
+    pub source: NodeId,
     pub(crate) at: Halfway,
 }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    sync::SemaphorePermit,
+    sync::{Mutex, SemaphorePermit},
     time::{sleep, timeout},
 };
 
@@ -25,6 +25,19 @@ pub(crate) const RECENT_CLAIMS: usize = 262_144;
 
 /// How long a packet waits for older debits to be booked.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long payments under way may hold up the end of a mesh.
+///
+/// Ten seconds, because most are through in less, and a wallet that hangs is no reason never to stop.
+const LAST_PAYMENTS: Duration = Duration::from_secs(10);
+
+/// How often a source may show proofs that turn out to be used: at once, and a second. A proof that counts costs nothing
+/// of it.
+pub(crate) const VAIN_CLAIMS_BURST: u64 = 200;
+pub(crate) const VAIN_CLAIMS_PER_SECOND: u64 = 50;
+
+/// How many payers may have credit drawn for them at one time, about.
+pub(crate) const TURNS: usize = 64;
 
 /// How long credit may lie unused in this process's hands.
 ///
@@ -47,6 +60,12 @@ impl MeshManager {
     ) -> Result<Step<'_>, Refused> {
         let asking = self.may_ask(bytes)?;
         let (payer, wanted) = (pending.payer, pending.wanted);
+        // One at a time for each payer: the next finds what this one has drawn.
+        let turn = timeout(PATIENCE, self.shared.turn(&payer).lock()).await;
+        let turn = turn.map_err(|_| {
+            let busy = Refusal::Busy("the store is slow".to_owned());
+            self.refuse(busy, bytes)
+        })?;
         let elsewhere;
         let halfway = match self.shared.look_up(&payer, wanted).await {
             Ok(drawn) => {
@@ -61,7 +80,7 @@ impl MeshManager {
             }
             Err(error) => return Err(self.refuse(Refusal::Store(error), bytes)),
         };
-        drop(asking);
+        drop((asking, turn));
         let is_short = self.engine().accounts().credit(&payer) < wanted;
         if is_short && elsewhere > Msat::ZERO {
             let busy = Refusal::Busy(format!("another gateway holds {elsewhere} of its credit"));
@@ -81,7 +100,11 @@ impl MeshManager {
 
     /// What `payer` can spend here, in hand or not.
     pub(crate) async fn credit_of(&self, payer: NodeId) -> Result<Msat, StoreError> {
-        let kept = self.shared.store.credit(payer).await?;
+        let unavailable = |reason: &str| StoreError::Unavailable(reason.to_owned());
+        let asking = self.shared.asking.try_acquire();
+        let _asking = asking.map_err(|_| unavailable("too many wait for it"))?;
+        let kept = timeout(PATIENCE, self.shared.store.credit(payer)).await;
+        let kept = kept.map_err(|_| unavailable("it is slow"))??;
         let in_hand = self.engine().accounts().credit(&payer);
         Ok(kept.checked_add(in_hand).unwrap_or(Msat::MAX))
     }
@@ -95,26 +118,44 @@ impl MeshManager {
         self.shared.sweep().await;
     }
 
-    /// Books everything and gives all credit back: to be called last, when no packet comes any more.
+    /// Waits for payments under way, books everything and gives all credit back: to be called last, when no packet comes
+    /// any more. It waits for the store as long as that takes.
     pub async fn close(&self) {
+        if timeout(LAST_PAYMENTS, self.shared.paying.write())
+            .await
+            .is_err()
+        {
+            tracing::error!("a payment is still under way: look for its preimage in the wallet");
+        }
         self.shared.book().await;
         self.shared.return_idle(true).await;
     }
 }
 
 impl Shared {
+    /// Whose turn it is to draw credit of `payer`.
+    fn turn(&self, payer: &NodeId) -> &Mutex<()> {
+        let [.., last] = payer.as_bytes();
+        let [first, rest @ ..] = &self.turns;
+        rest.get(usize::from(*last) % TURNS).unwrap_or(first)
+    }
+
     /// Asks the store for credit of `payer`, unless there is enough in hand meanwhile or it has been asked too often.
     async fn look_up(&self, payer: &NodeId, wanted: Msat) -> Result<Drawn, StoreError> {
         if !self.store.is_answering() {
             return Err(StoreError::Unavailable("it is away".to_owned()));
         }
+        let missing = || wanted.saturating_sub(self.engine.accounts().credit(payer));
+        // Whoever has asked in vain too often does not take up a place to wait in, either.
+        let is_short = missing() > Msat::ZERO;
+        if is_short && self.lookups.take(payer, 1, self.node_api.now()).is_err() {
+            return Ok(Drawn::default());
+        }
         timeout(PATIENCE, self.come_to_rest())
             .await
             .map_err(|_| StoreError::Unavailable("older debits are not booked yet".to_owned()))?;
-        let missing = wanted.saturating_sub(self.engine.accounts().credit(payer));
-        let is_asked =
-            missing > Msat::ZERO && self.lookups.take(payer, 1, self.node_api.now()).is_ok();
-        if !is_asked {
+        let missing = missing();
+        if missing == Msat::ZERO {
             return Ok(Drawn::default());
         }
         let drawn = self.store.draw(*payer, missing).await?;
@@ -176,7 +217,8 @@ impl Shared {
                 self.engine.accounts().revoke();
             }
             Err(error) => {
-                tracing::error!(%error, "debits are lost, in favour of those who would have paid");
+                tracing::error!(%error, "debits are lost: nothing more is debited until the node is started again");
+                self.engine.debts.lost();
             }
         }
     }

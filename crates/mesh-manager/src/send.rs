@@ -1,7 +1,7 @@
 use crate::{Draft, MeshManager, QuoteToPay, funding::Funding, pay_quote};
 use mesh_protocol::{ControlMessage, MAX_PAYLOAD_LEN, RefusalCode, SEAL_OVERHEAD};
 use mesh_types::{MeshError, Msat, NodeId, PacketKind, ProofForHop, Route, RoutingPolicy};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// How a packet is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -222,6 +222,7 @@ impl MeshManager {
             ));
         }
         let (mesh, invoice) = (self.clone(), invoice.to_owned());
+        let under_way = Arc::clone(&self.shared.paying).read_owned().await;
         // A task of its own: a payment that has begun is seen through, and its proof kept, though the caller goes away.
         let paying = tokio::spawn(async move {
             let to_pay = QuoteToPay {
@@ -233,6 +234,7 @@ impl MeshManager {
             let paid = pay_quote(lightning.as_ref(), to_pay, now).await?;
             mesh.count_spent(paid.amount);
             mesh.shared.unshown.keep(payee, paid.proof.clone()).await;
+            drop(under_way);
             Ok(paid)
         });
         paying

@@ -3,12 +3,17 @@ use mesh_types::{MeshMode, Msat, NodeId, Price, StoreError};
 use std::{
     collections::BTreeMap,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
+use tokio::time::timeout;
 
 /// The most payers that a status lists.
 ///
 /// 1,024, because an operator looks at the large ones; a ledger lists them all.
 const MAX_LISTED: usize = 1_024;
+
+/// How long a status waits for a booking to end: sums that straddle one are better than none.
+const NO_BOOKING: Duration = Duration::from_millis(500);
 
 /// What an operator wants to see at a glance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +80,11 @@ impl MeshManager {
 
     /// The books of the store, with what is not booked yet. While packets move, a sum may straddle one of them.
     async fn money(&self) -> Result<Money, StoreError> {
-        let _booking = self.shared.booking.lock().await;
+        if !self.shared.store.is_answering() {
+            return Err(StoreError::Unavailable("it is away".to_owned()));
+        }
+        // Without a booking in between, where that can be had.
+        let _booking = timeout(NO_BOOKING, self.shared.booking.lock()).await;
         let books = self.shared.store.books(MAX_LISTED).await?;
         let accounts = self.engine().accounts();
         let totals = accounts.totals();

@@ -33,6 +33,14 @@ pub enum OpenError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Others than its owner can read or write the file, which holds the node's key.
+    #[error("{} can be read by others (mode {mode:o}): run chmod 600 on it", .path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// The system does not let the file be read, written or locked.
     #[error("cannot open {}: {source}", .path.display())]
     Io {

@@ -111,7 +111,7 @@ async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
     let mut batch = Vec::new();
     let mut closing = None;
     loop {
-        let pulse = if desk.kept.is_empty() {
+        let pulse = if desk.is_clear() {
             backend.pulse()
         } else {
             Some(AGAIN)
@@ -124,7 +124,7 @@ async fn run(mut backend: impl Backend, mut asks: mpsc::Receiver<Asked>) {
         };
         match come {
             Some(0) => break,
-            None if desk.kept.is_empty() => backend.tend().await,
+            None if desk.is_clear() => backend.tend().await,
             _ => {
                 gather(&mut asks, &mut batch).await;
                 let mut changes = std::mem::take(&mut desk.kept);
@@ -186,19 +186,32 @@ struct Desk {
 }
 
 impl Desk {
+    fn is_clear(&self) -> bool {
+        self.kept.is_empty() && self.returned.is_empty()
+    }
+
     async fn commit(&mut self, backend: &mut impl Backend, mut changes: Vec<Change>) {
         if !self.returned.is_empty() {
             let op = Op::Settle {
                 settlements: std::mem::take(&mut self.returned),
                 now: UnixTime::default(),
             };
-            changes.push((op, oneshot::channel().0));
+            // First: whoever asked in vain meanwhile may be among those who ask now.
+            changes.insert(0, (op, oneshot::channel().0));
         }
         if changes.is_empty() {
             return;
         }
         let (ops, waiting): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
         match backend.commit(&ops).await {
+            Ok(answers) if answers.len() != ops.len() => {
+                // No back end does this; if one did, nobody may take it for an answer.
+                tracing::error!(changes = ops.len(), "the store did not answer each change");
+                for answered in waiting {
+                    let unknown = StoreError::Unknown("it did not say".to_owned());
+                    let _ = answered.send(Err(unknown));
+                }
+            }
             Ok(answers) => {
                 for ((op, answer), answered) in ops.into_iter().zip(answers).zip(waiting) {
                     if answer == Answer::Later {

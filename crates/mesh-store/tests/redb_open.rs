@@ -399,3 +399,15 @@ async fn a_redb_file_of_something_else_is_no_store() {
     let error = open(&path).await.unwrap_err();
     assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_file_that_others_can_read_is_refused_because_it_holds_the_key() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mesh.redb");
+    let location = mesh_store::StoreLocation::Redb(file.clone());
+    MeshStore::open(&location).await.unwrap().close().await;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let refused = MeshStore::open(&location).await.unwrap_err();
+    assert!(refused.to_string().contains("mode 640"), "{refused}");
+}

@@ -12,7 +12,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind},
     ops::Range,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
@@ -53,6 +53,12 @@ fn open_file(path: &Path) -> Result<(Database, Lock), OpenError> {
     let lock = Lock::take(path)?;
     let length = match fs::metadata(path) {
         Ok(found) if found.len() == 0 => return Err(corrupt(path, "it is empty")),
+        Ok(found) if found.mode() & 0o077 != 0 => {
+            return Err(OpenError::Exposed {
+                path: path.to_owned(),
+                mode: found.mode() & 0o777,
+            });
+        }
         Ok(found) => found.len(),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             create(path)?;

@@ -74,15 +74,18 @@ impl Truth {
         self.0.lock().unwrap().arrivals.len() as u64
     }
 
-    /// Notes that the relay is killed now: debits just before may be forgotten.
+    /// Notes that the relay is killed: it may forget debits that lie within one interval. Those are the last ones, however
+    /// long ago: while debits wait for a slow disk, no others are made.
     pub(crate) fn killed(&self) {
-        let now = SystemClock.now();
         let mut known = self.0.lock().unwrap();
+        let Some(last) = known.arrivals.last().copied() else {
+            return;
+        };
         let late = known
             .arrivals
             .iter()
             .rev()
-            .take_while(|arrival| arrival.plus(FORGIVABLE) >= now)
+            .take_while(|arrival| arrival.plus(FORGIVABLE) >= last)
             .count();
         known.forgivable += late as u64;
     }

@@ -13,6 +13,9 @@ use tokio::time::sleep;
 pub(crate) const SHARE_MSAT: u64 = 3_000;
 pub(crate) const FEE_MSAT: u64 = 10_000;
 
+/// How long to wait before the relay is asked again: each question is a process of its own.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
 /// The relay: a process of its own, killed and started again.
 pub(crate) struct Relay {
     program: PathBuf,
@@ -71,14 +74,14 @@ impl Relay {
 
     /// Waits until the process answers.
     pub(crate) async fn answers(&mut self) -> Result<Status, String> {
-        for _ in 0..600 {
+        for _ in 0..300 {
             if let Some(status) = self.status() {
                 return Ok(status);
             }
             if let Some(ended) = self.process.as_mut().and_then(|it| it.try_wait().unwrap()) {
                 return Err(format!("the relay ended by itself: {ended}"));
             }
-            sleep(Duration::from_millis(50)).await;
+            sleep(LOOK_AGAIN).await;
         }
         Err("the relay does not answer within 30 seconds".to_owned())
     }

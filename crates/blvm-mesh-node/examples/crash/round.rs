@@ -1,7 +1,7 @@
 use crate::{
     chance::Chance,
     payer::Payer,
-    relay::{Relay, SHARE_MSAT, Status},
+    relay::{LOOK_AGAIN, Relay, SHARE_MSAT, Status},
     truth::Truth,
 };
 use blvm_mesh::NodeId;
@@ -196,7 +196,7 @@ impl Scene {
                 if status.links == everybody && are_linked.fold(true, |all, it| all & it) {
                     return Ok(());
                 }
-                sleep(Duration::from_millis(50)).await;
+                sleep(LOOK_AGAIN).await;
             }
         };
         timeout(Duration::from_secs(60), all)

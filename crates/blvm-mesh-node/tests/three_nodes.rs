@@ -166,8 +166,10 @@ fn a_send_beyond_its_limit_pays_nothing_and_says_why() {
 fn a_relay_that_was_killed_comes_back_and_carries_again() {
     let line = Line::new();
     let [source, relay, destination] = line.start();
-    line.send("before");
+    let before = line.send("before")["deposited_msat"].clone();
     line.receive();
+    let money = |name: &str| line.relay.ask(&["status"])["money"][name].clone();
+    while money("unbooked_msat") != 0 {}
     relay.kill();
     source.expect("link down");
     destination.expect("link down");
@@ -179,12 +181,17 @@ fn a_relay_that_was_killed_comes_back_and_carries_again() {
         line.relay.ask(&["status"])["node_id"],
         line.relay.id.to_string()
     );
-    line.send("after");
+    assert_eq!(before, 90_000);
+    assert_eq!(
+        line.send("after")["deposited_msat"],
+        0,
+        "the credit is there"
+    );
     assert_eq!(
         line.receive()[0]["payload_hex"],
         blvm_mesh::to_hex(b"after")
     );
-    assert_eq!(line.relay.ask(&["status"])["money"]["earned_msat"], 3_000);
+    assert_eq!(money("earned_msat"), 6_000);
 }
 
 #[test]

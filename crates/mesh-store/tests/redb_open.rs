@@ -396,6 +396,7 @@ async fn a_redb_file_of_something_else_is_no_store() {
     transaction.open_table(META).unwrap();
     transaction.commit().unwrap();
     drop(database);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let error = open(&path).await.unwrap_err();
     assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
 }

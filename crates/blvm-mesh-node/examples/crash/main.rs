@@ -25,7 +25,6 @@ mod truth;
 
 use chance::Chance;
 use clap::{Parser, ValueEnum};
-use relay::Relay;
 use round::Scene;
 use std::{process::ExitCode, time::Duration};
 
@@ -77,8 +76,7 @@ async fn main() -> ExitCode {
         args.rounds, args.store
     );
     let mut chance = Chance::new(seed);
-    let mut relay = Relay::new(folder.path(), &store);
-    let mut scene = Scene::set(folder.path(), &mut relay).await;
+    let (mut scene, mut relay) = Scene::set(folder.path(), &store).await;
     for number in 1..=args.rounds {
         let work = chance.up_to(LONGEST_WORK);
         let told = scene.round(&mut relay, work, &mut chance).await;

@@ -31,18 +31,12 @@ pub(crate) struct Payer {
 }
 
 impl Payer {
-    pub(crate) async fn start(
-        number: usize,
-        folder: &Path,
-        relay: PeerAddress,
-        truth: &Arc<Truth>,
-    ) -> Self {
+    pub(crate) async fn start(number: usize, folder: &Path, truth: &Arc<Truth>) -> Self {
         let config = NodeConfig {
             mesh: MeshConfig {
                 mode: MeshMode::Open,
                 network: Network::Regtest,
                 listen_addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-                peers: vec![relay],
                 ..MeshConfig::default()
             },
             node: NodeSection::in_folder(folder.join(format!("payer-{number}"))),
@@ -61,6 +55,13 @@ impl Payer {
 
     pub(crate) fn mesh(&self) -> &MeshManager {
         self.node.manager()
+    }
+
+    pub(crate) fn address(&self) -> PeerAddress {
+        PeerAddress {
+            node_id: self.mesh().node_id(),
+            address: self.node.local_addr().unwrap().to_string(),
+        }
     }
 
     pub(crate) fn is_linked(&self, relay: &NodeId) -> bool {

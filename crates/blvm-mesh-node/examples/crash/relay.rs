@@ -2,7 +2,6 @@ use blvm_mesh::{NodeId, PeerAddress};
 use std::{
     fs,
     io::{BufRead, BufReader},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::Duration,
@@ -20,23 +19,21 @@ pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 pub(crate) struct Relay {
     program: PathBuf,
     config: PathBuf,
-    port: u16,
     process: Option<Child>,
 }
 
 impl Relay {
-    pub(crate) fn new(folder: &Path, store: &str) -> Self {
+    /// It dials `peers`: it has forgotten by then how often that failed while it was dead.
+    pub(crate) fn new(folder: &Path, store: &str, peers: &[PeerAddress]) -> Self {
         let home = folder.join("relay");
         fs::create_dir_all(&home).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .unwrap()
-            .port();
+        let peers: Vec<_> = peers.iter().map(|peer| format!("\"{peer}\"")).collect();
+        let peers = peers.join(", ");
         let config = home.join("mesh.toml");
         // Quotes live for a day, so that each proof can be shown again in every later round.
         let text = format!(
             "[node]\nstore = \"{store}\"\n\n\
-             [mesh]\nnetwork = \"regtest\"\nmode = \"payment_gated\"\nlisten_addr = \"127.0.0.1:{port}\"\n\
+             [mesh]\nnetwork = \"regtest\"\nmode = \"payment_gated\"\nlisten_addr = \"127.0.0.1:0\"\npeers = [{peers}]\n\
              price_per_packet_msat = {SHARE_MSAT}\nprice_per_kib_msat = 0\nquote_lifetime_secs = 86400\n\n\
              [lightning]\nbackend = \"sandbox\"\npath = \"../sandbox\"\n"
         );
@@ -47,7 +44,6 @@ impl Relay {
         Self {
             program,
             config,
-            port,
             process: None,
         }
     }
@@ -126,13 +122,6 @@ impl Relay {
             String::from_utf8_lossy(&stdout),
             String::from_utf8_lossy(&stderr)
         ))
-    }
-
-    pub(crate) fn address(&self, id: NodeId) -> PeerAddress {
-        PeerAddress {
-            node_id: id,
-            address: format!("127.0.0.1:{}", self.port),
-        }
     }
 
     fn program(&self, args: &[&str]) -> Command {

@@ -31,17 +31,19 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Starts the relay, then the others, and waits until they are linked.
-    pub(crate) async fn set(folder: &Path, relay: &mut Relay) -> Self {
-        relay.spawn();
-        let id = relay.answers().await.unwrap().id;
+    /// Starts everybody, the relay last, and waits until they are linked.
+    pub(crate) async fn set(folder: &Path, store: &str) -> (Self, Relay) {
         let truth = Arc::new(Truth::default());
-        let start = async |number| Payer::start(number, folder, relay.address(id), &truth).await;
+        let start = async |number| Payer::start(number, folder, &truth).await;
         let mut payers = Vec::new();
         for number in 0..PAYERS {
             payers.push(start(number).await);
         }
         let destination = start(PAYERS).await;
+        let peers = payers.iter().chain([&destination]).map(Payer::address);
+        let mut relay = Relay::new(folder, store, &peers.collect::<Vec<_>>());
+        relay.spawn();
+        let id = relay.answers().await.unwrap().id;
         let (receiver, arrived) = (destination.clone(), Arc::clone(&truth));
         tokio::spawn(async move {
             loop {
@@ -57,8 +59,8 @@ impl Scene {
             shown_again: 0,
             rounds: 0,
         };
-        scene.linked(relay).await.unwrap();
-        scene
+        scene.linked(&mut relay).await.unwrap();
+        (scene, relay)
     }
 
     /// Works, kills, starts again, and checks.

@@ -63,7 +63,8 @@ pub(crate) enum Answer {
 /// What changes the books: one owner, one transaction at a time.
 #[async_trait]
 pub(crate) trait Backend: Send + 'static {
-    /// Makes all of `ops` durable in one transaction, as if they came one after the other, and answers each in its place.
+    /// Makes all of `ops` durable in one transaction, as if they came one after the other, forgetting claims perhaps last, and
+    /// answers each in its place.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when surely none of them was done, [`StoreError::Unknown`] when that is not known.

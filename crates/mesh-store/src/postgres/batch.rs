@@ -47,17 +47,23 @@ pub(super) async fn work(
         gateway::give_back(conn, part.run.number).await?;
         purse.give_all_back();
     }
-    let mut answers = Vec::with_capacity(ops.len());
-    // Forgetting claims takes effect between those before and those behind it.
-    for group in ops.split_inclusive(|op| matches!(op, Op::RemoveExpired { .. })) {
-        match group.split_last() {
-            Some((Op::RemoveExpired { now, most }, before)) => {
-                answers.extend(together(conn, before, purse, part).await?);
-                answers.push(node::remove_expired(conn, *most, *now).await?);
-            }
-            _ => answers.extend(together(conn, group, purse, part).await?),
+    // Forgetting claims comes last: whoever locked claims behind it would lock them after accounts, which nobody else does,
+    // and two gateways could wait for each other. All of a batch were asked for at the same time, so any order is right.
+    let (sweeps, others): (Vec<_>, Vec<_>) =
+        ops.iter().partition(|op| matches!(op, Op::RemoveExpired { .. }));
+    let mut answered = together(conn, &others, purse, part).await?.into_iter();
+    let mut swept = Vec::with_capacity(sweeps.len());
+    for sweep in sweeps {
+        if let Op::RemoveExpired { now, most } = sweep {
+            swept.push(node::remove_expired(conn, *most, *now).await?);
         }
     }
+    let mut swept = swept.into_iter();
+    let answers = ops.iter().filter_map(|op| match op {
+        Op::RemoveExpired { .. } => swept.next(),
+        _ => answered.next(),
+    });
+    let answers = answers.collect();
     money::write_purse(conn, part.run.number, purse).await?;
     Ok(answers)
 }
@@ -65,7 +71,7 @@ pub(super) async fn work(
 /// Does changes that can be read and written with one statement for each table.
 async fn together(
     conn: &mut PgConnection,
-    ops: &[Op],
+    ops: &[&Op],
     purse: &mut Purse,
     part: Part,
 ) -> Result<Vec<Answer>, Fault> {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// Everybody locks in the same order, claims by key, then accounts by payer, so that no two gateways wait for each other.
 pub(super) async fn read<'p>(
     conn: &mut PgConnection,
-    ops: &[Op],
+    ops: &[&Op],
     purse: &'p mut Purse,
 ) -> Result<Tally<'p>, Fault> {
     let slots = claim_slots(conn, ops).await?;
@@ -58,7 +58,7 @@ pub(super) async fn read<'p>(
 /// Makes a row for each payment that is not claimed, and reads those that are.
 async fn claim_slots(
     conn: &mut PgConnection,
-    ops: &[Op],
+    ops: &[&Op],
 ) -> Result<BTreeMap<[u8; 32], Slot>, Fault> {
     let mut slots = BTreeMap::new();
     for op in ops {

@@ -220,7 +220,7 @@ async fn trade(gateway: Arc<MeshStore>, seed: u64) -> HashMap<NodeId, u64> {
         let used = dice(seed + 3, drawn + 1);
         settle(&*gateway, of, used, drawn - used).await;
         *spent.entry(of).or_default() += used;
-        if round == 6 {
+        if round % 3 == 2 {
             gateway.remove_expired(NOW).await.unwrap();
             gateway.reserve_sequences(0).await.unwrap();
         }

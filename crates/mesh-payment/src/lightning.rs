@@ -50,6 +50,7 @@ pub(crate) fn verify(
         amount,
         // The quote's own end, which nobody else can rewrite: no form of this proof is accepted after it.
         expires_at: quote.expires_at,
+        on_chain: None,
     }))
 }
 

@@ -61,6 +61,7 @@ fn a_paid_quote_is_verified_for_its_payer_and_amount() {
         payer: PAYER,
         amount: AMOUNT,
         expires_at: issued.quote.expires_at,
+        on_chain: None,
     };
     assert_eq!(payment.claim(), expected);
 }

@@ -66,6 +66,7 @@ fn claim(number: u64) -> Claim {
         payer: NodeId::from_bytes(bytes(u64::MAX - number % PAYERS)),
         amount: Msat::from_msat(1_000),
         expires_at: NOW.plus(Duration::from_millis(3_600_000 + number)),
+        on_chain: None,
     }
 }
 

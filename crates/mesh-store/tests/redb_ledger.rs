@@ -58,6 +58,7 @@ fn claim(number: u32) -> Claim {
         payer: payer(number.to_le_bytes()[0] % 7),
         amount: Msat::from_msat(u64::from(number)),
         expires_at: NOW.plus(Duration::from_secs(u64::from(number % 3) * 3_600)),
+        on_chain: None,
     }
 }
 

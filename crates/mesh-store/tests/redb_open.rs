@@ -45,6 +45,7 @@ fn claim(number: u8) -> Claim {
         payer: NodeId::from_bytes([1; 32]),
         amount: Msat::from_msat(10),
         expires_at: UnixTime::from_secs(1_900_000_000),
+        on_chain: None,
     }
 }
 

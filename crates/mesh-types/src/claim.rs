@@ -1,16 +1,25 @@
 use crate::hex::to_hex;
-use crate::{Msat, NodeId, UnixTime};
+use crate::{Msat, NodeId, TxHash, UnixTime};
 use std::fmt;
 
 /// What was paid, as 32 bytes: the one name under which a payment can be claimed, whatever form its proof takes.
 ///
-/// A Lightning payment is named by its payment hash. It is never made of bytes that the sender can choose freely.
+/// A Lightning payment is named by its payment hash, one on the chain by the output that pays. It is never made of bytes
+/// that the sender can choose freely.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClaimKey([u8; 32]);
 
 impl ClaimKey {
     /// Names a Lightning payment by its payment hash.
     pub const fn from_payment_hash(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
+
+    /// Names a payment on the chain by the hash of what tells its output from every other.
+    ///
+    /// # Security
+    /// The hash has to be of a kind that no payment hash can be made to be: a tagged one.
+    pub const fn from_tagged_hash(hash: [u8; 32]) -> Self {
         Self(hash)
     }
 
@@ -37,4 +46,6 @@ pub struct Claim {
     pub amount: Msat,
     /// Until when its proof could be shown again; the claim has to be remembered that long.
     pub expires_at: UnixTime,
+    /// The transaction that has to stay in the chain for the payment to hold; `None` where none can undo it.
+    pub on_chain: Option<TxHash>,
 }

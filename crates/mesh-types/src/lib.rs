@@ -3,7 +3,7 @@
 //! Every other crate speaks in these types: who (`NodeId`), how much (`Msat`, `Price`), when (`UnixTime`),
 //! along which way (`Route`), carrying what (`MeshPacket`), paid how (`PaymentProof`, `Claim`), under which
 //! settings (`MeshConfig`), failing why (`MeshError`). The ports at the end are what a mesh needs from the
-//! program around it: a node, a Lightning wallet, a store for the money, a clock.
+//! program around it: a node, a Lightning wallet, the block chain, a store for the money, a clock.
 //!
 //! There is no behaviour here beyond checked constructors and checked arithmetic.
 //!
@@ -19,6 +19,7 @@
 //! ```
 
 mod amount;
+mod chain;
 mod claim;
 mod config;
 mod context;
@@ -36,6 +37,7 @@ mod store;
 mod time;
 
 pub use amount::Msat;
+pub use chain::{ChainError, ChainNode, ChainOutput, ChainTransaction, OutPoint, TxHash};
 pub use claim::{Claim, ClaimKey};
 pub use config::{
     ConfigError, FreeLane, KnownNode, MeshConfig, Network, PeerAddress, PeerAddressError,

@@ -1,4 +1,4 @@
-use crate::{MeshError, MeshEvent, Msat, Network, NodeId, Store, UnixTime};
+use crate::{ChainNode, MeshError, MeshEvent, Msat, Network, NodeId, Store, UnixTime};
 use async_trait::async_trait;
 use std::{fmt, sync::Arc, time::Duration};
 use thiserror::Error;
@@ -30,6 +30,11 @@ pub trait NodeAPI: Clock {
 
     /// The node's Lightning wallet; without one it can neither quote nor pay.
     fn lightning(&self) -> Option<Arc<dyn LightningNode>>;
+
+    /// The block chain as the node sees it; without it no payment on the chain can be verified.
+    fn chain(&self) -> Option<Arc<dyn ChainNode>> {
+        None
+    }
 
     /// Where the node keeps its money; without one, credit and claims are in memory and a restart forgets them.
     fn store(&self) -> Option<Arc<dyn Store>> {

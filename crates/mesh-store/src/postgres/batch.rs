@@ -49,8 +49,9 @@ pub(super) async fn work(
     }
     // Forgetting claims comes last: whoever locked claims behind it would lock them after accounts, which nobody else does,
     // and two gateways could wait for each other. All of a batch were asked for at the same time, so any order is right.
-    let (sweeps, others): (Vec<_>, Vec<_>) =
-        ops.iter().partition(|op| matches!(op, Op::RemoveExpired { .. }));
+    let (sweeps, others): (Vec<_>, Vec<_>) = ops
+        .iter()
+        .partition(|op| matches!(op, Op::RemoveExpired { .. }));
     let mut answered = together(conn, &others, purse, part).await?.into_iter();
     let mut swept = Vec::with_capacity(sweeps.len());
     for sweep in sweeps {

@@ -90,6 +90,7 @@ mod tests {
             payer: NodeId::from_bytes([1; 32]),
             amount: Msat::from_msat(1),
             expires_at: NOW,
+            on_chain: None,
         }
     }
 

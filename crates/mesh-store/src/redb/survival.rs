@@ -23,6 +23,7 @@ fn claim(number: u8) -> Claim {
         payer: PAYER,
         amount: Msat::from_msat(100 + u64::from(number)),
         expires_at: if number % 5 == 4 { NOW } else { LATER },
+        on_chain: None,
     }
 }
 

@@ -173,6 +173,7 @@ pub(crate) fn claim(number: u64, amount: u64) -> Claim {
         payer: payer(1),
         amount: msat(amount),
         expires_at: LATER,
+        on_chain: None,
     }
 }
 

@@ -101,6 +101,7 @@ impl Ask {
             payer: payer(self.of),
             amount: msat(self.amount),
             expires_at: hour(self.hours),
+            on_chain: None,
         }
     }
 }

@@ -82,9 +82,11 @@
 
 mod accounts;
 mod checksum;
+pub mod ctv;
 mod error;
 mod invoice;
 mod lightning;
+pub mod op_template_hash;
 mod quote;
 mod quote_key;
 mod quoter;

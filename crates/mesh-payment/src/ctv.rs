@@ -56,10 +56,7 @@ impl fmt::Debug for Template {
 }
 
 /// One SHA-256 over a part of each item, as consensus serializes it.
-pub(crate) fn hash_of_each<T, P: Encodable>(
-    items: &[T],
-    part: impl Fn(&T) -> &P,
-) -> [u8; 32] {
+pub(crate) fn hash_of_each<T, P: Encodable>(items: &[T], part: impl Fn(&T) -> &P) -> [u8; 32] {
     let mut engine = sha256::HashEngine::default();
     for item in items {
         // A hash engine takes whatever it is given.

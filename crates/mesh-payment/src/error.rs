@@ -1,5 +1,5 @@
-use crate::{InvoiceError, QuoteError};
-use mesh_types::{MeshError, Msat, Network, NodeId, UnixTime};
+use crate::{CovenantError, InvoiceError, QuoteError, SettlementError};
+use mesh_types::{MeshError, Msat, Network, NodeId, PaymentProof, UnixTime};
 use std::fmt;
 use thiserror::Error;
 
@@ -22,21 +22,21 @@ pub enum VerifyError {
     /// The preimage is not the payment hash's (P-4).
     #[error("the preimage does not hash to the invoice's payment hash")]
     WrongPreimage,
-    /// What the proof says of itself is not what its invoice says (P-5).
-    #[error("the proof's {field} is {claimed}, its invoice's is {actual}")]
+    /// What the proof says of itself is not what its invoice, or its quote and its transaction, say (P-5, P-15).
+    #[error("the proof's {field} is {claimed}, and has to be {actual}")]
     FieldMismatch {
         /// The field.
         field: ProofField,
         /// What the proof says.
         claimed: u64,
-        /// What the invoice says.
+        /// What it has to be.
         actual: u64,
     },
     /// The invoice carries a hash instead of a description (P-6).
     #[error("the invoice's description is a hash and carries no quote")]
     NoQuote,
-    /// The invoice's description is no quote (P-6).
-    #[error("the invoice's description is not a mesh quote: {0}")]
+    /// The invoice's description, or the payment request's id, is no quote (P-6, P-15).
+    #[error("what should be a mesh quote is none: {0}")]
     Quote(#[from] QuoteError),
     /// The quote was made by another node (P-7).
     #[error("the quote is by {payee}, not by this node")]
@@ -61,19 +61,33 @@ pub enum VerifyError {
         /// The first moment at which it was over.
         expired_at: UnixTime,
     },
+    /// The invoice was made in the future, by more than clocks may differ (P-10).
+    #[error("the invoice was made at {}, Unix seconds, which is still to come", made_at.to_secs())]
+    FromTheFuture {
+        /// When it was made, by its own word.
+        made_at: UnixTime,
+    },
     /// The invoice has neither a preimage of this node's making nor its payee's signature (P-11).
     #[error("the invoice was issued by somebody else")]
     NotIssuedHere,
+    /// The covenant's bytes are none that counts (P-19, P-20).
+    #[error(transparent)]
+    Covenant(#[from] CovenantError),
+    /// The transaction is no payment of this quote, or not yet (P-16 to P-22).
+    #[error(transparent)]
+    Settlement(#[from] SettlementError),
     /// Proofs of this kind are not accepted (P-12).
     #[error("{0} proofs are not enabled on this node")]
     NotEnabled(ProofKind),
 }
 
-/// A field of a Lightning proof that has to agree with its invoice.
+/// A field of a proof that says what something else says already, and has to agree with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProofField {
     /// `amount_msats`.
     Amount,
+    /// `amount_sats`.
+    AmountSats,
     /// `timestamp`.
     Timestamp,
     /// `expires_at`.
@@ -83,16 +97,29 @@ pub enum ProofField {
 /// A kind of proof.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProofKind {
+    /// An invoice and its preimage.
+    Lightning,
     /// A transaction that pays a request.
     OnChainSettlement,
     /// A covenant that pays a request when it is spent.
     InstantSettlement,
 }
 
+impl ProofKind {
+    pub(crate) const fn of(proof: &PaymentProof) -> Self {
+        match proof {
+            PaymentProof::Lightning { .. } => Self::Lightning,
+            PaymentProof::OnChainSettlement { .. } => Self::OnChainSettlement,
+            PaymentProof::InstantSettlement { .. } => Self::InstantSettlement,
+        }
+    }
+}
+
 impl fmt::Display for ProofField {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Amount => "amount_msats",
+            Self::AmountSats => "amount_sats",
             Self::Timestamp => "timestamp",
             Self::Expiry => "expires_at",
         })
@@ -102,6 +129,7 @@ impl fmt::Display for ProofField {
 impl fmt::Display for ProofKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Lightning => "Lightning",
             Self::OnChainSettlement => "on-chain settlement",
             Self::InstantSettlement => "instant settlement",
         })

@@ -2,7 +2,10 @@ use crate::checksum;
 use bech32::{Fe32, Fe32IterExt};
 use lightning_invoice::{Bolt11ParseError, Currency, RawBolt11Invoice, TaggedField};
 use mesh_types::{Msat, Network, UnixTime};
-use secp256k1::{Message, PublicKey, Secp256k1, VerifyOnly, ecdsa};
+use secp256k1::{
+    Message, PublicKey, Secp256k1, VerifyOnly,
+    ecdsa::{self, RecoverableSignature, RecoveryId},
+};
 use sha2::{Digest, Sha256};
 use std::{iter, sync::LazyLock, time::Duration};
 use thiserror::Error;
@@ -12,6 +15,12 @@ const DEFAULT_EXPIRY: Duration = Duration::from_secs(3_600);
 
 /// Characters of an invoice's signature: 64 bytes and the recovery id, five bits a character.
 const SIGNATURE_CHARACTERS: usize = 104;
+
+/// By how much secp256k1's field is larger than the order of its group (SEC 2).
+const FIELD_ABOVE_ORDER: [u8; 32] = [
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0x45, 0x51, 0x23, 0x19, 0x50, 0xb7, 0x5f,
+    0xc4, 0x40, 0x2d, 0xa1, 0x72, 0x2f, 0xc9, 0xba, 0xee,
+];
 
 static SECP: LazyLock<Secp256k1<VerifyOnly>> = LazyLock::new(Secp256k1::verification_only);
 
@@ -26,6 +35,7 @@ pub struct Invoice {
     prefix: String,
     signed: Vec<Fe32>,
     signature: ecdsa::Signature,
+    recovery_id: RecoveryId,
     amount: Option<Msat>,
     payment_hash: [u8; 32],
     expires_at: UnixTime,
@@ -51,6 +61,9 @@ pub enum InvoiceError {
     /// The amount is not a whole number of millisatoshi, or too large.
     #[error("the invoice's amount is not a whole number of millisatoshi")]
     Amount,
+    /// Nobody can have signed it, or the payee whom it names has not.
+    #[error("the invoice is not signed by its payee")]
+    Signature,
     /// The timestamp and expiry are beyond any clock.
     #[error("the invoice's expiry is out of range")]
     Expiry,
@@ -68,7 +81,7 @@ impl Invoice {
         let (prefix, mut signed) = checksum::split(text)?;
         let fields_len = signed.len().checked_sub(SIGNATURE_CHARACTERS);
         let signature = signed.split_off(fields_len.ok_or(Bolt11ParseError::TooShortDataPart)?);
-        let signature = read_signature(&signature)?;
+        let (signature, recovery_id) = read_signature(&signature)?;
         let raw = RawBolt11Invoice::from_raw(&prefix, &signed)?;
         check_counts(raw.known_tagged_fields())?;
         let features = raw.features().ok_or(InvoiceError::Features)?;
@@ -104,6 +117,7 @@ impl Invoice {
             prefix,
             signed,
             signature,
+            recovery_id,
         })
     }
 
@@ -162,6 +176,26 @@ impl Invoice {
         SECP.verify_ecdsa(&digest, &signature, key).is_ok()
     }
 
+    /// The key that has signed it, for a reader who expects none in particular: the payee whom it names (field `n`), or the
+    /// one that its signature recovers to.
+    ///
+    /// It says who the payee is, not that he is anybody one knows: whoever expects a key asks [`Invoice::is_signed_by`],
+    /// which is cheaper.
+    ///
+    /// # Errors
+    /// [`InvoiceError::Signature`] when no key has, or the named one has not.
+    pub fn payee(&self) -> Result<PublicKey, InvoiceError> {
+        if let Some(named) = self.raw.payee_pub_key() {
+            let has_signed = self.is_signed_by(&named.0);
+            return has_signed.then_some(named.0).ok_or(InvoiceError::Signature);
+        }
+        let compact = self.signature.serialize_compact();
+        let digest = Message::from_digest(self.signed_hash());
+        RecoverableSignature::from_compact(&compact, self.recovery_id)
+            .and_then(|signature| SECP.recover_ecdsa(&digest, &signature))
+            .map_err(|_| InvoiceError::Signature)
+    }
+
     /// The hash that the signature is of: over the text as it came, so that no reading of it can differ.
     fn signed_hash(&self) -> [u8; 32] {
         let bits = self.signed.len().saturating_mul(5);
@@ -176,15 +210,19 @@ impl Invoice {
     }
 }
 
-fn read_signature(characters: &[Fe32]) -> Result<ecdsa::Signature, Bolt11ParseError> {
+fn read_signature(characters: &[Fe32]) -> Result<(ecdsa::Signature, RecoveryId), InvoiceError> {
     let bytes: Vec<u8> = characters.iter().copied().fes_to_bytes().collect();
-    let (signature, recovery_id) = bytes
+    let (compact, id) = bytes
         .split_first_chunk::<64>()
         .ok_or(Bolt11ParseError::TooShortDataPart)?;
-    if recovery_id.first().is_none_or(|id| *id > 3) {
-        return Err(secp256k1::Error::InvalidRecoveryId.into());
+    let id = id.first().ok_or(Bolt11ParseError::TooShortDataPart)?;
+    // Recovery ids 2 and 3 say that the point's x is above the group's order, where few fit below the field's.
+    if *id > 3 || (*id > 1 && compact.first_chunk() >= Some(&FIELD_ABOVE_ORDER)) {
+        return Err(InvoiceError::Signature);
     }
-    Ok(ecdsa::Signature::from_compact(signature)?)
+    let id = RecoveryId::from_i32(i32::from(*id)).map_err(Bolt11ParseError::from)?;
+    let signature = ecdsa::Signature::from_compact(compact).map_err(Bolt11ParseError::from)?;
+    Ok((signature, id))
 }
 
 /// Checks that what a payment hangs on is named once: payment hash, secret, description and features, and at most

@@ -9,7 +9,7 @@
 //! shell that asks a node for what a [`Verifier`] has to know. The rules are numbered in `docs/payment.md`.
 //!
 //! ```
-//! use mesh_payment::{Accounts, QuoteKey, Quoter, Verifier};
+//! use mesh_payment::{Accounts, QuoteKey, Quoter, SettlementPolicy, Verifier};
 //! use mesh_types::{Msat, Network, NodeId, PaymentProof, UnixTime};
 //! use std::time::Duration;
 //! # use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret};
@@ -65,6 +65,7 @@
 //!     network: Network::Regtest,
 //!     quote_key: Some(key),
 //!     payee_key: None,
+//!     settlement: SettlementPolicy::default(),
 //! };
 //! let accounts = Accounts::default();
 //! let payment = verifier.verify(&proof, now)?;
@@ -82,24 +83,35 @@
 
 mod accounts;
 mod checksum;
+mod covenant;
 pub mod ctv;
 mod error;
 mod invoice;
 mod lightning;
+mod on_chain;
 pub mod op_template_hash;
+mod question;
 mod quote;
 mod quote_key;
 mod quoter;
+mod settlement;
 mod shell;
 mod verified;
 mod verifier;
 
 pub use accounts::{AccountError, Accounts, MAX_ACCOUNTS, Reservation, Shortfall, Totals};
+pub use covenant::{
+    CovenantError, CovenantKind, CovenantLevel, CovenantProof, KindError, LeastLevel,
+    OutputQuestion, TemplateError,
+};
 pub use error::{ProofField, ProofKind, VerifyError};
 pub use invoice::{Invoice, InvoiceError};
+pub use on_chain::TransactionQuestion;
+pub use question::{Question, Verification};
 pub use quote::{NONCE_LEN, Quote, QuoteError};
 pub use quote_key::QuoteKey;
 pub use quoter::{IssuedQuote, MAX_QUOTE, Quoter, QuoterError};
+pub use settlement::{SettlementError, SettlementPolicy};
 pub use shell::{PaymentVerifier, VerificationResult};
 pub use verified::VerifiedPayment;
-pub use verifier::Verifier;
+pub use verifier::{MAX_CLOCK_SKEW, Verifier};

@@ -1,4 +1,4 @@
-use crate::{Invoice, ProofField, Quote, VerifiedPayment, Verifier, VerifyError};
+use crate::{Invoice, MAX_CLOCK_SKEW, ProofField, Quote, VerifiedPayment, Verifier, VerifyError};
 use mesh_types::{Claim, ClaimKey, Msat, UnixTime};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -35,12 +35,7 @@ pub(crate) fn verify(
     }
     let quote = Quote::from_text(invoice.description().ok_or(VerifyError::NoQuote)?)?;
     check_quote(verifier, &quote, amount)?;
-    let expires_at = quote.expires_at.min(invoice.expires_at());
-    if !expires_at.is_alive_at(now) {
-        return Err(VerifyError::Expired {
-            expired_at: expires_at,
-        });
-    }
+    check_time(&quote, &invoice, now)?;
     if !is_issued_here(verifier, &quote, &invoice, shown.preimage) {
         return Err(VerifyError::NotIssuedHere);
     }
@@ -95,6 +90,20 @@ fn check_quote(verifier: &Verifier, quote: &Quote, amount: Msat) -> Result<(), V
             quoted: quote.amount,
             invoiced: amount,
         });
+    }
+    Ok(())
+}
+
+/// The quote's end is by this node's own clock, the invoice's times are by its wallet's.
+fn check_time(quote: &Quote, invoice: &Invoice, now: UnixTime) -> Result<(), VerifyError> {
+    let made_at = invoice.timestamp();
+    if made_at > now.plus(MAX_CLOCK_SKEW) {
+        return Err(VerifyError::FromTheFuture { made_at });
+    }
+    let end = invoice.expires_at().plus(MAX_CLOCK_SKEW);
+    let expired_at = quote.expires_at.min(end);
+    if !expired_at.is_alive_at(now) {
+        return Err(VerifyError::Expired { expired_at });
     }
     Ok(())
 }

@@ -1,3 +1,5 @@
+use crate::settlement::Named;
+use bitcoin::ScriptBuf;
 use mesh_types::{HexError, Msat, NodeId, UnixTime, from_hex, to_hex};
 use thiserror::Error;
 
@@ -7,9 +9,12 @@ use thiserror::Error;
 pub const NONCE_LEN: usize = 16;
 
 const TAG_LEN: usize = 16;
+/// Bytes of a quote with its tag.
+pub(crate) const QUOTE_LEN: usize = FIELDS_LEN + TAG_LEN;
+
 const FIELDS_LEN: usize = 32 + 32 + 8 + 8 + 4 + NONCE_LEN;
 const TEXT_PREFIX: &str = "mesh-quote:1:";
-const HEX_LEN: usize = 2 * (FIELDS_LEN + TAG_LEN);
+const HEX_LEN: usize = 2 * QUOTE_LEN;
 
 /// A node's offer to hold credit for a payer, as the description of its invoice carries it.
 ///
@@ -51,17 +56,33 @@ impl Quote {
     /// [`QuoteError`] when the text is anything else.
     pub fn from_text(text: &str) -> Result<Self, QuoteError> {
         let hex = text.strip_prefix(TEXT_PREFIX).ok_or(QuoteError::Shape)?;
-        let bytes: [u8; FIELDS_LEN + TAG_LEN] = from_hex(hex)?;
+        let bytes: [u8; QUOTE_LEN] = from_hex(hex)?;
         Self::from_bytes(&bytes).ok_or(QuoteError::Shape)
     }
 
     /// Writes the text form: a prefix with the version, then the fields and the tag in hex.
     pub fn to_text(&self) -> String {
-        format!(
-            "{TEXT_PREFIX}{}{}",
-            to_hex(&self.fields()),
-            to_hex(&self.tag)
-        )
+        format!("{TEXT_PREFIX}{}", to_hex(&self.to_bytes()))
+    }
+
+    /// The output by which a transaction says that it pays this quote: the only OP_RETURN output that it may have.
+    pub fn named_on_chain(&self) -> ScriptBuf {
+        ScriptBuf::new_op_return(Named::ByTransaction.name_of(self))
+    }
+
+    /// The output by which a covenant's template says that it pays this quote: the only OP_RETURN output that it may have.
+    pub fn named_in_covenant(&self) -> ScriptBuf {
+        ScriptBuf::new_op_return(Named::ByCovenant.name_of(self))
+    }
+
+    /// The fields and the tag, in network byte order.
+    pub(crate) fn to_bytes(self) -> [u8; QUOTE_LEN] {
+        let mut bytes = [0; QUOTE_LEN];
+        let parts = self.fields().into_iter().chain(self.tag);
+        for (slot, byte) in bytes.iter_mut().zip(parts) {
+            *slot = byte;
+        }
+        bytes
     }
 
     /// Lays out the fields in network byte order: what the tag and the preimage are made of.
@@ -81,7 +102,8 @@ impl Quote {
         fields
     }
 
-    fn from_bytes(bytes: &[u8; FIELDS_LEN + TAG_LEN]) -> Option<Self> {
+    /// Reads what [`Quote::to_bytes`] writes; `None` when a field is out of range.
+    pub(crate) fn from_bytes(bytes: &[u8; QUOTE_LEN]) -> Option<Self> {
         let (payer, rest) = bytes.split_first_chunk()?;
         let (payee, rest) = rest.split_first_chunk()?;
         let (amount, rest) = rest.split_first_chunk()?;

@@ -45,27 +45,27 @@ pub enum QuoterError {
 }
 
 impl Quoter {
-    /// Offers `payer` to deposit `amount`, rounded up to whole satoshi because some back ends issue no finer invoices;
-    /// the surplus becomes credit like the rest.
+    /// Offers `payer` to deposit `amount`, rounded up to whole satoshi because neither all back ends nor the chain know
+    /// less; the surplus becomes credit like the rest.
     ///
     /// `nonce` is drawn at random by the caller.
     ///
     /// # Errors
     /// [`QuoterError`] when the amount is nothing or too much.
-    pub fn quote(
+    pub fn offer(
         &self,
         payer: NodeId,
         amount: Msat,
         nonce: [u8; NONCE_LEN],
         now: UnixTime,
-    ) -> Result<IssuedQuote, QuoterError> {
+    ) -> Result<Quote, QuoterError> {
         if amount == Msat::ZERO {
             return Err(QuoterError::Nothing);
         }
         let whole_sats = Msat::from_sats(amount.to_msat().div_ceil(1_000))
             .filter(|rounded| *rounded <= MAX_QUOTE)
             .ok_or(QuoterError::TooMuch { amount })?;
-        let quote = self.key.stamp(Quote {
+        Ok(self.key.stamp(Quote {
             payer,
             payee: self.payee,
             amount: whole_sats,
@@ -73,9 +73,23 @@ impl Quoter {
             price_epoch: self.price_epoch,
             nonce,
             tag: [0; 16],
-        });
+        }))
+    }
+
+    /// The same with the invoice that asks for it.
+    ///
+    /// # Errors
+    /// As [`Quoter::offer`].
+    pub fn quote(
+        &self,
+        payer: NodeId,
+        amount: Msat,
+        nonce: [u8; NONCE_LEN],
+        now: UnixTime,
+    ) -> Result<IssuedQuote, QuoterError> {
+        let quote = self.offer(payer, amount, nonce, now)?;
         let request = InvoiceRequest {
-            amount: whole_sats,
+            amount: quote.amount,
             preimage: self.key.preimage(&quote),
             description: quote.to_text(),
             expiry: self.lifetime,

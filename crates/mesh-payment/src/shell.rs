@@ -1,5 +1,7 @@
-use crate::{QuoteKey, VerifiedPayment, Verifier, VerifyError};
-use mesh_types::{LightningInfo, LightningNode, MeshError, Msat, NodeAPI, NodeId, PaymentProof};
+use crate::{QuoteKey, SettlementPolicy, Verification, VerifiedPayment, Verifier, VerifyError};
+use mesh_types::{
+    LightningInfo, LightningNode, MeshError, Msat, Network, NodeAPI, NodeId, PaymentProof,
+};
 use secp256k1::PublicKey;
 use std::{fmt, sync::Arc};
 
@@ -8,6 +10,7 @@ use std::{fmt, sync::Arc};
 pub struct PaymentVerifier {
     node_api: Arc<dyn NodeAPI>,
     quote_key: Option<QuoteKey>,
+    settlement: Option<(Network, SettlementPolicy)>,
 }
 
 /// What became of a proof.
@@ -31,6 +34,7 @@ impl PaymentVerifier {
         Self {
             node_api,
             quote_key: None,
+            settlement: None,
         }
     }
 
@@ -44,13 +48,32 @@ impl PaymentVerifier {
         }
     }
 
+    /// Accepts payments on the chain of `network` too, as `policy` says. They need the quote key, and a node that can be
+    /// asked about its chain.
+    #[must_use]
+    pub fn with_settlement(self, network: Network, policy: SettlementPolicy) -> Self {
+        Self {
+            settlement: Some((network, policy)),
+            ..self
+        }
+    }
+
     /// Judges `proof` now. Whether its payment was claimed before is not asked here.
     ///
     /// # Errors
-    /// When it cannot be decided: there is no Lightning back end, or it cannot be reached. A proof that is not good is
-    /// `Ok`, with `verified: false` and the reason.
+    /// When it cannot be decided: the Lightning back end or the chain that has to be asked is not there, or cannot be
+    /// reached. A proof that is not good is `Ok`, with `verified: false` and the reason.
     pub async fn verify(&self, proof: &PaymentProof) -> Result<VerificationResult, MeshError> {
-        let verdict = self.verifier().await?.verify(proof, self.node_api.now());
+        let begun = self.verifier().await?.begin(proof, self.node_api.now());
+        let verdict = match begun {
+            Ok(Verification::Verified(payment)) => Ok(payment),
+            Ok(Verification::Asks(question)) => {
+                let chain = self.node_api.chain().ok_or_else(no_chain)?;
+                let asked = question.put_to(chain.as_ref()).await;
+                asked.map_err(|error| MeshError::Busy(error.to_string()))?
+            }
+            Err(error) => Err(error),
+        };
         Ok(verdict.as_ref().map_or_else(
             |error| VerificationResult::refused(error.clone()),
             VerificationResult::of,
@@ -60,17 +83,34 @@ impl PaymentVerifier {
     /// Asks the node for what a [`Verifier`] has to know.
     ///
     /// # Errors
-    /// When there is no Lightning back end, or it cannot be reached, or its key is none.
+    /// When there is neither a Lightning back end nor a settlement policy, when the back end cannot be reached, its key is
+    /// none, or it is on another network than the policy.
     pub async fn verifier(&self) -> Result<Verifier, MeshError> {
-        let lightning = self.node_api.lightning().ok_or_else(no_back_end)?;
-        let info = info(lightning.as_ref()).await?;
-        let payee_key = PublicKey::from_slice(&info.payee_key)
-            .map_err(|error| MeshError::LightningError(format!("the back end's key: {error}")))?;
+        let (network, payee_key) = match (self.node_api.lightning(), &self.settlement) {
+            (Some(lightning), settlement) => {
+                let info = info(lightning.as_ref()).await?;
+                if let Some((network, _)) = settlement
+                    && *network != info.network
+                {
+                    let found = info.network;
+                    let reason = format!("the back end is on {found}, the policy on {network}");
+                    return Err(MeshError::LightningError(reason));
+                }
+                let key = PublicKey::from_slice(&info.payee_key).map_err(|error| {
+                    MeshError::LightningError(format!("the back end's key: {error}"))
+                })?;
+                (info.network, Some(key))
+            }
+            (None, Some((network, _))) => (*network, None),
+            (None, None) => return Err(no_back_end()),
+        };
+        let policy = self.settlement.as_ref().map(|(_, policy)| policy.clone());
         Ok(Verifier {
             node_id: self.node_api.get_node_id(),
-            network: info.network,
+            network,
             quote_key: self.quote_key.clone(),
-            payee_key: Some(payee_key),
+            payee_key,
+            settlement: policy.unwrap_or_default(),
         })
     }
 }
@@ -86,6 +126,10 @@ fn no_back_end() -> MeshError {
     MeshError::LightningError(
         "this node has no Lightning back end, so it has issued no invoice".to_owned(),
     )
+}
+
+fn no_chain() -> MeshError {
+    MeshError::ConfigError("this node has no chain to ask about the payment".to_owned())
 }
 
 impl VerificationResult {

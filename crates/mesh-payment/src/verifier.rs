@@ -1,6 +1,15 @@
-use crate::{ProofKind, QuoteKey, VerifiedPayment, VerifyError, lightning};
+use crate::{
+    ProofKind, QuoteKey, SettlementPolicy, Verification, VerifiedPayment, VerifyError, covenant,
+    lightning, on_chain,
+};
 use mesh_types::{Network, NodeId, PaymentProof, UnixTime};
 use secp256k1::PublicKey;
+use std::time::Duration;
+
+/// How far the clock of this node's wallet may be from the node's own, either way.
+///
+/// Two minutes, because packets are allowed as much, and a wallet that is further off is refused by its peers.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(120);
 
 /// What a payment to this node looks like.
 ///
@@ -21,10 +30,12 @@ pub struct Verifier {
     pub quote_key: Option<QuoteKey>,
     /// The key that signs the invoices of this node's Lightning back end.
     pub payee_key: Option<PublicKey>,
+    /// What payments on the chain look like; the default takes none. They need the quote key.
+    pub settlement: SettlementPolicy,
 }
 
 impl Verifier {
-    /// Verifies that `proof` pays a quote of this node's.
+    /// Verifies that `proof` pays a quote of this node's, where nobody can ask the chain: a proof that needs it is refused.
     ///
     /// It says nothing about whether the payment was used before: that is the claim's business.
     ///
@@ -38,6 +49,17 @@ impl Verifier {
         proof: &PaymentProof,
         now: UnixTime,
     ) -> Result<VerifiedPayment, VerifyError> {
+        match self.begin(proof, now)? {
+            Verification::Verified(payment) => Ok(payment),
+            Verification::Asks(_) => Err(VerifyError::NotEnabled(ProofKind::of(proof))),
+        }
+    }
+
+    /// Verifies all of `proof` that can be verified without the chain.
+    ///
+    /// # Errors
+    /// As [`Verifier::verify`].
+    pub fn begin(&self, proof: &PaymentProof, now: UnixTime) -> Result<Verification, VerifyError> {
         match proof {
             PaymentProof::Lightning {
                 invoice,
@@ -53,13 +75,40 @@ impl Verifier {
                     timestamp: *timestamp,
                     expires_at: *expires_at,
                 };
-                lightning::verify(self, &shown, now)
+                lightning::verify(self, &shown, now).map(Verification::Verified)
             }
-            PaymentProof::OnChainSettlement { .. } => {
-                Err(VerifyError::NotEnabled(ProofKind::OnChainSettlement))
+            _ if self.settlement.scripts.is_empty() => {
+                Err(VerifyError::NotEnabled(ProofKind::of(proof)))
             }
-            PaymentProof::InstantSettlement { .. } => {
-                Err(VerifyError::NotEnabled(ProofKind::InstantSettlement))
+            PaymentProof::OnChainSettlement {
+                payment_request_id,
+                tx_hash,
+                amount_sats,
+                timestamp,
+            } => {
+                let shown = on_chain::Shown {
+                    payment_request_id,
+                    tx_hash,
+                    amount_sats: *amount_sats,
+                    timestamp: *timestamp,
+                };
+                on_chain::begin(self, &shown, now)
+            }
+            PaymentProof::InstantSettlement {
+                covenant_proof,
+                output_index,
+                merkle_proof,
+                amount_sats,
+                timestamp,
+            } => {
+                let shown = covenant::Shown {
+                    covenant_proof,
+                    output_index: *output_index,
+                    merkle_proof,
+                    amount_sats: *amount_sats,
+                    timestamp: *timestamp,
+                };
+                covenant::begin(self, &shown, now)
             }
         }
     }

@@ -6,12 +6,14 @@
 
 mod issuer;
 
+use bech32::Fe32;
 use issuer::{AMOUNT, Draft, LIFETIME, NOW, Node, PAYER, description, hash_of};
 use lightning_invoice::{
-    Currency, ExpiryTime, PayeePubKey, PaymentSecret, PositiveTimestamp, SiPrefix, TaggedField,
+    Currency, ExpiryTime, PayeePubKey, PaymentSecret, PositiveTimestamp, RawTaggedField, SiPrefix,
+    TaggedField,
 };
 use mesh_payment::{
-    Invoice, InvoiceError, ProofField, ProofKind, QuoteError, Verifier, VerifyError,
+    Invoice, InvoiceError, MAX_CLOCK_SKEW, ProofField, ProofKind, QuoteError, Verifier, VerifyError,
 };
 use mesh_types::{
     Claim, ClaimKey, HexError, MeshError, Msat, Network, NodeId, PaymentProof, UnixTime, from_hex,
@@ -183,6 +185,42 @@ fn p1_an_expiry_beyond_any_clock_is_refused() {
             "{secs}"
         );
     }
+}
+
+/// An invoice of as many characters, filled up with fields of a kind that nobody knows.
+fn invoice_of(characters: usize) -> String {
+    let mut long = draft();
+    let mut missing = characters - long.text().len();
+    while missing > 0 {
+        // A field has a letter, two characters of length, and at most 1,023 of data; none has to be a rest too short.
+        let field_len = if missing > 1_026 {
+            1_000.min(missing - 3)
+        } else {
+            missing
+        };
+        let data_len = field_len - 3;
+        let digit = |value: usize| Fe32::try_from(u8::try_from(value).unwrap()).unwrap();
+        let mut field = vec![Fe32::T, digit(data_len / 32), digit(data_len % 32)];
+        field.resize(field_len, Fe32::Q);
+        let tagged_fields = &mut long.raw.data.tagged_fields;
+        tagged_fields.push(RawTaggedField::UnknownSemantics(field));
+        missing -= field_len;
+    }
+    long.text()
+}
+
+#[test]
+fn p1_an_invoice_has_at_most_7089_characters() {
+    let longest = invoice_of(7_089);
+    assert_eq!(longest.len(), 7_089);
+    let invoice = Invoice::parse(&longest).unwrap();
+    assert!(invoice.is_signed_by(&Node::ours().payee_key()));
+    let one_more = invoice_of(7_090);
+    assert_eq!(one_more.len(), 7_090);
+    assert!(matches!(
+        Invoice::parse(&one_more),
+        Err(InvoiceError::Parse(_))
+    ));
 }
 
 #[test]
@@ -389,6 +427,17 @@ fn p9_an_invoice_for_another_amount_than_its_quote_is_refused() {
 }
 
 #[test]
+fn a_changed_price_does_not_break_a_quote_already_given() {
+    let before = Node::ours().paid();
+    let mut raised = Node::ours();
+    raised.quoter.price_epoch += 1;
+    assert_ne!(raised.paid(), before);
+    for paid in [before, raised.paid()] {
+        assert!(raised.verifier().verify(&paid, NOW).is_ok());
+    }
+}
+
+#[test]
 fn p10_a_payment_lives_until_just_before_its_end() {
     let node = Node::ours();
     let end = NOW.plus(LIFETIME);
@@ -412,14 +461,29 @@ fn p10_an_invoice_rewritten_to_live_longer_does_not_revive_its_quote() {
 }
 
 #[test]
-fn p10_an_invoice_that_ends_before_its_quote_ends_the_payment() {
+fn p10_an_invoice_that_ends_before_its_quote_ends_the_payment_as_soon_as_no_clock_can_doubt_it() {
     let minute = TaggedField::ExpiryTime(ExpiryTime::from_seconds(60));
     let short = draft().with(minute);
-    let end = NOW.plus(Duration::from_secs(60));
+    let end = NOW.plus(Duration::from_secs(60)).plus(MAX_CLOCK_SKEW);
+    assert!(end < NOW.plus(LIFETIME));
     let last = UnixTime::from_millis(end.to_millis() - 1);
     assert!(Node::ours().verifier().verify(&short.proof(), last).is_ok());
     let expected = VerifyError::Expired { expired_at: end };
     assert_eq!(refusal_at(&short.proof(), end), expected);
+}
+
+#[test]
+fn p10_an_invoice_from_further_in_the_future_than_clocks_differ_is_refused() {
+    let judge = |made_at: UnixTime| {
+        let mut ahead = draft();
+        ahead.raw.data.timestamp =
+            PositiveTimestamp::from_unix_timestamp(made_at.to_secs()).unwrap();
+        Node::ours().verifier().verify(&ahead.proof(), NOW)
+    };
+    let most = NOW.plus(MAX_CLOCK_SKEW);
+    assert!(judge(most).is_ok());
+    let made_at = most.plus(Duration::from_secs(1));
+    assert_eq!(judge(made_at), Err(VerifyError::FromTheFuture { made_at }));
 }
 
 #[test]

@@ -8,7 +8,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
 use lightning_invoice::{Bolt11Invoice, SignedRawBolt11Invoice};
-use mesh_payment::{Invoice, InvoiceError, QuoteKey, Verifier, VerifyError};
+use mesh_payment::{Invoice, InvoiceError, QuoteKey, SettlementPolicy, Verifier, VerifyError};
 use mesh_types::{Claim, ClaimKey, Msat, Network, NodeId, PaymentProof, UnixTime, to_hex};
 use secp256k1::{PublicKey, Secp256k1, SecretKey};
 use sha2::{Digest, Sha256};
@@ -204,5 +204,6 @@ fn verifier(with_quote_key: bool, with_payee_key: bool) -> Verifier {
         network: Network::Regtest,
         quote_key: with_quote_key.then(|| QuoteKey::derive(&[1; 32]).on(Network::Regtest)),
         payee_key: with_payee_key.then(|| *PAYEE_KEY),
+        settlement: SettlementPolicy::default(),
     }
 }

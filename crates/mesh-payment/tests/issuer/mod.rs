@@ -9,7 +9,7 @@ use lightning_invoice::{
     Currency, InvoiceBuilder, PaymentSecret, RawBolt11Invoice, RawTaggedField,
     SignedRawBolt11Invoice, TaggedField,
 };
-use mesh_payment::{IssuedQuote, QuoteKey, Quoter, Verifier};
+use mesh_payment::{IssuedQuote, QuoteKey, Quoter, SettlementPolicy, Verifier};
 use mesh_types::{Msat, Network, NodeId, PaymentProof, UnixTime, to_hex};
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{All, Message, PublicKey, Secp256k1, SecretKey};
@@ -66,6 +66,7 @@ impl Node {
             network: Network::Regtest,
             quote_key: Some(self.quoter.key.clone()),
             payee_key: Some(self.payee_key()),
+            settlement: SettlementPolicy::default(),
         }
     }
 

@@ -1,0 +1,234 @@
+use crate::{
+    CovenantKind, CovenantLevel, LeastLevel, ProofField, Quote, Verifier, VerifyError,
+    op_template_hash::tagged,
+};
+use bitcoin::{
+    ScriptBuf, TxOut,
+    hashes::{Hash as _, HashEngine as _, sha256},
+};
+use mesh_types::{Msat, Network, UnixTime};
+use std::num::NonZeroU32;
+use thiserror::Error;
+
+/// What a payment on the chain to this node looks like.
+///
+/// The default is closed: no script is ours, and covenants are enforced nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettlementPolicy {
+    /// The scripts that pay this node. Without one, nothing on the chain is a payment.
+    pub scripts: Vec<ScriptBuf>,
+    /// How deep a payment's transaction has to be: blocks from the one that holds it to the tip, both counted.
+    pub least_depth: NonZeroU32,
+    /// What a covenant has to be.
+    pub least_level: LeastLevel,
+    /// The networks that enforce BIP-119. Elsewhere anybody can spend such a covenant.
+    pub ctv_on: Vec<Network>,
+    /// The networks that enforce BIP-446. Elsewhere anybody can spend such a covenant.
+    pub template_hash_on: Vec<Network>,
+}
+
+impl Default for SettlementPolicy {
+    fn default() -> Self {
+        Self {
+            scripts: Vec::new(),
+            least_depth: NonZeroU32::MIN,
+            least_level: LeastLevel::Confirmed,
+            ctv_on: Vec::new(),
+            template_hash_on: Vec::new(),
+        }
+    }
+}
+
+impl SettlementPolicy {
+    /// Whether `network` enforces covenants of this kind.
+    pub(crate) fn is_enforced(&self, kind: &CovenantKind, network: Network) -> bool {
+        let networks = match kind {
+            CovenantKind::CtvBare
+            | CovenantKind::CtvWitnessScript
+            | CovenantKind::CtvLeaf { .. } => &self.ctv_on,
+            CovenantKind::TemplateHashLeaf { .. } => &self.template_hash_on,
+        };
+        networks.contains(&network)
+    }
+}
+
+/// Why a payment on the chain, or the promise of one, does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SettlementError {
+    /// The network does not enforce the covenant (P-18).
+    #[error("{network} does not enforce {opcode}: anybody can spend such an output there")]
+    NotEnforced {
+        /// The opcode that the covenant hangs on.
+        opcode: &'static str,
+        /// The network.
+        network: Network,
+    },
+    /// The covenant's coin is bound to something else than its template (P-21).
+    #[error("the output is not bound to this template")]
+    NotCommitted,
+    /// The covenant's coin holds less than its template pays out (P-21).
+    #[error("the template pays out {out_sats} sat of {in_sats}")]
+    MoreOutThanIn {
+        /// What the template pays out.
+        out_sats: u64,
+        /// What the coin holds.
+        in_sats: u64,
+    },
+    /// The covenant is not, or not yet, what counts here (P-21).
+    #[error("the covenant does not count: it is {0}")]
+    Level(CovenantLevel),
+    /// The output that is to pay is not there (P-16).
+    #[error("the transaction has {outputs} outputs, and none of index {index}")]
+    NoSuchOutput {
+        /// The index that the proof names.
+        index: u32,
+        /// How many there are.
+        outputs: usize,
+    },
+    /// The output, or every output, pays somebody else (P-16).
+    #[error("it pays no script of this node")]
+    NotOurScript,
+    /// More than one output pays us, so the proof does not say which it means (P-22).
+    #[error("{outputs} outputs pay this node, not one")]
+    SeveralOutputs {
+        /// How many.
+        outputs: usize,
+    },
+    /// It pays less than the quote asks for (P-16).
+    #[error("it pays {paid}, its quote asks for {quoted}")]
+    TooLittle {
+        /// What it pays.
+        paid: Msat,
+        /// What was asked for.
+        quoted: Msat,
+    },
+    /// The amounts add up to more than there is.
+    #[error("its amounts are more than there is")]
+    Amounts,
+    /// It does not say which quote it pays, or says it more than once (P-17).
+    #[error("one OP_RETURN output has to name the quote, and it has {found} of them")]
+    Unnamed {
+        /// OP_RETURN outputs, whatever they hold.
+        found: usize,
+    },
+    /// It names another quote, or another kind of payment (P-17).
+    #[error("its OP_RETURN output does not name this quote")]
+    OtherQuote,
+    /// Neither the chain nor the mempool has the transaction (P-22).
+    #[error("the chain does not have the transaction")]
+    NotOnChain,
+    /// The node answered with something else than was asked for, or the transaction is none.
+    #[error("the chain answered with another transaction")]
+    OtherTransaction,
+    /// It makes new coins, which cannot be spent for a hundred blocks (P-22).
+    #[error("it is a coinbase transaction")]
+    Coinbase,
+    /// Its transaction is not deep enough yet; later it may be (P-22).
+    #[error("its transaction is {depth} blocks deep, and {least} are asked for")]
+    TooShallow {
+        /// How deep it is.
+        depth: u32,
+        /// How deep it has to be.
+        least: u32,
+    },
+}
+
+/// What an OP_RETURN output has to hold in order to name a quote, one label for each kind of payment: so no transaction
+/// can ever be shown as two kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    ByCovenant,
+    ByTransaction,
+}
+
+impl Named {
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::ByCovenant => b"blvm-mesh/1/covenant",
+            Self::ByTransaction => b"blvm-mesh/1/on-chain",
+        }
+    }
+
+    pub(crate) fn name_of(self, quote: &Quote) -> [u8; 32] {
+        let mut engine = tagged(self.label());
+        engine.input(&quote.to_bytes());
+        sha256::Hash::from_engine(engine).to_byte_array()
+    }
+}
+
+/// Checks what is asked of every quote that is paid on the chain: it is ours, by its tag, and not over (P-15).
+pub(crate) fn check_quote(
+    verifier: &Verifier,
+    quote: &Quote,
+    now: UnixTime,
+) -> Result<(), VerifyError> {
+    if quote.payee != verifier.node_id {
+        return Err(VerifyError::QuoteOfAnotherNode { payee: quote.payee });
+    }
+    let key = verifier.quote_key.as_ref();
+    if !key.is_some_and(|key| key.recognises(quote)) {
+        return Err(VerifyError::ForgedQuote);
+    }
+    if !quote.expires_at.is_alive_at(now) {
+        return Err(VerifyError::Expired {
+            expired_at: quote.expires_at,
+        });
+    }
+    Ok(())
+}
+
+/// Checks what a proof says of itself: it has to be what its output and its quote say (P-15).
+pub(crate) fn check_agreement(
+    shown: (u64, u64),
+    value_sats: u64,
+    quote: &Quote,
+) -> Result<(), VerifyError> {
+    let (amount_sats, timestamp) = shown;
+    let end = quote.expires_at.to_secs();
+    for (field, claimed, actual) in [
+        (ProofField::AmountSats, amount_sats, value_sats),
+        (ProofField::Timestamp, timestamp, end),
+    ] {
+        if claimed != actual {
+            return Err(VerifyError::FieldMismatch {
+                field,
+                claimed,
+                actual,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What `output` pays to one of `scripts`, when that covers the quote (P-16).
+pub(crate) fn paid_by(
+    output: &TxOut,
+    scripts: &[ScriptBuf],
+    quoted: Msat,
+) -> Result<Msat, SettlementError> {
+    if !scripts.contains(&output.script_pubkey) {
+        return Err(SettlementError::NotOurScript);
+    }
+    let paid = Msat::from_sats(output.value.to_sat()).ok_or(SettlementError::Amounts)?;
+    if paid < quoted {
+        return Err(SettlementError::TooLittle { paid, quoted });
+    }
+    Ok(paid)
+}
+
+/// Checks that the transaction names the quote, and nothing else (P-17).
+pub(crate) fn check_name(outputs: &[TxOut], name: &ScriptBuf) -> Result<(), SettlementError> {
+    let marks = || outputs.iter().filter(|it| it.script_pubkey.is_op_return());
+    let found = marks().count();
+    match marks().next() {
+        Some(mark) if found == 1 => {
+            if mark.script_pubkey == *name {
+                Ok(())
+            } else {
+                Err(SettlementError::OtherQuote)
+            }
+        }
+        _ => Err(SettlementError::Unnamed { found }),
+    }
+}

@@ -7,7 +7,7 @@ use crate::{
     refusal::RefusalCounts,
     traffic::Traffic,
 };
-use mesh_payment::{Accounts, QuoteKey, Quoter, Verifier};
+use mesh_payment::{Accounts, QuoteKey, Quoter, SettlementPolicy, Verifier};
 use mesh_protocol::{IdentityKey, RoutingPolicyEngine};
 use mesh_replay::SequenceWindows;
 use mesh_routing::RoutingTable;
@@ -38,6 +38,8 @@ pub struct Engine {
     pub(crate) accounts: Accounts,
     pub(crate) debts: Debts,
     pub(crate) quoter: Quoter,
+    /// Of quotes that are paid on the chain, which takes longer.
+    pub(crate) on_chain_quoter: Quoter,
     pub(crate) verifier: Verifier,
     pub(crate) routes: RoutingTable,
     pub(crate) refusals: RefusalCounts,
@@ -54,6 +56,8 @@ pub struct EngineSetup {
     pub config: MeshConfig,
     /// The key that signs the invoices of the node's Lightning back end, where there is one.
     pub payee_key: Option<PublicKey>,
+    /// Which payments on the chain count.
+    pub settlement: SettlementPolicy,
     /// The first numbers of the node's own packets.
     pub sequences: SequenceBlock,
 }
@@ -66,10 +70,17 @@ impl Engine {
             identity,
             config,
             payee_key,
+            settlement,
             sequences,
         } = setup;
         let local = identity.node_id();
         let key = QuoteKey::derive(&identity.secret_bytes()).on(config.network);
+        let quoter = |lifetime_secs: u32| Quoter {
+            payee: local,
+            key: key.clone(),
+            lifetime: Duration::from_secs(lifetime_secs.into()),
+            price_epoch: 0,
+        };
         let price = match config.mode {
             MeshMode::PaymentGated => config.price(),
             MeshMode::BitcoinOnly | MeshMode::Open => Price::FREE,
@@ -92,13 +103,10 @@ impl Engine {
                 network: config.network,
                 quote_key: Some(key.clone()),
                 payee_key,
+                settlement,
             },
-            quoter: Quoter {
-                payee: local,
-                key,
-                lifetime: Duration::from_secs(config.quote_lifetime_secs.into()),
-                price_epoch: 0,
-            },
+            quoter: quoter(config.quote_lifetime_secs),
+            on_chain_quoter: quoter(config.on_chain.quote_lifetime_secs),
             routes: RoutingTable::new(local),
             refusals: RefusalCounts::default(),
             traffic: Traffic::default(),

@@ -1,7 +1,8 @@
 use crate::{
-    Delivery, Engine, Halfway, PendingClaim, PendingDraw, Refusal, Refused, Tell, Ticket,
-    free_lane::Lane, ticket::Charge,
+    Delivery, Engine, Halfway, PendingClaim, PendingDraw, PendingQuestion, Refusal, Refused, Tell,
+    Ticket, free_lane::Lane, ticket::Charge,
 };
+use mesh_payment::Verification;
 use mesh_protocol::{ControlMessage, PacketView, SealContext, decode_proof};
 use mesh_routing::split;
 use mesh_types::{
@@ -28,6 +29,8 @@ pub enum Step<'e> {
         /// To be redeemed when the application's inbox has taken it.
         ticket: Ticket<'e>,
     },
+    /// Put the question to the chain, and go on with the payment that the answer proves.
+    Ask(PendingQuestion),
     /// Claim the payment and have it credited, durably; then [`Engine::claimed`] and [`Engine::resume`].
     Claim(PendingClaim),
     /// Draw credit of the packet's source; then [`Engine::drawn`] and [`Engine::resume`].
@@ -184,9 +187,9 @@ impl Engine {
                     RoutingPolicy::Free => self.take_lane(Lane::Free, arrival, now)?,
                     RoutingPolicy::PaymentRequired => {
                         if !from.is_claimed
-                            && let Some(claim) = self.pending_claim(arrival, now)?
+                            && let Some(step) = self.verify(arrival, now)?
                         {
-                            return Ok(Step::Claim(claim));
+                            return Ok(step);
                         }
                         match self.charge(arrival, from, now)? {
                             ControlFlow::Continue(charge) => charge,
@@ -212,12 +215,9 @@ impl Engine {
         }
     }
 
-    /// Verifies the proof that the packet carries for this node, if it carries one.
-    fn pending_claim(
-        &self,
-        arrival: Arrival<'_>,
-        now: UnixTime,
-    ) -> Result<Option<PendingClaim>, Refusal> {
+    /// Verifies the proof that the packet carries for this node, if it carries one: what is next is a claim of its payment,
+    /// or a question about it.
+    fn verify(&self, arrival: Arrival<'_>, now: UnixTime) -> Result<Option<Step<'_>>, Refusal> {
         let Arrival { packet, position } = arrival;
         let Some((hop, proof)) = packet.proof() else {
             return Ok(None);
@@ -225,15 +225,23 @@ impl Engine {
         if usize::from(hop) != position {
             return Ok(None);
         }
-        let payment = self.verifier.verify(&decode_proof(proof)?, now)?;
+        let verification = self.verifier.begin(&decode_proof(proof)?, now)?;
         let mac = packet.mac(position).ok_or(Refusal::NotOnRoute)?;
-        let by = PacketTag::from_bytes(*mac);
+        let (by, source) = (PacketTag::from_bytes(*mac), packet.source());
         let at = Halfway::at(position);
-        Ok(Some(PendingClaim {
-            payment,
-            by,
-            source: packet.source(),
-            at,
+        Ok(Some(match verification {
+            Verification::Verified(payment) => Step::Claim(PendingClaim {
+                payment,
+                by,
+                source,
+                at,
+            }),
+            Verification::Asks(question) => Step::Ask(PendingQuestion {
+                question,
+                by,
+                source,
+                at,
+            }),
         }))
     }
 
@@ -318,12 +326,12 @@ impl Engine {
         match message {
             // A deposit that holds is money, and always let in; one that does not costs its source of the lane.
             ControlMessage::Deposit if !from.is_claimed => {
-                let claim = self.pending_claim(arrival, now);
-                if let Ok(Some(claim)) = claim {
-                    return Ok(Step::Claim(claim));
+                let verified = self.verify(arrival, now);
+                if let Ok(Some(step)) = verified {
+                    return Ok(step);
                 }
                 let _ = self.take_lane(Lane::Control, arrival, now)?;
-                return Err(claim.err().unwrap_or(Refusal::ProofMissing));
+                return Err(verified.err().unwrap_or(Refusal::ProofMissing));
             }
             ControlMessage::QuoteRequest { .. } => {
                 let _ = self.take_lane(Lane::Control, arrival, now)?;

@@ -9,6 +9,7 @@
 //!
 //! ```
 //! use mesh_manager::{Draft, Engine, EngineSetup, Step};
+//! use mesh_payment::SettlementPolicy;
 //! use mesh_protocol::{IdentityKey, KeyError};
 //! use mesh_types::{MeshConfig, MeshMode, Msat, PacketKind, Route, SequenceBlock, UnixTime};
 //!
@@ -17,7 +18,8 @@
 //!     let identity = IdentityKey::from_secret_bytes([secret; 32])?;
 //!     let config = MeshConfig { mode: MeshMode::Open, ..MeshConfig::default() };
 //!     let sequences = SequenceBlock { next: 1, end: 1_000, good_for: None };
-//!     Ok(Engine::new(EngineSetup { identity, config, payee_key: None, sequences }, now))
+//!     let settlement = SettlementPolicy::default();
+//!     Ok(Engine::new(EngineSetup { identity, config, payee_key: None, settlement, sequences }, now))
 //! };
 //! let (source, destination) = (engine(1)?, engine(2)?);
 //! let draft = Draft {
@@ -42,6 +44,7 @@
 
 mod budget;
 mod carry;
+mod chain;
 mod clock;
 mod compose;
 mod control;
@@ -70,6 +73,7 @@ mod traffic;
 mod unshown;
 
 pub use budget::{BudgetSpent, Budgets, MAX_BUDGETS};
+pub use chain::OnChainQuote;
 pub use clock::SystemClock;
 pub use compose::{ComposeError, Composed, Draft};
 pub use delivery::{Delivery, INBOX_PACKETS};
@@ -79,7 +83,7 @@ pub use funding::Quoted;
 pub use identity::{IdentityError, identity_in, load_or_create_identity};
 pub use journey::{Answer, Step};
 pub use manager::MeshManager;
-pub use pause::{Halfway, PendingClaim, PendingDraw};
+pub use pause::{Asked, Halfway, PendingClaim, PendingDraw, PendingQuestion};
 pub use payer::{PAYMENT_MARGIN, PaidQuote, QuoteToPay, pay_quote};
 pub use pending::MAX_PENDING;
 pub use refusal::{Refusal, RefusalReason, Refused, Tell};

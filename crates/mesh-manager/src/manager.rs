@@ -1,5 +1,6 @@
 use crate::{
     Budgets, ComposeError, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Refusal,
+    chain::{MAX_QUESTIONS, QUESTIONS_BURST, QUESTIONS_PER_SECOND},
     delivery::Inbox,
     identity::{identity_in, load_or_create_identity},
     pending::{Heard, Pending},
@@ -8,7 +9,7 @@ use crate::{
         VAIN_CLAIMS_PER_SECOND, keep_books,
     },
     route_watch::RouteWatch,
-    setup::{check, payee_key, wrong_setting},
+    setup::{check, payee_key, settlement, wrong_setting},
     unshown::Unshown,
 };
 use mesh_payment::NONCE_LEN;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) recent: ClaimSet,
     pub(crate) asking: Semaphore,
     pub(crate) lookups: Budgets,
+    pub(crate) questions: Budgets,
+    pub(crate) asking_chain: Semaphore,
     pub(crate) vain_claims: Budgets,
     pub(crate) turns: [Mutex<()>; TURNS],
     /// Held shared by each payment under way.
@@ -94,6 +97,7 @@ impl MeshManager {
         node_api: Arc<dyn NodeAPI>,
     ) -> Result<Self, MeshError> {
         check(&config, &identity, node_api.as_ref())?;
+        let settlement = settlement(&config, node_api.as_ref())?;
         let payee_key = payee_key(&config, node_api.as_ref()).await?;
         let known_nodes = config.known_nodes.clone();
         let interval = Duration::from_millis(config.debit_interval_ms.into());
@@ -114,6 +118,7 @@ impl MeshManager {
                 identity,
                 config,
                 payee_key,
+                settlement,
                 sequences: sequences.map_err(no_store)?,
             },
             now,
@@ -139,6 +144,8 @@ impl MeshManager {
             recent: ClaimSet::new(RECENT_CLAIMS),
             asking: Semaphore::new(MAX_ASKING),
             lookups: Budgets::new(LOOKUPS_PER_SECOND, LOOKUPS_BURST),
+            questions: Budgets::new(QUESTIONS_PER_SECOND, QUESTIONS_BURST),
+            asking_chain: Semaphore::new(MAX_QUESTIONS),
             vain_claims: Budgets::new(VAIN_CLAIMS_PER_SECOND, VAIN_CLAIMS_BURST),
             turns: std::array::from_fn(|_| Mutex::default()),
             paying: Arc::default(),
@@ -423,7 +430,7 @@ fn no_store(error: StoreError) -> MeshError {
     MeshError::Busy(error.to_string())
 }
 
-fn random<const N: usize>() -> Result<[u8; N], MeshError> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], MeshError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|error| MeshError::Busy(format!("no randomness: {error}")))?;

@@ -1,5 +1,5 @@
 use crate::BudgetSpent;
-use mesh_payment::VerifyError;
+use mesh_payment::{CovenantLevel, SettlementError, VerifyError};
 use mesh_protocol::{
     ControlError, KeyError, NotAuthentic, OpenError, PacketError, ProofError, RefusalCode,
 };
@@ -74,7 +74,10 @@ pub enum Refusal {
     ProofMalformed(#[from] ProofError),
     /// Its proof does not hold.
     #[error(transparent)]
-    ProofInvalid(#[from] VerifyError),
+    ProofInvalid(VerifyError),
+    /// Its proof may hold later, when its payment is deeper in the chain.
+    #[error("not yet: {0}")]
+    ProofPending(SettlementError),
     /// Its proof was used before.
     #[error("the payment was claimed before")]
     ProofReplayed,
@@ -137,6 +140,7 @@ pub enum RefusalReason {
     ProofMissing,
     ProofMalformed,
     ProofInvalid,
+    ProofPending,
     ProofReplayed,
     Store,
     Busy,
@@ -168,6 +172,7 @@ impl Refusal {
             Self::ProofMissing => RefusalReason::ProofMissing,
             Self::ProofMalformed(_) => RefusalReason::ProofMalformed,
             Self::ProofInvalid(_) => RefusalReason::ProofInvalid,
+            Self::ProofPending(_) => RefusalReason::ProofPending,
             Self::ProofReplayed => RefusalReason::ProofReplayed,
             Self::Store(_) => RefusalReason::Store,
             Self::Busy(_) => RefusalReason::Busy,
@@ -193,6 +198,7 @@ impl Refusal {
                 Self::ProofInvalid(VerifyError::NotEnabled(_)) => RefusalCode::NotEnabled,
                 _ => RefusalCode::ProofInvalid,
             },
+            RefusalReason::ProofPending => RefusalCode::ProofPending,
             RefusalReason::ProofReplayed => RefusalCode::ProofReplayed,
             RefusalReason::Busy | RefusalReason::Store | RefusalReason::NewSources => {
                 RefusalCode::Busy
@@ -221,6 +227,7 @@ impl fmt::Display for RefusalReason {
             Self::ProofMissing => "proof_missing",
             Self::ProofMalformed => "proof_malformed",
             Self::ProofInvalid => "proof_invalid",
+            Self::ProofPending => "proof_pending",
             Self::ProofReplayed => "proof_replayed",
             Self::Store => "store",
             Self::Busy => "busy",
@@ -228,6 +235,18 @@ impl fmt::Display for RefusalReason {
             Self::Unasked => "unasked",
             Self::Sealed => "sealed",
         })
+    }
+}
+
+impl From<VerifyError> for Refusal {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Settlement(
+                pending @ (SettlementError::TooShallow { .. }
+                | SettlementError::Level(CovenantLevel::Funded { .. })),
+            ) => Self::ProofPending(pending),
+            error => Self::ProofInvalid(error),
+        }
     }
 }
 
@@ -241,7 +260,8 @@ impl From<Refusal> for MeshError {
             RefusalReason::PaymentRequired
             | RefusalReason::ProofMissing
             | RefusalReason::ProofMalformed
-            | RefusalReason::ProofInvalid => Self::PaymentVerificationFailed(said),
+            | RefusalReason::ProofInvalid
+            | RefusalReason::ProofPending => Self::PaymentVerificationFailed(said),
             RefusalReason::NoRoute
             | RefusalReason::NotOnRoute
             | RefusalReason::WrongPreviousHop => Self::RoutingError(said),

@@ -1,3 +1,4 @@
+use mesh_payment::SettlementPolicy;
 use mesh_protocol::IdentityKey;
 use mesh_types::{MeshConfig, MeshError, NodeAPI};
 use secp256k1::PublicKey;
@@ -11,6 +12,9 @@ const MIN_QUOTE_LIFETIME_SECS: u32 = 120;
 
 /// How long debits may wait to be booked: a disk is no faster, and a crash forgets no more than ten seconds' earnings.
 const DEBIT_INTERVALS_MS: RangeInclusive<u32> = 10..=10_000;
+
+/// How long a quote may be paid on the chain: ten minutes are one block, and a week bounds what has to be remembered.
+const ON_CHAIN_LIFETIMES_SECS: RangeInclusive<u32> = 600..=604_800;
 
 /// Checks what neither the settings nor the node can know alone.
 pub(crate) fn check(
@@ -70,6 +74,34 @@ pub(crate) async fn payee_key(
     PublicKey::from_slice(&info.payee_key)
         .map(Some)
         .map_err(wrong_setting)
+}
+
+/// Which payments on the chain count.
+pub(crate) fn settlement(
+    config: &MeshConfig,
+    node_api: &dyn NodeAPI,
+) -> Result<SettlementPolicy, MeshError> {
+    let on_chain = &config.on_chain;
+    if !ON_CHAIN_LIFETIMES_SECS.contains(&on_chain.quote_lifetime_secs) {
+        return Err(wrong_setting(format!(
+            "on_chain.quote_lifetime_secs = {}: expected {} to {}",
+            on_chain.quote_lifetime_secs,
+            ON_CHAIN_LIFETIMES_SECS.start(),
+            ON_CHAIN_LIFETIMES_SECS.end()
+        )));
+    }
+    if on_chain.final_depth < on_chain.least_depth {
+        return Err(wrong_setting(format!(
+            "on_chain.final_depth = {}: expected no less than least_depth, {}",
+            on_chain.final_depth, on_chain.least_depth
+        )));
+    }
+    if !on_chain.addresses.is_empty() && node_api.chain().is_none() {
+        return Err(wrong_setting(
+            "on_chain.addresses: this node has no chain to ask about payments; leave them out",
+        ));
+    }
+    SettlementPolicy::from_config(on_chain, config.network).map_err(wrong_setting)
 }
 
 pub(crate) fn wrong_setting(error: impl fmt::Display) -> MeshError {

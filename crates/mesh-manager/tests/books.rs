@@ -51,6 +51,7 @@ impl Relay {
             })),
             clock,
             store: Arc::clone(store) as Arc<dyn Store>,
+            blocks: Arc::default(),
             events: Mutex::default(),
         });
         let node_api = Arc::clone(&api) as Arc<dyn NodeAPI>;

@@ -251,6 +251,27 @@ impl Accounts {
         idle
     }
 
+    /// Takes out the credit of one payer that is not set aside, so that it can be given back.
+    pub fn take_back(&self, payer: &NodeId) -> Option<Settlement> {
+        let mut shard = self.shard(payer).lock();
+        let shard = &mut *shard;
+        let Entry::Occupied(mut entry) = shard.accounts.entry(*payer) else {
+            return None;
+        };
+        let back = std::mem::take(&mut entry.get_mut().available);
+        if entry.get().is_empty() {
+            entry.remove();
+            self.open.fetch_sub(1, Ordering::Relaxed);
+        }
+        shard.given_back = shard.given_back.saturating_add(back.to_msat().into());
+        (back > Msat::ZERO).then_some(Settlement {
+            payer: *payer,
+            spent: Msat::ZERO,
+            packets: 0,
+            back,
+        })
+    }
+
     /// Takes away everything that is in hand, set aside or not settled: it was given back already, by somebody else.
     pub fn revoke(&self) {
         for shard in &self.shards {

@@ -111,7 +111,7 @@ pub use question::{Question, Verification};
 pub use quote::{NONCE_LEN, Quote, QuoteError};
 pub use quote_key::QuoteKey;
 pub use quoter::{IssuedQuote, MAX_QUOTE, Quoter, QuoterError};
-pub use settlement::{SettlementError, SettlementPolicy};
+pub use settlement::{PolicyError, SettlementError, SettlementPolicy};
 pub use shell::{PaymentVerifier, VerificationResult};
 pub use verified::VerifiedPayment;
 pub use verifier::{MAX_CLOCK_SKEW, Verifier};

@@ -3,10 +3,11 @@ use crate::{
     op_template_hash::tagged,
 };
 use bitcoin::{
-    ScriptBuf, TxOut,
+    Address, ScriptBuf, TxOut,
+    address::{NetworkUnchecked, ParseError},
     hashes::{Hash as _, HashEngine as _, sha256},
 };
-use mesh_types::{Msat, Network, UnixTime};
+use mesh_types::{Msat, Network, OnChainConfig, UnixTime};
 use std::num::NonZeroU32;
 use thiserror::Error;
 
@@ -39,7 +40,47 @@ impl Default for SettlementPolicy {
     }
 }
 
+/// Why a configuration is no policy.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PolicyError {
+    /// An address that is none.
+    #[error("{address:?} is no Bitcoin address: {reason}")]
+    Address {
+        /// The text.
+        address: String,
+        /// What the library says.
+        reason: String,
+    },
+    /// An address of another network.
+    #[error("{address:?} is no address of {network}")]
+    Network {
+        /// The text.
+        address: String,
+        /// This node's network.
+        network: Network,
+    },
+}
+
 impl SettlementPolicy {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the address that is none on `network`.
+    pub fn from_config(config: &OnChainConfig, network: Network) -> Result<Self, PolicyError> {
+        let scripts = config.addresses.iter().map(|text| script(text, network));
+        Ok(Self {
+            scripts: scripts.collect::<Result<_, _>>()?,
+            least_depth: config.least_depth,
+            least_level: if config.unconfirmed_covenants {
+                LeastLevel::Funded
+            } else {
+                LeastLevel::Confirmed
+            },
+            ctv_on: config.ctv_on.clone(),
+            template_hash_on: config.template_hash_on.clone(),
+        })
+    }
+
     /// Whether `network` enforces covenants of this kind.
     pub(crate) fn is_enforced(&self, kind: &CovenantKind, network: Network) -> bool {
         let networks = match kind {
@@ -132,6 +173,29 @@ pub enum SettlementError {
         /// How deep it has to be.
         least: u32,
     },
+}
+
+/// The script that an address of `network` stands for.
+fn script(text: &str, network: Network) -> Result<ScriptBuf, PolicyError> {
+    let address: Address<NetworkUnchecked> =
+        text.parse()
+            .map_err(|error: ParseError| PolicyError::Address {
+                address: text.to_owned(),
+                reason: error.to_string(),
+            })?;
+    let expected = match network {
+        Network::Bitcoin => bitcoin::Network::Bitcoin,
+        Network::Testnet => bitcoin::Network::Testnet,
+        Network::Testnet4 => bitcoin::Network::Testnet4,
+        Network::Signet => bitcoin::Network::Signet,
+        Network::Regtest => bitcoin::Network::Regtest,
+    };
+    let address = address.require_network(expected);
+    let address = address.map_err(|_| PolicyError::Network {
+        address: text.to_owned(),
+        network,
+    })?;
+    Ok(address.script_pubkey())
 }
 
 /// What an OP_RETURN output has to hold in order to name a quote, one label for each kind of payment: so no transaction

@@ -98,6 +98,9 @@ pub enum RefusalCode {
     /// The destination could not open or understand the packet.
     #[error("the destination could not open or understand the packet")]
     Undeliverable = 11,
+    /// The payment is good and not deep enough in the chain yet; later it may do.
+    #[error("the payment is not deep enough in the chain yet")]
+    ProofPending = 12,
 }
 
 /// Why a control message cannot be decoded or encoded.
@@ -265,7 +268,7 @@ impl ControlMessage {
 
 impl RefusalCode {
     /// All codes, in the order of their bytes.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Duplicate,
         Self::TooOld,
         Self::OutOfTime,
@@ -277,6 +280,7 @@ impl RefusalCode {
         Self::ProofReplayed,
         Self::NotEnabled,
         Self::Undeliverable,
+        Self::ProofPending,
     ];
 }
 

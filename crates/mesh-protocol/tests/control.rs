@@ -130,7 +130,7 @@ fn unknown_messages_and_refusal_codes_are_errors() {
         let error = ControlError::Tag { found };
         assert_eq!(ControlMessage::decode(&bytes), Err(error));
     }
-    for found in (0..=u8::MAX).filter(|code| !(1..=11).contains(code)) {
+    for found in (0..=u8::MAX).filter(|code| !(1..=12).contains(code)) {
         let bytes = [1, 0, 0, 0, 0, 0, 0, 0, 5, found];
         let error = ControlError::Code { found };
         assert_eq!(ControlMessage::decode(&bytes), Err(error));

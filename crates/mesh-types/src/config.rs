@@ -1,4 +1,4 @@
-use crate::{MeshMode, Msat, NodeId, NodeIdError, Price};
+use crate::{MeshMode, Msat, Network, NodeId, NodeIdError, OnChainConfig, Price};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -35,6 +35,8 @@ pub struct MeshConfig {
     pub debit_interval_ms: u32,
     /// What each source may send without paying.
     pub free_lane: FreeLane,
+    /// Which payments on the chain count.
+    pub on_chain: OnChainConfig,
     /// The nodes to keep links with.
     pub peers: Vec<PeerAddress>,
     /// What is known of nodes further away.
@@ -54,6 +56,7 @@ impl Default for MeshConfig {
             quote_lifetime_secs: 600,
             debit_interval_ms: 200,
             free_lane: FreeLane::default(),
+            on_chain: OnChainConfig::default(),
             peers: Vec::new(),
             known_nodes: Vec::new(),
         }
@@ -109,22 +112,6 @@ pub struct KnownNode {
     pub linked_with: Vec<NodeId>,
 }
 
-/// A Bitcoin network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Network {
-    /// The main network. In text `bitcoin`.
-    Bitcoin,
-    /// Testnet 3. In text `testnet`.
-    Testnet,
-    /// Testnet 4. In text `testnet4`.
-    Testnet4,
-    /// The default signet. In text `signet`.
-    Signet,
-    /// A local chain for tests. In text `regtest`.
-    Regtest,
-}
-
 /// What is wrong with a setting.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ConfigError {
@@ -148,7 +135,7 @@ pub enum ConfigError {
 
 impl MeshConfig {
     /// The keys of a flat configuration, in the order of the fields.
-    pub const KEYS: [&'static str; 13] = [
+    pub const KEYS: [&'static str; 20] = [
         "enabled",
         "mode",
         "listen_addr",
@@ -161,12 +148,19 @@ impl MeshConfig {
         "free_lane.bytes_per_second_per_source",
         "free_lane.burst_bytes_per_source",
         "free_lane.bytes_per_second_total",
+        "on_chain.addresses",
+        "on_chain.least_depth",
+        "on_chain.final_depth",
+        "on_chain.quote_lifetime_secs",
+        "on_chain.unconfirmed_covenants",
+        "on_chain.ctv_on",
+        "on_chain.template_hash_on",
         "peers",
     ];
 
     /// Reads the flat form that a [`crate::ModuleContext`] carries; what it does not name keeps its default.
     ///
-    /// `peers` is a list with commas between. `known_nodes` has no flat form.
+    /// Lists have commas between. `known_nodes` has no flat form.
     ///
     /// # Errors
     /// [`ConfigError`] names the key, and what was expected.
@@ -208,14 +202,19 @@ impl MeshConfig {
             "free_lane.bytes_per_second_total" => {
                 self.free_lane.bytes_per_second_total = read(key, value, "bytes a second")?;
             }
-            "peers" => {
-                let texts = value
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|text| !text.is_empty());
-                self.peers = texts
-                    .map(|text| read_or_say(key, text))
-                    .collect::<Result<_, _>>()?;
+            "peers" => self.peers = read_list(key, value)?,
+            "on_chain.addresses" => self.on_chain.addresses = read_list(key, value)?,
+            "on_chain.least_depth" => self.on_chain.least_depth = read(key, value, BLOCKS)?,
+            "on_chain.final_depth" => self.on_chain.final_depth = read(key, value, BLOCKS)?,
+            "on_chain.quote_lifetime_secs" => {
+                self.on_chain.quote_lifetime_secs = read(key, value, "seconds")?;
+            }
+            "on_chain.unconfirmed_covenants" => {
+                self.on_chain.unconfirmed_covenants = read(key, value, "true or false")?;
+            }
+            "on_chain.ctv_on" => self.on_chain.ctv_on = read_list(key, value)?,
+            "on_chain.template_hash_on" => {
+                self.on_chain.template_hash_on = read_list(key, value)?;
             }
             _ => {
                 return Err(ConfigError::UnknownKey {
@@ -227,10 +226,21 @@ impl MeshConfig {
     }
 }
 
+/// What a depth is.
+const BLOCKS: &str = "a number of blocks, at least 1";
+
 fn read<T: FromStr>(key: &str, value: &str, expected: &str) -> Result<T, ConfigError> {
     value
         .parse()
         .map_err(|_| wrong_value(key, value, &format!("expected {expected}")))
+}
+
+fn read_list<T: FromStr<Err: fmt::Display>>(key: &str, value: &str) -> Result<Vec<T>, ConfigError> {
+    let texts = value
+        .split(',')
+        .map(str::trim)
+        .filter(|text| !text.is_empty());
+    texts.map(|text| read_or_say(key, text)).collect()
 }
 
 fn read_or_say<T: FromStr<Err: fmt::Display>>(key: &str, value: &str) -> Result<T, ConfigError> {
@@ -291,48 +301,5 @@ impl TryFrom<String> for PeerAddress {
 impl From<PeerAddress> for String {
     fn from(peer: PeerAddress) -> Self {
         peer.to_string()
-    }
-}
-
-/// A word that is none of the five networks.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error(
-    "unknown network: expected \"bitcoin\", \"testnet\", \"testnet4\", \"signet\" or \"regtest\""
-)]
-pub struct UnknownNetwork;
-
-impl Network {
-    /// The word that stands for the network in a configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Bitcoin => "bitcoin",
-            Self::Testnet => "testnet",
-            Self::Testnet4 => "testnet4",
-            Self::Signet => "signet",
-            Self::Regtest => "regtest",
-        }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for Network {
-    type Err = UnknownNetwork;
-
-    fn from_str(word: &str) -> Result<Self, Self::Err> {
-        [
-            Self::Bitcoin,
-            Self::Testnet,
-            Self::Testnet4,
-            Self::Signet,
-            Self::Regtest,
-        ]
-        .into_iter()
-        .find(|network| network.as_str() == word)
-        .ok_or(UnknownNetwork)
     }
 }

@@ -26,7 +26,9 @@ mod context;
 mod error;
 mod event;
 mod hex;
+mod network;
 mod node_id;
+mod on_chain_config;
 mod packet;
 mod policy;
 mod ports;
@@ -39,15 +41,14 @@ mod time;
 pub use amount::Msat;
 pub use chain::{ChainError, ChainNode, ChainOutput, ChainTransaction, OutPoint, TxHash};
 pub use claim::{Claim, ClaimKey};
-pub use config::{
-    ConfigError, FreeLane, KnownNode, MeshConfig, Network, PeerAddress, PeerAddressError,
-    UnknownNetwork,
-};
+pub use config::{ConfigError, FreeLane, KnownNode, MeshConfig, PeerAddress, PeerAddressError};
 pub use context::ModuleContext;
 pub use error::MeshError;
 pub use event::{MeshEvent, NodeEvent};
 pub use hex::{HexError, from_hex, to_hex};
+pub use network::{Network, UnknownNetwork};
 pub use node_id::{NodeId, NodeIdError};
+pub use on_chain_config::OnChainConfig;
 pub use packet::{MAC_LEN, Mac, MeshPacket, PacketKind};
 pub use policy::{DetectedProtocol, MeshMode, RoutingPolicy, UnknownMode};
 pub use ports::{Clock, InvoiceRequest, LightningError, LightningInfo, LightningNode, NodeAPI};

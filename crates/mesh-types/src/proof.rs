@@ -20,26 +20,26 @@ pub enum PaymentProof {
     },
     /// A transaction that pays one of our payment requests.
     OnChainSettlement {
-        /// Which of our payment requests it pays.
+        /// The text of the quote that it pays.
         payment_request_id: String,
         /// The transaction id, in internal byte order.
         tx_hash: [u8; 32],
-        /// The amount paid.
+        /// The amount paid; has to be that of the output that pays.
         amount_sats: u64,
-        /// Unix seconds.
+        /// Unix seconds; has to be the end of the quote.
         timestamp: u64,
     },
     /// A covenant (BIP-119) that can only be spent by paying us.
     InstantSettlement {
-        /// The covenant's encoded template, funding outpoint and script path.
+        /// The covenant: its kind, its quote, its script path and its template, whose input names its coin.
         covenant_proof: Vec<u8>,
         /// Which output of the template pays us.
         output_index: u32,
-        /// The merkle path of the funding transaction, leaf to root; may be empty.
+        /// Has to be empty: the chain is asked instead.
         merkle_proof: Vec<[u8; 32]>,
         /// The amount of that output.
         amount_sats: u64,
-        /// Unix seconds.
+        /// Unix seconds; has to be the end of the quote.
         timestamp: u64,
     },
 }

@@ -155,6 +155,13 @@ fn every_setting_can_be_set_flat_and_reads_back() {
         ("free_lane.bytes_per_second_per_source", "4"),
         ("free_lane.burst_bytes_per_source", "5"),
         ("free_lane.bytes_per_second_total", "6"),
+        ("on_chain.addresses", "bc1one, bc1two"),
+        ("on_chain.least_depth", "8"),
+        ("on_chain.final_depth", "9"),
+        ("on_chain.quote_lifetime_secs", "10"),
+        ("on_chain.unconfirmed_covenants", "true"),
+        ("on_chain.ctv_on", "regtest,signet"),
+        ("on_chain.template_hash_on", "regtest"),
         ("peers", &format!("{peer}, {peer}")),
     ]);
     assert_eq!(settings.len(), MeshConfig::KEYS.len());
@@ -169,6 +176,11 @@ fn every_setting_can_be_set_flat_and_reads_back() {
         "quote_lifetime_secs": 3, "debit_interval_ms": 7, "peers": [peer, peer], "known_nodes": [],
         "free_lane": {
             "bytes_per_second_per_source": 4, "burst_bytes_per_source": 5, "bytes_per_second_total": 6
+        },
+        "on_chain": {
+            "addresses": ["bc1one", "bc1two"], "least_depth": 8, "final_depth": 9,
+            "quote_lifetime_secs": 10, "unconfirmed_covenants": true,
+            "ctv_on": ["regtest", "signet"], "template_hash_on": ["regtest"],
         },
     });
     assert_eq!(json, Some(expected));
@@ -189,6 +201,8 @@ fn a_wrong_value_names_its_key_and_what_was_expected() {
         ("network", "mainnet", "\"bitcoin\""),
         ("enabled", "yes", "true or false"),
         ("price_per_packet_msat", "-1", "millisatoshi"),
+        ("on_chain.least_depth", "0", "at least 1"),
+        ("on_chain.ctv_on", "regtest, mainnet", "\"bitcoin\""),
         ("peers", "relay.example:8334", "<node id>@<host>:<port>"),
         ("peers", "00@relay.example:8334", "64 characters"),
     ] {

@@ -57,6 +57,8 @@ pub(crate) fn open() -> MeshConfig {
 /// The decision of the node `seed`, with links to the nodes `peers`.
 pub(crate) fn engine(seed: u8, config: MeshConfig, peers: &[u8]) -> Engine {
     let setup = EngineSetup {
+        settlement: mesh_payment::SettlementPolicy::from_config(&config.on_chain, config.network)
+            .unwrap(),
         identity: identity(seed),
         config,
         payee_key: None,
@@ -240,6 +242,7 @@ pub(crate) struct WiredNode {
     pub(crate) clock: ManualClock,
     pub(crate) wallet: Option<Arc<dyn LightningNode>>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) blocks: Arc<BlockChain>,
     pub(crate) events: Mutex<Vec<MeshEvent>>,
 }
 
@@ -283,8 +286,46 @@ impl NodeAPI for WiredNode {
         self.wallet.clone()
     }
 
+    fn chain(&self) -> Option<Arc<dyn ChainNode>> {
+        Some(Arc::clone(&self.blocks) as Arc<dyn ChainNode>)
+    }
+
     fn store(&self) -> Option<Arc<dyn Store>> {
         Some(Arc::clone(&self.store))
+    }
+}
+
+/// What a node knows of the block chain: what the test has told it.
+#[derive(Default)]
+pub(crate) struct BlockChain {
+    pub(crate) outputs: Mutex<HashMap<OutPoint, ChainOutput>>,
+    pub(crate) transactions: Mutex<HashMap<TxHash, ChainTransaction>>,
+    /// While set, it answers nothing.
+    pub(crate) is_away: AtomicBool,
+    pub(crate) questions: AtomicU64,
+}
+
+impl BlockChain {
+    fn ask(&self) -> Result<(), ChainError> {
+        self.questions.fetch_add(1, Ordering::SeqCst);
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(ChainError("the node is away".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ChainNode for BlockChain {
+    async fn output(&self, outpoint: OutPoint) -> Result<ChainOutput, ChainError> {
+        self.ask()?;
+        let found = self.outputs.lock().unwrap().get(&outpoint).cloned();
+        Ok(found.unwrap_or(ChainOutput::Missing))
+    }
+
+    async fn transaction(&self, tx_hash: TxHash) -> Result<Option<ChainTransaction>, ChainError> {
+        self.ask()?;
+        Ok(self.transactions.lock().unwrap().get(&tx_hash).cloned())
     }
 }
 
@@ -356,6 +397,7 @@ impl Chain {
                 clock: clock.clone(),
                 wallet: Some(Arc::new(backend)),
                 store: store(),
+                blocks: Arc::default(),
                 events: Mutex::default(),
             });
             let node_api = Arc::clone(&api) as Arc<dyn NodeAPI>;

@@ -14,8 +14,8 @@ pub const MAX_INVOICE_LEN: usize = 7_089;
 
 /// The most bytes of a payment request's id.
 ///
-/// 64, because ids are hashes in hex or shorter.
-pub const MAX_REQUEST_ID_LEN: usize = 64;
+/// 256, because a request is named by the text of its quote, which has 245.
+pub const MAX_REQUEST_ID_LEN: usize = 256;
 
 /// The most nodes of a merkle path.
 ///

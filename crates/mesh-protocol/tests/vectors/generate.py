@@ -202,6 +202,7 @@ REFUSALS = [
     "ProofReplayed",
     "NotEnabled",
     "Undeliverable",
+    "ProofPending",
 ]
 
 # The numbers of each control message in the order in which they are written; each is 8 bytes.
@@ -366,7 +367,7 @@ def proofs_vectors():
         "lightning_invoice_not_utf8": (lightning[:57] + b"lnbc\xff", "InvoiceText"),
         "on_chain_timestamp_cut": (on_chain[:48], "Truncated"),
         "on_chain_without_id": (on_chain[:49], "RequestIdLength"),
-        "on_chain_id_too_long": (on_chain[:49] + b"r" * 65, "RequestIdLength"),
+        "on_chain_id_too_long": (on_chain[:49] + b"r" * 257, "RequestIdLength"),
         "on_chain_id_not_utf8": (on_chain[:49] + b"r\xc3", "RequestIdText"),
         "instant_count_cut": (instant[: path_at - 1], "Truncated"),
         "instant_path_too_long": (

@@ -69,7 +69,7 @@ fn proofs_beyond_their_bounds_are_not_encoded() {
         ),
         (
             on_chain("r".repeat(MAX_REQUEST_ID_LEN + 1)),
-            ProofError::RequestIdLength { found: 65 },
+            ProofError::RequestIdLength { found: 257 },
         ),
         (instant(0, 0), ProofError::CovenantLength { found: 0 }),
         (

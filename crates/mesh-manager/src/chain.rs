@@ -1,0 +1,81 @@
+use crate::{MeshManager, PendingClaim, PendingQuestion, Refusal, Refused, manager::random};
+use mesh_payment::{NONCE_LEN, Quote};
+use mesh_types::{MeshError, Msat, NodeId};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The most packets that wait for the chain at one time.
+///
+/// 64, because a node that is slow to answer must not be asked more, and payments on the chain are few.
+pub(crate) const MAX_QUESTIONS: usize = 64;
+
+/// How often a source may have the chain asked about payments that turn out to be none: at once, and a second. A payment
+/// that counts costs nothing of it.
+pub(crate) const QUESTIONS_BURST: u64 = 20;
+pub(crate) const QUESTIONS_PER_SECOND: u64 = 1;
+
+/// How long a packet waits for the chain's answer; its source gives up at about that time.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a payer needs in order to pay on the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnChainQuote {
+    /// The quote, which the transaction or the template has to name.
+    pub quote: Quote,
+    /// The script that has to be paid.
+    pub script_pubkey: Vec<u8>,
+}
+
+impl MeshManager {
+    /// Offers `payer` to deposit `amount` on the chain.
+    ///
+    /// # Errors
+    /// [`MeshError::ConfigError`] when this node takes no payments on the chain;
+    /// [`MeshError::PaymentVerificationFailed`] when the amount is nothing or too much.
+    pub fn quote_on_chain(&self, payer: NodeId, amount: Msat) -> Result<OnChainQuote, MeshError> {
+        let engine = self.engine();
+        let script = engine.verifier.settlement.scripts.last();
+        let script = script.ok_or_else(|| {
+            MeshError::ConfigError("on_chain.addresses is empty: nothing is paid there".to_owned())
+        })?;
+        let now = self.shared.node_api.now();
+        let quote = engine
+            .on_chain_quoter
+            .offer(payer, amount, random::<NONCE_LEN>()?, now)
+            .map_err(|error| MeshError::PaymentVerificationFailed(error.to_string()))?;
+        Ok(OnChainQuote {
+            quote,
+            script_pubkey: script.to_bytes(),
+        })
+    }
+
+    /// Asks the chain about the payment that came with a packet.
+    pub(crate) async fn ask_chain(
+        &self,
+        pending: PendingQuestion,
+        bytes: &[u8],
+    ) -> Result<PendingClaim, Refused> {
+        let refuse = |refusal| self.refuse(refusal, bytes);
+        let busy = |reason: &str| refuse(Refusal::Busy(reason.to_owned()));
+        let chain = self.shared.node_api.chain();
+        let chain = chain.ok_or_else(|| busy("there is no chain to ask"))?;
+        let _asking = self
+            .shared
+            .asking_chain
+            .try_acquire()
+            .map_err(|_| busy("too many packets wait for the chain"))?;
+        let source = pending.source;
+        let taken = self
+            .shared
+            .questions
+            .take(&source, 1, self.shared.node_api.now());
+        taken.map_err(|spent| busy(&format!("too many payments that are none: {spent}")))?;
+        let (question, asked) = pending.split();
+        let answer = timeout(PATIENCE, question.put_to(chain.as_ref())).await;
+        let answer = answer.map_err(|_| busy("the chain is slow to answer"))?;
+        let verdict = answer.map_err(|error| busy(&error.to_string()))?;
+        let payment = verdict.map_err(|error| refuse(error.into()))?;
+        self.shared.questions.give_back(&source, 1);
+        Ok(asked.verified(payment))
+    }
+}

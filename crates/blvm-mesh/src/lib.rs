@@ -117,5 +117,5 @@ pub use mesh_types::{
     LightningNode, MeshConfig, MeshError, MeshEvent, MeshMode, MeshPacket, ModuleContext, Msat,
     Network, NodeAPI, NodeEvent, NodeId, NodeStore, PacketKind, PacketTag, PaymentProof,
     PeerAddress, Price, ProofForHop, Route, RoutingPolicy, SequenceBlock, Settled, Settlement,
-    Store, StoreError, UnixTime, from_hex, to_hex,
+    Standing, Store, StoreError, UnixTime, Watched, from_hex, to_hex,
 };

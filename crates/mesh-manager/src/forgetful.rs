@@ -2,11 +2,11 @@ use async_trait::async_trait;
 use mesh_replay::MAX_CLAIMS;
 use mesh_types::{
     Books, CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, ClaimStore, CreditStore, Drawn, MAX_BALANCE,
-    MAX_KEPT_PROOFS, Msat, NodeId, NodeStore, PacketTag, PaymentProof, SequenceBlock, Settled,
-    Settlement, StoreError, UnixTime,
+    MAX_KEPT_PROOFS, MAX_WATCHED, Msat, NodeId, NodeStore, PacketTag, PaymentProof, SequenceBlock,
+    Settled, Settlement, Standing, StoreError, UnixTime, Watched,
 };
 use parking_lot::Mutex;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many numbers are reserved at once; they cost nothing here.
 const SEQUENCES_AT_ONCE: u64 = 1 << 20;
@@ -21,6 +21,7 @@ struct Memory {
     /// In the order in which they end.
     ends: BTreeSet<(UnixTime, ClaimKey)>,
     swept_at: UnixTime,
+    watched: BTreeMap<ClaimKey, Watched>,
     accounts: HashMap<NodeId, Account>,
     identity: Option<[u8; 32]>,
     next_sequence: u64,
@@ -33,6 +34,15 @@ struct Account {
     credit: Msat,
     drawn: Msat,
     earned: Msat,
+    frozen: Msat,
+}
+
+impl Account {
+    /// What can be drawn.
+    fn free(&self) -> Msat {
+        let undrawn = self.credit.saturating_sub(self.drawn);
+        undrawn.saturating_sub(self.frozen)
+    }
 }
 
 impl Memory {
@@ -44,11 +54,18 @@ impl Memory {
                 ClaimOutcome::AlreadyClaimed
             });
         }
+        if claim.on_chain.is_some() && self.watched.contains_key(&claim.key) {
+            return Ok(ClaimOutcome::AlreadyClaimed);
+        }
         if !claim.expires_at.plus(CLAIM_SKEW).is_alive_at(self.swept_at) {
             return Err(StoreError::Expired(claim.expires_at));
         }
         if self.claims.len() >= MAX_CLAIMS {
             return Err(StoreError::Unavailable("the memory is full".to_owned()));
+        }
+        if claim.on_chain.is_some() && self.watched.len() >= MAX_WATCHED {
+            let reason = format!("{MAX_WATCHED} payments on the chain are watched already");
+            return Err(StoreError::Unavailable(reason));
         }
         let account = self.accounts.get(&claim.payer).copied().unwrap_or_default();
         let raised = |sum: Msat| sum.checked_add(claim.amount);
@@ -64,7 +81,37 @@ impl Memory {
         self.accounts.insert(claim.payer, account);
         self.claims.insert(claim.key, by);
         self.ends.insert((claim.expires_at, claim.key));
+        if let Some(tx_hash) = claim.on_chain {
+            let watched = Watched {
+                key: claim.key,
+                payer: claim.payer,
+                amount: claim.amount,
+                tx_hash,
+                is_frozen: false,
+            };
+            self.watched.insert(claim.key, watched);
+        }
         Ok(ClaimOutcome::New)
+    }
+
+    fn judge(&mut self, key: ClaimKey, standing: Standing) {
+        let Some(watched) = self.watched.get_mut(&key) else {
+            return;
+        };
+        let was_frozen = watched.is_frozen;
+        watched.is_frozen = standing == Standing::Gone;
+        if let Some(account) = self.accounts.get_mut(&watched.payer) {
+            // No sum of payments of one payer is beyond what it has deposited.
+            account.frozen = match (was_frozen, watched.is_frozen) {
+                (false, true) => account.frozen.checked_add(watched.amount),
+                (true, false) => account.frozen.checked_sub(watched.amount),
+                _ => Some(account.frozen),
+            }
+            .unwrap_or(account.frozen);
+        }
+        if standing == Standing::Final {
+            self.watched.remove(&key);
+        }
     }
 
     fn remove_expired(&mut self, now: UnixTime) -> usize {
@@ -111,6 +158,8 @@ impl Memory {
             deposited: sum(|account| account.deposited),
             credit: sum(|account| account.credit),
             earned: sum(|account| account.earned),
+            frozen: sum(|account| account.frozen),
+            watched: u64::try_from(self.watched.len()).unwrap_or(u64::MAX),
             accounts: u64::try_from(self.accounts.len()).unwrap_or(u64::MAX),
             largest,
         }
@@ -131,6 +180,15 @@ impl ClaimStore for ForgetfulStore {
     async fn remove_expired(&self, now: UnixTime) -> Result<usize, StoreError> {
         Ok(self.0.lock().remove_expired(now))
     }
+
+    async fn watched(&self) -> Result<Vec<Watched>, StoreError> {
+        Ok(self.0.lock().watched.values().copied().collect())
+    }
+
+    async fn judge(&self, key: ClaimKey, standing: Standing) -> Result<(), StoreError> {
+        self.0.lock().judge(key, standing);
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -140,8 +198,9 @@ impl CreditStore for ForgetfulStore {
         let Some(account) = memory.accounts.get_mut(&payer) else {
             return Ok(Drawn::default());
         };
-        let amount = account.credit.saturating_sub(account.drawn);
-        account.drawn = account.credit;
+        let amount = account.free();
+        let drawn = account.drawn.checked_add(amount);
+        account.drawn = drawn.unwrap_or(account.credit);
         Ok(Drawn {
             amount,
             elsewhere: Msat::ZERO,
@@ -163,7 +222,7 @@ impl CreditStore for ForgetfulStore {
     async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError> {
         let memory = self.0.lock();
         let account = memory.accounts.get(&payer).copied().unwrap_or_default();
-        Ok(account.credit.saturating_sub(account.drawn))
+        Ok(account.free())
     }
 
     async fn books(&self, most: usize) -> Result<Books, StoreError> {

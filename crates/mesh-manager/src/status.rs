@@ -45,7 +45,7 @@ pub struct Status {
 pub struct Money {
     /// All that was ever deposited.
     pub deposited: Msat,
-    /// What payers can spend.
+    /// What payers have not spent, frozen or not.
     pub credit: Msat,
     /// What is set aside for packets on their way out.
     pub reserved: Msat,
@@ -53,6 +53,10 @@ pub struct Money {
     pub earned: Msat,
     /// The part of that which is not booked: what a crash would forget.
     pub unbooked: Msat,
+    /// What cannot be spent, because transactions that paid for it are not in the chain.
+    pub frozen: Msat,
+    /// Payments on the chain that a change of it can still undo.
+    pub watched: u64,
     /// Payers that have ever deposited.
     pub accounts: u64,
     /// The largest credits first.
@@ -103,6 +107,8 @@ impl MeshManager {
             reserved,
             earned: books.earned.checked_add(unbooked).unwrap_or(Msat::MAX),
             unbooked,
+            frozen: books.frozen,
+            watched: books.watched,
             accounts: books.accounts,
             credits: credits.filter(|(_, left)| *left > Msat::ZERO).collect(),
         })

@@ -2,7 +2,7 @@ use crate::record::{Account, ClaimRecord, Debit, Deposit, Record};
 use async_trait::async_trait;
 use mesh_types::{
     Books, Claim, ClaimKey, ClaimOutcome, Drawn, Msat, NodeId, PacketTag, PaymentProof,
-    SequenceBlock, Settled, Settlement, StoreError, UnixTime,
+    SequenceBlock, Settled, Settlement, Standing, StoreError, UnixTime, Watched,
 };
 use std::{fmt, time::Duration};
 use tokio::sync::mpsc;
@@ -19,6 +19,10 @@ pub(crate) enum Op {
     RemoveExpired {
         now: UnixTime,
         most: usize,
+    },
+    Judge {
+        key: ClaimKey,
+        standing: Standing,
     },
     Draw {
         payer: NodeId,
@@ -96,11 +100,14 @@ pub(crate) trait Reader: Send + Sync {
         true
     }
 
-    /// What `payer` has and nobody has drawn.
+    /// What `payer` has that nobody has drawn and that is not frozen.
     async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError>;
 
     /// Sums, and the `most` largest credits.
     async fn books(&self, most: usize) -> Result<Books, StoreError>;
+
+    /// The watched payments, in the order of their keys.
+    async fn watched(&self) -> Result<Vec<Watched>, StoreError>;
 
     /// The node's key.
     async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError>;
@@ -145,6 +152,13 @@ pub(crate) trait Snapshot: Send {
         most: usize,
     ) -> Result<Vec<ClaimRecord>, StoreError>;
 
+    /// In order of their keys.
+    async fn watched(
+        &mut self,
+        after: Option<ClaimKey>,
+        most: usize,
+    ) -> Result<Vec<Watched>, StoreError>;
+
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError>;
 
     /// The first number that is not reserved.
@@ -162,6 +176,7 @@ impl fmt::Debug for Op {
         f.write_str(match self {
             Self::Claim { .. } => "Claim",
             Self::RemoveExpired { .. } => "RemoveExpired",
+            Self::Judge { .. } => "Judge",
             Self::Draw { .. } => "Draw",
             Self::Settle { .. } => "Settle",
             Self::KeepIdentity { .. } => "KeepIdentity",

@@ -9,6 +9,7 @@
 
 mod backend;
 mod error;
+mod judgement;
 mod ledger;
 mod location;
 mod open;
@@ -25,7 +26,7 @@ pub use error::OpenError;
 pub use ledger::{
     Counts, Difference, EXPORT_VERSION, ExportError, Exported, ImportError, Journal, Ledger,
     LineError, MAX_DIFFERENCES, MAX_EXPORT_LINE, Overview, Period, Totals, Twice, Verdict,
-    check_export,
+    Watching, check_export,
 };
 pub use location::{LocationError, StoreLocation};
 pub use record::{Account, ClaimRecord, Debit, Deposit};

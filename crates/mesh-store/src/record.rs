@@ -1,4 +1,4 @@
-use mesh_types::{ClaimKey, Msat, NodeId, PacketTag, PaymentProof, UnixTime};
+use mesh_types::{ClaimKey, Msat, NodeId, PacketTag, PaymentProof, UnixTime, Watched};
 use std::fmt;
 
 /// What one payer has brought and used here, in sums.
@@ -12,10 +12,20 @@ pub struct Account {
     pub credit: Msat,
     /// What this node has earned from it.
     pub earned: Msat,
+    /// What its watched payments come to of which the transactions are not in the chain.
+    pub frozen: Msat,
     /// How many payments were claimed.
     pub deposits: u64,
     /// How many packets were carried for it.
     pub packets: u64,
+}
+
+impl Account {
+    /// What can be drawn besides `drawn`, which is already: nothing where more is frozen than is left.
+    pub(crate) fn free(&self, drawn: Msat) -> Msat {
+        let undrawn = self.credit.saturating_sub(drawn);
+        undrawn.saturating_sub(self.frozen)
+    }
 }
 
 /// A line of the journal: one payment that was claimed.
@@ -68,6 +78,8 @@ pub(crate) enum Record {
     Deposit(Deposit),
     Debit(Debit),
     Claim(ClaimRecord),
+    /// Brings what is frozen of its payer with it; accounts come without.
+    Watched(Watched),
     Proof(NodeId, PaymentProof),
     /// Claims that ended before this time have been forgotten.
     SweptAt(UnixTime),
@@ -85,6 +97,7 @@ impl fmt::Debug for Record {
             Self::Deposit(_) => "Deposit",
             Self::Debit(_) => "Debit",
             Self::Claim(_) => "Claim",
+            Self::Watched(_) => "Watched",
             Self::Proof(..) => "Proof",
             Self::SweptAt(_) => "SweptAt",
             Self::End => "End",

@@ -4,8 +4,9 @@ use crate::{
 };
 use async_trait::async_trait;
 use mesh_types::{
-    Books, Claim, ClaimOutcome, ClaimStore, CreditStore, Drawn, Msat, NodeId, NodeStore, PacketTag,
-    PaymentProof, SequenceBlock, Settled, Settlement, StoreError, UnixTime,
+    Books, Claim, ClaimKey, ClaimOutcome, ClaimStore, CreditStore, Drawn, Msat, NodeId, NodeStore,
+    PacketTag, PaymentProof, SequenceBlock, Settled, Settlement, Standing, StoreError, UnixTime,
+    Watched,
 };
 use std::{fmt, sync::Arc};
 
@@ -65,6 +66,14 @@ impl ClaimStore for MeshStore {
                 other => return Err(unlike(other)),
             }
         }
+    }
+
+    async fn watched(&self) -> Result<Vec<Watched>, StoreError> {
+        self.reader.watched().await
+    }
+
+    async fn judge(&self, key: ClaimKey, standing: Standing) -> Result<(), StoreError> {
+        done(self.writer.ask(Op::Judge { key, standing }).await?)
     }
 }
 

@@ -11,6 +11,8 @@
 
 #[path = "postgres/gateways.rs"]
 mod gateways;
+#[path = "postgres/moving.rs"]
+mod moving;
 #[path = "postgres/outage.rs"]
 mod outage;
 #[path = "postgres/schema.rs"]

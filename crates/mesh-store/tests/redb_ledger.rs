@@ -8,7 +8,7 @@
 use mesh_store::{Exported, ImportError, MeshStore, StoreLocation, check_export};
 use mesh_types::{
     CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, ClaimStore as _, CreditStore as _, Msat, NodeId,
-    NodeStore as _, PacketTag, PaymentProof, Settlement, StoreError, UnixTime,
+    NodeStore as _, PacketTag, PaymentProof, Settlement, Standing, StoreError, TxHash, UnixTime,
 };
 use std::{
     io::Cursor,
@@ -58,7 +58,7 @@ fn claim(number: u32) -> Claim {
         payer: payer(number.to_le_bytes()[0] % 7),
         amount: Msat::from_msat(u64::from(number)),
         expires_at: NOW.plus(Duration::from_secs(u64::from(number % 3) * 3_600)),
-        on_chain: None,
+        on_chain: number.is_multiple_of(4).then(|| TxHash::from_bytes(key)),
     }
 }
 
@@ -74,6 +74,12 @@ async fn lived() -> Opened {
     let numbers: Vec<_> = (0..60).map(|number| told(store, number)).collect();
     for answer in numbers {
         assert_eq!(answer.await, Ok(ClaimOutcome::New));
+    }
+    for number in 0..30 {
+        let standings = [Standing::Gone, Standing::Holds, Standing::Final];
+        let standing = standings[number as usize % 3];
+        let judged = store.judge(claim(number).key, standing).await;
+        assert_eq!(judged, Ok(()));
     }
     for hour in 0..3_u64 {
         for number in 0..7 {
@@ -113,6 +119,15 @@ async fn a_ledger_moves_to_another_file_with_all_it_holds() {
     let (old, new) = (&from.store, &to.store);
     assert!(new.ledger().verify().await.unwrap().is_right());
     assert_eq!(new.books(9).await, old.books(9).await);
+    let watched = old.watched().await.unwrap();
+    assert_eq!(watched.len(), 13, "of 15 on the chain two are final");
+    let frozen: Vec<_> = watched.iter().filter(|it| it.is_frozen).collect();
+    assert_eq!(frozen.len(), 3);
+    assert_eq!(new.watched().await, Ok(watched.clone()));
+    for number in 0..7 {
+        let credit = new.credit(payer(number)).await;
+        assert_eq!(credit, old.credit(payer(number)).await);
+    }
     assert_eq!(new.identity().await, Ok(Some([5; 32])));
     assert_eq!(new.kept_proofs().await, Ok(vec![(payer(9), proof())]));
     for store in [old, new] {

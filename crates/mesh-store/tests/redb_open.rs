@@ -9,7 +9,7 @@
 use mesh_store::{MeshStore, OpenError, StoreLocation};
 use mesh_types::{
     Claim, ClaimKey, ClaimOutcome, ClaimStore as _, CreditStore as _, Msat, NodeId, NodeStore as _,
-    PacketTag, PaymentProof, StoreError, UnixTime,
+    PacketTag, PaymentProof, Standing, StoreError, TxHash, UnixTime,
 };
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 use std::{
@@ -22,6 +22,9 @@ use std::{
 use tempfile::TempDir;
 
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
+const WATCHED: TableDefinition<'_, &[u8; 32], (&[u8; 32], u64, &[u8; 32], bool)> =
+    TableDefinition::new("watched");
+const FROZEN: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("frozen");
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
 /// When it names a store, this program opens it, says so, and holds it until it is killed: see [`Holder`].
@@ -194,16 +197,91 @@ async fn a_store_of_a_newer_version_is_refused_with_both_versions_and_left_alone
     set_schema(&path, 7);
     let error = open(&path).await.unwrap_err();
     match &error {
-        OpenError::Newer { found, known, .. } => assert_eq!((*found, *known), (7, 2)),
+        OpenError::Newer { found, known, .. } => assert_eq!((*found, *known), (7, 3)),
         other => panic!("{other:?}"),
     }
     let words = error.to_string();
-    for said in ["mesh.redb", "version 7", "version 2"] {
+    for said in ["mesh.redb", "version 7", "version 3"] {
         assert!(words.contains(said), "{words}");
     }
-    set_schema(&path, 2);
+    set_schema(&path, 3);
     let store = open(&path).await.unwrap();
     assert_eq!(told(&store, 2).await, Ok(ClaimOutcome::Again));
+}
+
+/// Takes a closed store back to what one of `version` was.
+fn set_back(path: &Path, version: u32) {
+    let database = Database::open(path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    assert!(transaction.delete_table(WATCHED).unwrap());
+    assert!(transaction.delete_table(FROZEN).unwrap());
+    if version == 1 {
+        let proofs: TableDefinition<'_, &[u8], ()> = TableDefinition::new("proofs");
+        assert!(transaction.delete_table(proofs).unwrap());
+    }
+    transaction.commit().unwrap();
+    drop(database);
+    set_schema(path, version);
+}
+
+/// The version that a closed store is of.
+fn schema(path: &Path) -> u32 {
+    let database = Database::open(path).unwrap();
+    let meta = database.begin_read().unwrap().open_table(META).unwrap();
+    let schema = meta.get("schema").unwrap().unwrap();
+    u32::from_le_bytes(schema.value().try_into().unwrap())
+}
+
+#[tokio::test]
+async fn a_store_of_version_2_is_brought_to_the_current_one_and_watches_payments() {
+    let folder = folder();
+    let path = store_in(&folder);
+    written(&path, 3).await;
+    set_back(&path, 2);
+
+    let store = open(&path).await.unwrap();
+    assert_eq!(told(&store, 2).await, Ok(ClaimOutcome::Again));
+    assert_eq!(store.watched().await, Ok(Vec::new()));
+    let books = store.books(0).await.unwrap();
+    assert_eq!(books.deposited, Msat::from_msat(30));
+    assert_eq!((books.watched, books.frozen), (0, Msat::ZERO));
+    let on_chain = Claim {
+        on_chain: Some(TxHash::from_bytes([4; 32])),
+        ..claim(9)
+    };
+    let by = PacketTag::from_bytes([9; 16]);
+    let asked = store.claim(on_chain, by, NOW).await;
+    assert_eq!(asked, Ok(ClaimOutcome::New));
+    store.judge(on_chain.key, Standing::Gone).await.unwrap();
+    let credit = store.credit(on_chain.payer).await;
+    assert_eq!(credit, Ok(Msat::from_msat(30)));
+    assert!(store.ledger().verify().await.unwrap().is_right());
+    store.close().await;
+    assert_eq!(schema(&path), 3);
+    let store = open(&path).await.unwrap();
+    assert_eq!(store.watched().await.unwrap().len(), 1);
+}
+
+/// A store that has lost what it watched would hand out what is frozen.
+#[tokio::test]
+async fn a_store_without_its_watched_payments_is_refused() {
+    let folder = folder();
+    let path = store_in(&folder);
+    for table in [0, 1] {
+        written(&path, 1).await;
+        let database = Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        if table == 0 {
+            assert!(transaction.delete_table(WATCHED).unwrap());
+        } else {
+            assert!(transaction.delete_table(FROZEN).unwrap());
+        }
+        transaction.commit().unwrap();
+        drop(database);
+        let error = open(&path).await.unwrap_err();
+        assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
+        fs::remove_file(&path).unwrap();
+    }
 }
 
 #[tokio::test]
@@ -211,13 +289,7 @@ async fn a_store_of_version_1_is_brought_to_the_current_one_with_all_it_holds() 
     let folder = folder();
     let path = store_in(&folder);
     written(&path, 3).await;
-    let database = Database::open(&path).unwrap();
-    let transaction = database.begin_write().unwrap();
-    let proofs: TableDefinition<'_, &[u8], ()> = TableDefinition::new("proofs");
-    assert!(transaction.delete_table(proofs).unwrap());
-    transaction.commit().unwrap();
-    drop(database);
-    set_schema(&path, 1);
+    set_back(&path, 1);
 
     let store = open(&path).await.unwrap();
     assert_eq!(told(&store, 2).await, Ok(ClaimOutcome::Again));
@@ -232,12 +304,9 @@ async fn a_store_of_version_1_is_brought_to_the_current_one_with_all_it_holds() 
     let payee = NodeId::from_bytes([9; 32]);
     store.keep_proof(payee, proof.clone()).await.unwrap();
     assert_eq!(store.kept_proofs().await, Ok(vec![(payee, proof)]));
+    assert_eq!(store.watched().await, Ok(Vec::new()));
     store.close().await;
-
-    let database = Database::open(&path).unwrap();
-    let meta = database.begin_read().unwrap().open_table(META).unwrap();
-    let schema = meta.get("schema").unwrap().unwrap();
-    assert_eq!(schema.value(), 2_u32.to_le_bytes());
+    assert_eq!(schema(&path), 3);
 }
 
 type Damage = fn(&mut Vec<u8>);

@@ -57,6 +57,7 @@ pub use proof::{PaymentProof, ProofForHop};
 pub use route::{MAX_ROUTE_NODES, Route, RouteError};
 pub use store::{
     Books, CLAIM_SKEW, ClaimOutcome, ClaimStore, CreditStore, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS,
-    NodeStore, PacketTag, SequenceBlock, Settled, Settlement, Store, StoreError,
+    MAX_WATCHED, NodeStore, PacketTag, SequenceBlock, Settled, Settlement, Standing, Store,
+    StoreError, Watched,
 };
 pub use time::{MAX_PACKET_AGE, UnixTime};

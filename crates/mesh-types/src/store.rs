@@ -1,17 +1,20 @@
-use crate::{Claim, Msat, NodeId, PaymentProof, UnixTime};
+use crate::{Claim, ClaimKey, Msat, NodeId, PaymentProof, TxHash, UnixTime};
 use async_trait::async_trait;
 use std::{fmt, time::Duration};
 use thiserror::Error;
 
-/// Remembers which payments were claimed, and credits each once.
+/// Remembers which payments were claimed, credits each once, and knows of which of them the chain has the last word.
 #[async_trait]
 pub trait ClaimStore: Send + Sync {
     /// Claims a payment for the packet `by` and credits it to its payer, both in one durable step: of all calls with one
     /// key, exactly one is ever answered [`ClaimOutcome::New`].
     ///
+    /// A new payment on the chain is watched from that step on. While it is watched it stays claimed, also when the claim
+    /// itself has been forgotten.
+    ///
     /// # Errors
     /// [`StoreError`] when the store cannot tell; the payment is then refused, never accepted. The same packet may ask
-    /// again.
+    /// again. [`StoreError::Unavailable`] for a payment on the chain while [`MAX_WATCHED`] are watched.
     async fn claim(
         &self,
         claim: Claim,
@@ -24,6 +27,21 @@ pub trait ClaimStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] when the store cannot answer; nothing is lost by asking again later.
     async fn remove_expired(&self, now: UnixTime) -> Result<usize, StoreError>;
+
+    /// All payments that a change of the chain can still undo, in the order of their keys, at most [`MAX_WATCHED`].
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot answer.
+    async fn watched(&self) -> Result<Vec<Watched>, StoreError>;
+
+    /// Writes down, durably, how a watched payment stands. Saying the same again changes nothing; what is not watched, or
+    /// not any more, is left alone.
+    ///
+    /// What is frozen is taken from nobody's hands: what of it is drawn can be spent until it is given back.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot tell; nothing is lost by saying it again later.
+    async fn judge(&self, key: ClaimKey, standing: Standing) -> Result<(), StoreError>;
 }
 
 /// Keeps what payers have on deposit, hands it out to be spent, and books what was.
@@ -32,7 +50,7 @@ pub trait ClaimStore: Send + Sync {
 /// process had drawn when it died counts as given back.
 #[async_trait]
 pub trait CreditStore: Send + Sync {
-    /// Hands over credit of `payer`, at least `wanted` where there is as much.
+    /// Hands over credit of `payer` that is not frozen, at least `wanted` where there is as much.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot answer; nothing is in this process's hands then.
@@ -48,7 +66,7 @@ pub trait CreditStore: Send + Sync {
         now: UnixTime,
     ) -> Result<Settled, StoreError>;
 
-    /// What `payer` has and nobody has drawn.
+    /// What `payer` has that nobody has drawn and that is not frozen.
     ///
     /// # Errors
     /// [`StoreError`] when the store cannot answer.
@@ -116,6 +134,12 @@ impl<T: ClaimStore + CreditStore + NodeStore> Store for T {}
 /// 1,024, because each is a payment under way to one payee, and takes about a KiB; at the bound nothing more is paid.
 pub const MAX_KEPT_PROOFS: usize = 1_024;
 
+/// The most payments that are watched.
+///
+/// 65,536, because that is what sixteen blocks hold when they hold nothing else, and they are deep when as many follow; a
+/// list of all of them takes about 7 MB. At the bound no more payments on the chain are taken.
+pub const MAX_WATCHED: usize = 65_536;
+
 /// How long after a proof's end its claim is kept.
 ///
 /// Ten minutes, because gateways that share a store may disagree about the time by less than that; and whatever they
@@ -160,12 +184,39 @@ pub enum ClaimOutcome {
     AlreadyClaimed,
 }
 
+/// A payment that a change of the chain can undo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watched {
+    /// What was paid.
+    pub key: ClaimKey,
+    /// Whose credit it became.
+    pub payer: NodeId,
+    /// How much.
+    pub amount: Msat,
+    /// The transaction that has to stay in the chain for the payment to hold.
+    pub tx_hash: TxHash,
+    /// Whether its amount is frozen: the transaction was not in the chain when somebody last said how it stands.
+    pub is_frozen: bool,
+}
+
+/// How a watched payment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Standing {
+    /// Its transaction is in the chain: what was frozen of it can be drawn again.
+    Holds,
+    /// Its transaction is not in the chain: its amount is frozen.
+    Gone,
+    /// So deep that nothing undoes it: it can be drawn, and is watched no more.
+    Final,
+}
+
 /// Credit that a store has handed over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Drawn {
     /// How much; less than was wanted where there was less.
     pub amount: Msat,
-    /// What the payer has besides in the hands of other gateways, who give it back when they do not use it.
+    /// What the payer has besides in the hands of other gateways, who give it back when they do not use it; what would be
+    /// frozen then is not part of it.
     pub elsewhere: Msat,
 }
 
@@ -200,6 +251,10 @@ pub struct Books {
     pub credit: Msat,
     /// What this node has earned by carrying.
     pub earned: Msat,
+    /// What is frozen, in sum over payers; more than the credit where some of it had been spent.
+    pub frozen: Msat,
+    /// How many payments are watched.
+    pub watched: u64,
     /// Payers that have ever deposited.
     pub accounts: u64,
     /// The largest credits first.

@@ -4,7 +4,7 @@ use crate::{
     command_error::CommandError,
     config::Backend,
     control::{Answer, MoneyReport, Request, StatusReport, TrafficReport},
-    text::{msat, thousands},
+    text::{counted, msat, thousands},
 };
 use blvm_mesh::{MeshMode, Msat};
 
@@ -37,6 +37,9 @@ fn said(status: &StatusReport) -> String {
     line("earned", amount(status.money.earned_msat));
     line("spent", amount(status.money.spent_msat));
     line("deposits", deposits(&status.money));
+    if status.money.watched > 0 {
+        line("on chain", on_chain(&status.money));
+    }
     line("packets", packets(&status.traffic));
     text + &lists(status)
 }
@@ -65,6 +68,17 @@ fn deposits(money: &MoneyReport) -> String {
         amount(money.reserved_msat),
         amount(money.earned_msat)
     )
+}
+
+fn on_chain(money: &MoneyReport) -> String {
+    let watched = counted(money.watched, "payment");
+    match money.frozen_msat {
+        0 => format!("{watched} watched, nothing frozen"),
+        frozen => format!(
+            "{watched} watched, {} frozen: not in the chain",
+            amount(frozen)
+        ),
+    }
 }
 
 fn packets(traffic: &TrafficReport) -> String {

@@ -1,7 +1,7 @@
 use blvm_mesh::{NodeId, to_hex};
 use mesh_store::{
     Account, Counts, Debit, Deposit, Difference, Exported, Journal, Overview, Period, Totals,
-    Verdict,
+    Verdict, Watching,
 };
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -87,6 +87,8 @@ pub enum LedgerReport {
 pub struct OverviewReport {
     /// Sums over all payers.
     pub totals: Totals,
+    /// The payments that a change of the chain can still undo.
+    pub watching: Watching,
     /// The last deposits, the newest first.
     pub deposits: Vec<DepositReport>,
     /// The last periods in which something was spent, the newest first.
@@ -155,6 +157,8 @@ pub struct PayerReport {
     pub earned_msat: u64,
     /// What is not spent.
     pub credit_msat: u64,
+    /// What nobody draws, because transactions that paid for it are not in the chain.
+    pub frozen_msat: u64,
 }
 
 /// What a ledger comes to when it is recomputed.
@@ -201,6 +205,8 @@ pub struct JournalReport {
     pub packets: u64,
     /// What was spent on them.
     pub spent_msat: u64,
+    /// What the watched payments come to that are frozen.
+    pub frozen_msat: u64,
 }
 
 /// A ledger in a file.
@@ -253,12 +259,14 @@ impl From<Overview> for OverviewReport {
     fn from(overview: Overview) -> Self {
         let Overview {
             totals,
+            watching,
             deposits,
             periods,
             payers,
         } = overview;
         Self {
             totals,
+            watching,
             deposits: deposits.into_iter().map(DepositReport::from).collect(),
             periods: periods.into_iter().map(PeriodReport::from).collect(),
             payers: payers.into_iter().map(PayerReport::from).collect(),
@@ -309,6 +317,7 @@ impl From<Account> for PayerReport {
             packets: account.packets,
             earned_msat: account.earned.to_msat(),
             credit_msat: account.credit.to_msat(),
+            frozen_msat: account.frozen.to_msat(),
         }
     }
 }
@@ -320,6 +329,7 @@ impl From<Journal> for JournalReport {
             deposited_msat: journal.deposited.to_msat(),
             packets: journal.packets,
             spent_msat: journal.spent.to_msat(),
+            frozen_msat: journal.frozen.to_msat(),
         }
     }
 }

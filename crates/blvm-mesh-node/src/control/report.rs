@@ -32,7 +32,7 @@ pub struct StatusReport {
     pub peers: Vec<PeerReport>,
     /// The nodes that are dialled and not linked.
     pub dialling: Vec<DialReport>,
-    /// What each payer can spend here, up to [`MAX_LISTED_CREDITS`] of them.
+    /// What each payer has not spent here, frozen or not, up to [`MAX_LISTED_CREDITS`] of them.
     pub credits: Vec<CreditReport>,
     /// Where the node keeps its money; nothing when it forgets it.
     pub store: Option<StoreReport>,
@@ -98,7 +98,7 @@ pub struct DialReport {
     pub last_error: Option<String>,
 }
 
-/// What a payer can spend here.
+/// What a payer has not spent here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CreditReport {
@@ -114,7 +114,7 @@ pub struct CreditReport {
 pub struct MoneyReport {
     /// What payers have deposited here.
     pub deposited_msat: u64,
-    /// What they can still spend.
+    /// What they have not spent, frozen or not.
     pub credit_msat: u64,
     /// What is set aside for packets on their way out.
     pub reserved_msat: u64,
@@ -122,6 +122,10 @@ pub struct MoneyReport {
     pub earned_msat: u64,
     /// The part of that which is not booked yet: what a crash would forget.
     pub unbooked_msat: u64,
+    /// What cannot be spent, because transactions that paid for it are not in the chain.
+    pub frozen_msat: u64,
+    /// Payments on the chain that a change of it can still undo.
+    pub watched: u64,
     /// What this node has paid to others since it started.
     pub spent_msat: u64,
     /// Payers that have ever deposited.
@@ -181,6 +185,8 @@ impl StatusReport {
                 reserved_msat: money.reserved.to_msat(),
                 earned_msat: money.earned.to_msat(),
                 unbooked_msat: money.unbooked.to_msat(),
+                frozen_msat: money.frozen.to_msat(),
+                watched: money.watched,
                 spent_msat: spent.to_msat(),
                 accounts: money.accounts,
             },

@@ -97,6 +97,16 @@ impl ClaimStore for TestStore {
         self.up()?;
         self.inner.remove_expired(now).await
     }
+
+    async fn watched(&self) -> Result<Vec<Watched>, StoreError> {
+        self.up()?;
+        self.inner.watched().await
+    }
+
+    async fn judge(&self, key: ClaimKey, standing: Standing) -> Result<(), StoreError> {
+        self.up()?;
+        self.inner.judge(key, standing).await
+    }
 }
 
 #[async_trait]

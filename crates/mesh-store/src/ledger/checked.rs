@@ -4,7 +4,7 @@ use super::{
     totals::{Counts, Exported, Totals},
 };
 use crate::record::Record;
-use mesh_types::{MAX_KEPT_PROOFS, StoreError};
+use mesh_types::{MAX_KEPT_PROOFS, MAX_WATCHED, StoreError};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::VecDeque,
@@ -81,6 +81,9 @@ pub enum LineError {
     /// There are more proofs than are ever kept.
     #[error("is one proof more than the {MAX_KEPT_PROOFS} that are kept")]
     TooManyProofs,
+    /// There are more watched payments than ever are.
+    #[error("is one payment more than the {MAX_WATCHED} that are watched")]
+    TooManyWatched,
 }
 
 /// What a store says; that it does not answer is true of a broken one alone, and not of one that is full.
@@ -211,15 +214,19 @@ impl<R: BufRead> CheckedLines<R> {
             Record::Deposit(_) => &mut self.counts.deposits,
             Record::Debit(_) => &mut self.counts.debits,
             Record::Claim(_) => &mut self.counts.claims,
+            Record::Watched(_) => &mut self.counts.watched,
             Record::Proof(..) => &mut self.counts.proofs,
             Record::Identity(_) | Record::NextSequence(_) | Record::SweptAt(_) | Record::End => {
                 return Ok(());
             }
         };
         *count = count.saturating_add(1);
-        let most = u64::try_from(MAX_KEPT_PROOFS).unwrap_or(u64::MAX);
-        if self.counts.proofs > most {
+        let is_beyond = |count, most| count > u64::try_from(most).unwrap_or(u64::MAX);
+        if is_beyond(self.counts.proofs, MAX_KEPT_PROOFS) {
             return Err(LineError::TooManyProofs);
+        }
+        if is_beyond(self.counts.watched, MAX_WATCHED) {
+            return Err(LineError::TooManyWatched);
         }
         Ok(())
     }

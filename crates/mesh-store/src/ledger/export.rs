@@ -8,7 +8,7 @@ use crate::{
     backend::Snapshot,
     record::{Account, ClaimRecord, Debit, Deposit},
 };
-use mesh_types::{NodeId, PaymentProof, StoreError};
+use mesh_types::{NodeId, PaymentProof, StoreError, Watched};
 use serde::Serialize;
 use std::io::{self, Write};
 use thiserror::Error;
@@ -70,6 +70,9 @@ async fn lists<W: Write + Send>(
     });
     each!(books.claims from None, by |claim: &ClaimRecord| claim.key, |claim| {
         out.count(&mut counts.claims, Line::from(claim))?;
+    });
+    each!(books.watched from None, by |watched: &Watched| watched.key, |watched| {
+        out.count(&mut counts.watched, Line::from(watched))?;
     });
     for (payee, proof) in in_order(books.kept_proofs().await?)? {
         out.count(&mut counts.proofs, Line::Proof { payee, proof })?;

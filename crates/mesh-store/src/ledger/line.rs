@@ -1,11 +1,15 @@
 use super::totals::{Counts, Totals};
 use crate::record::{Account, ClaimRecord, Debit, Deposit, Record};
 use mesh_types::{
-    ClaimKey, HexError, Msat, NodeId, PacketTag, PaymentProof, UnixTime, from_hex, to_hex,
+    ClaimKey, HexError, Msat, NodeId, PacketTag, PaymentProof, TxHash, UnixTime, Watched, from_hex,
+    to_hex,
 };
 use serde::{Deserialize, Serialize};
 
 /// The one version of an export that this program writes and reads.
+///
+/// Watched payments came to it later. Without any it is what it was before, and a program that does not know them refuses
+/// an export that has some at the first line of one.
 pub const EXPORT_VERSION: u32 = 1;
 
 /// The most bytes of one line of an export.
@@ -62,6 +66,15 @@ pub(super) enum Line {
         by: Hex<16>,
         expires_at_ms: UnixTime,
     },
+    /// An account's line does not say what is frozen: that is what these lines come to.
+    Watched {
+        key: Hex<32>,
+        payer: NodeId,
+        amount_msat: Msat,
+        /// In internal byte order.
+        tx_hash: Hex<32>,
+        frozen: bool,
+    },
     Proof {
         payee: NodeId,
         proof: PaymentProof,
@@ -83,6 +96,7 @@ pub(super) enum Place {
     Deposit(u64),
     Debit(UnixTime, NodeId),
     Claim(ClaimKey),
+    Watched(ClaimKey),
     Proof(NodeId, Vec<u8>),
     End,
 }
@@ -117,6 +131,7 @@ impl Line {
                 period_ms, payer, ..
             } => Place::Debit(*period_ms, *payer),
             Self::Claim { key, .. } => Place::Claim(ClaimKey::from_payment_hash(key.0)),
+            Self::Watched { key, .. } => Place::Watched(ClaimKey::from_tagged_hash(key.0)),
             Self::Proof { payee, .. } => Place::Proof(*payee, text.to_vec()),
             Self::End { .. } => Place::End,
         }
@@ -138,6 +153,7 @@ impl Line {
                 deposited: deposited_msat,
                 credit: credit_msat,
                 earned: earned_msat,
+                frozen: Msat::ZERO,
                 deposits,
                 packets,
             }),
@@ -173,6 +189,19 @@ impl Line {
                 key: ClaimKey::from_payment_hash(key.0),
                 by: PacketTag::from_bytes(by.0),
                 expires_at: expires_at_ms,
+            }),
+            Self::Watched {
+                key,
+                payer,
+                amount_msat,
+                tx_hash,
+                frozen,
+            } => Record::Watched(Watched {
+                key: ClaimKey::from_tagged_hash(key.0),
+                payer,
+                amount: amount_msat,
+                tx_hash: TxHash::from_bytes(tx_hash.0),
+                is_frozen: frozen,
             }),
             Self::Proof { payee, proof } => Record::Proof(payee, proof),
             Self::End { .. } => return None,
@@ -222,6 +251,18 @@ impl From<ClaimRecord> for Line {
             key: Hex(*claim.key.as_bytes()),
             by: Hex(*claim.by.as_bytes()),
             expires_at_ms: claim.expires_at,
+        }
+    }
+}
+
+impl From<Watched> for Line {
+    fn from(watched: Watched) -> Self {
+        Self::Watched {
+            key: Hex(*watched.key.as_bytes()),
+            payer: watched.payer,
+            amount_msat: watched.amount,
+            tx_hash: Hex(*watched.tx_hash.as_bytes()),
+            frozen: watched.is_frozen,
         }
     }
 }

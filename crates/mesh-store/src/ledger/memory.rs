@@ -4,7 +4,7 @@ use crate::{
     store::MeshStore,
 };
 use async_trait::async_trait;
-use mesh_types::{Books, ClaimKey, Msat, NodeId, PaymentProof, StoreError, UnixTime};
+use mesh_types::{Books, ClaimKey, Msat, NodeId, PaymentProof, StoreError, UnixTime, Watched};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -21,6 +21,7 @@ pub(super) struct Contents {
     pub(super) deposits: BTreeMap<u64, Deposit>,
     pub(super) debits: BTreeMap<(UnixTime, NodeId), Debit>,
     pub(super) claims: BTreeMap<ClaimKey, ClaimRecord>,
+    pub(super) watched: BTreeMap<ClaimKey, Watched>,
     pub(super) proofs: Vec<(NodeId, PaymentProof)>,
 }
 
@@ -55,6 +56,14 @@ impl Contents {
             }
             Record::Claim(claim) => {
                 self.claims.insert(claim.key, claim);
+            }
+            Record::Watched(watched) => {
+                let frozen = self.accounts.get_mut(&watched.payer);
+                if let Some(account) = frozen.filter(|_| watched.is_frozen) {
+                    let sum = account.frozen.checked_add(watched.amount);
+                    account.frozen = sum.unwrap();
+                }
+                self.watched.insert(watched.key, watched);
             }
             Record::Proof(payee, proof) => self.proofs.push((payee, proof)),
             Record::End => {}
@@ -96,6 +105,10 @@ impl Reader for Memory {
 
     async fn books(&self, _: usize) -> Result<Books, StoreError> {
         Ok(Books::default())
+    }
+
+    async fn watched(&self) -> Result<Vec<Watched>, StoreError> {
+        Ok(self.contents().watched.into_values().collect())
     }
 
     async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError> {
@@ -154,6 +167,14 @@ impl Snapshot for Contents {
         most: usize,
     ) -> Result<Vec<ClaimRecord>, StoreError> {
         Ok(page(&self.claims, after, most))
+    }
+
+    async fn watched(
+        &mut self,
+        after: Option<ClaimKey>,
+        most: usize,
+    ) -> Result<Vec<Watched>, StoreError> {
+        Ok(page(&self.watched, after, most))
     }
 
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError> {

@@ -15,6 +15,7 @@ mod tests;
 mod totals;
 mod twice;
 mod verify;
+mod watching;
 
 pub use checked::{ImportError, LineError, check_export};
 pub use debits::Period;
@@ -23,6 +24,7 @@ pub use line::{EXPORT_VERSION, MAX_EXPORT_LINE};
 pub use totals::{Counts, Exported, Totals};
 pub use twice::Twice;
 pub use verify::{Difference, Journal, MAX_DIFFERENCES, Verdict};
+pub use watching::Watching;
 
 use crate::{
     backend::Snapshot,
@@ -41,6 +43,8 @@ pub struct Ledger<'a>(&'a MeshStore);
 pub struct Overview {
     /// Sums over all payers.
     pub totals: Totals,
+    /// The payments that a change of the chain can undo.
+    pub watching: Watching,
     /// The last deposits, the newest first.
     pub deposits: Vec<Deposit>,
     /// What was spent in the last periods, the newest first.
@@ -65,6 +69,7 @@ impl Ledger<'_> {
         let mut books = self.snapshot().await?;
         Ok(Overview {
             totals: totals::sum(books.as_mut()).await?,
+            watching: watching::sum(books.as_mut()).await?,
             deposits: books.last_deposits(most).await?,
             periods: debits::last_periods(books.as_mut(), most).await?,
             payers: payers::largest(books.as_mut(), most).await?,

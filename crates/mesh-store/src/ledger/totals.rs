@@ -36,8 +36,19 @@ pub struct Counts {
     pub debits: u64,
     /// Payments that cannot be claimed again.
     pub claims: u64,
+    /// Payments that a change of the chain can undo; not written for none, as exports were before there were any.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub watched: u64,
     /// Proofs of this node's own payments that wait to be shown.
     pub proofs: u64,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What an export is known by: two of the same ledger at the same moment are the same in all of it.

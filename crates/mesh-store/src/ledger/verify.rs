@@ -7,7 +7,7 @@ use crate::{
     backend::Snapshot,
     record::{Account, Debit, Deposit},
 };
-use mesh_types::{Msat, NodeId, StoreError};
+use mesh_types::{Msat, NodeId, StoreError, Watched};
 use std::{collections::HashMap, ops::Bound};
 
 /// The most differences that are listed; the rest is counted.
@@ -46,7 +46,7 @@ pub struct Difference {
     pub journal: Journal,
 }
 
-/// Sums of journal lines.
+/// Sums of journal lines, and of watched payments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Journal {
     /// Payments that were claimed.
@@ -57,6 +57,8 @@ pub struct Journal {
     pub packets: u64,
     /// What was spent on them; the most that there can be when it is more.
     pub spent: Msat,
+    /// What the watched payments come to that are frozen; the most that there can be when it is more.
+    pub frozen: Msat,
 }
 
 impl Verdict {
@@ -82,12 +84,19 @@ impl Journal {
         self.spent = sum(self.spent, amount);
     }
 
+    fn watch(&mut self, watched: &Watched) {
+        if watched.is_frozen {
+            self.frozen = sum(self.frozen, watched.amount);
+        }
+    }
+
     fn is_of(&self, account: &Account) -> bool {
         account.deposits == self.deposits
             && account.deposited == self.deposited
             && account.packets == self.packets
             && account.earned == self.spent
             && Some(account.credit) == self.credit()
+            && account.frozen == self.frozen
     }
 }
 
@@ -179,6 +188,10 @@ impl Walk {
         each!(books.debits from None, by |debit: &Debit| (debit.period, debit.payer), |debit| {
             journal.debit(debit.amount, debit.packets);
             self.add(debit.payer, verdict, |sums| sums.debit(debit.amount, debit.packets));
+        });
+        each!(books.watched from None, by |watched: &Watched| watched.key, |watched| {
+            journal.watch(&watched);
+            self.add(watched.payer, verdict, |sums| sums.watch(&watched));
         });
         self.compare(verdict)?;
         Ok(journal)

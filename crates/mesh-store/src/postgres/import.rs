@@ -1,9 +1,9 @@
-use super::{fault::Fault, number::signed};
+use super::{fault::Fault, number::signed, watched};
 use crate::{
     proof_bytes,
     record::{Account, ClaimRecord, Debit, Deposit, Record},
 };
-use mesh_types::{NodeId, PaymentProof, StoreError};
+use mesh_types::{NodeId, PaymentProof, StoreError, Watched};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::mpsc;
 
@@ -35,11 +35,12 @@ async fn fill(
         .execute(&mut *conn)
         .await?;
     let lock = "lock table blvm_mesh.node, blvm_mesh.claim, blvm_mesh.account, blvm_mesh.deposit,
-        blvm_mesh.debit, blvm_mesh.kept_proof in exclusive mode";
+        blvm_mesh.debit, blvm_mesh.watched, blvm_mesh.kept_proof in exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
     let is_empty = "select not exists (select from blvm_mesh.claim)
         and not exists (select from blvm_mesh.account)
         and not exists (select from blvm_mesh.deposit)
+        and not exists (select from blvm_mesh.watched)
         and not exists (select from blvm_mesh.kept_proof)
         and exists (select from blvm_mesh.node
             where identity is null and next_sequence = 0 and swept_at = 0)";
@@ -54,6 +55,7 @@ async fn fill(
         for record in page {
             if matches!(record, Record::End) {
                 lists.write(conn).await?;
+                watched::freeze_accounts(conn).await?;
                 return count_on(conn).await;
             }
             lists.add(record);
@@ -73,6 +75,7 @@ struct Lists {
     deposits: Vec<Deposit>,
     debits: Vec<Debit>,
     claims: Vec<ClaimRecord>,
+    watched: Vec<Watched>,
     proofs: Vec<(NodeId, PaymentProof)>,
 }
 
@@ -86,6 +89,7 @@ impl Lists {
             Record::Deposit(deposit) => self.deposits.push(deposit),
             Record::Debit(debit) => self.debits.push(debit),
             Record::Claim(claim) => self.claims.push(claim),
+            Record::Watched(payment) => self.watched.push(payment),
             Record::Proof(payee, proof) => self.proofs.push((payee, proof)),
             Record::End => {}
         }
@@ -110,6 +114,7 @@ impl Lists {
             .bind(column(&self.claims, |it| signed(it.expires_at.to_millis())))
             .execute(&mut *conn)
             .await?;
+        watched::insert(conn, &self.watched).await?;
         for (payee, proof) in &self.proofs {
             let bytes =
                 proof_bytes::encode(proof).map_err(|error| Fault::Undone(error.to_string()))?;

@@ -15,6 +15,7 @@ mod schema;
 mod session;
 mod snapshot;
 mod tally;
+mod watched;
 
 use self::{
     backend::Postgres,

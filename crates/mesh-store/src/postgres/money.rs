@@ -3,6 +3,7 @@ use super::{
     number::{signed, unsigned},
     purse::Purse,
     tally::{Balance, Slot, Tally},
+    watched,
 };
 use crate::backend::Op;
 use mesh_types::{NodeId, PacketTag, UnixTime};
@@ -11,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Reads what `ops` are about, and keeps everybody else from changing it until the transaction ends.
 ///
-/// Everybody locks in the same order, claims by key, then accounts by payer, so that no two gateways wait for each other.
+/// Everybody locks in the same order, claims by key, then accounts by payer, then the node's row, so that no two gateways wait
+/// for each other. A watched payment has no lock but that of its payer's account: see [`watched::read`].
 pub(super) async fn read<'p>(
     conn: &mut PgConnection,
     ops: &[&Op],
@@ -20,13 +22,20 @@ pub(super) async fn read<'p>(
     let slots = claim_slots(conn, ops).await?;
     let mut payers = BTreeSet::new();
     let mut depositors = BTreeSet::new();
+    let (mut on_chain, mut judged) = (BTreeSet::new(), BTreeSet::new());
     for op in ops {
         match op {
             Op::Claim { claim, .. } => {
                 if let Some(Slot::Fresh { .. }) = slots.get(claim.key.as_bytes()) {
                     depositors.insert(claim.payer.to_bytes());
                     payers.insert(claim.payer.to_bytes());
+                    if claim.on_chain.is_some() {
+                        on_chain.insert(*claim.key.as_bytes());
+                    }
                 }
+            }
+            Op::Judge { key, .. } => {
+                judged.insert(*key.as_bytes());
             }
             Op::Draw { payer, .. } => {
                 payers.insert(payer.to_bytes());
@@ -37,15 +46,18 @@ pub(super) async fn read<'p>(
             _ => {}
         }
     }
+    payers.extend(watched::payers(conn, &judged).await?);
     let swept_at = if depositors.is_empty() {
         UnixTime::default()
     } else {
         make_accounts(conn, depositors).await?
     };
+    let accounts = lock_accounts(conn, payers).await?;
     Ok(Tally {
         swept_at,
         slots,
-        accounts: lock_accounts(conn, payers).await?,
+        accounts,
+        watches: watched::read(conn, judged, on_chain).await?,
         purse,
         revoked: false,
         draws_nothing: false,
@@ -137,7 +149,7 @@ async fn lock_accounts(
         return Ok(HashMap::new());
     }
     let payers: Vec<_> = payers.into_iter().collect();
-    let sql = "select payer, deposited, credit, drawn, earned, deposits, packets
+    let sql = "select payer, deposited, credit, drawn, earned, frozen, deposits, packets
         from blvm_mesh.account where payer = any($1) order by payer for no key update";
     let rows = sqlx::query(sql).bind(payers).fetch_all(conn).await?;
     let mut accounts = HashMap::with_capacity(rows.len());
@@ -148,6 +160,7 @@ async fn lock_accounts(
             credit: number("credit")?,
             drawn: number("drawn")?,
             earned: number("earned")?,
+            frozen: number("frozen")?,
             deposits: number("deposits")?,
             packets: number("packets")?,
             changed: false,
@@ -161,6 +174,7 @@ async fn lock_accounts(
 pub(super) async fn write(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<(), Fault> {
     mend_claims(conn, tally).await?;
     write_accounts(conn, tally).await?;
+    watched::write(conn, &tally.watches).await?;
     if !tally.lines.is_empty() {
         let sql = "insert into blvm_mesh.deposit (at, payer, amount, key)
             select * from unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bytea[])";
@@ -266,10 +280,11 @@ async fn write_accounts(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<()
     };
     let payers: Vec<_> = changed.iter().map(|(payer, _)| payer.to_bytes()).collect();
     let sql = "update blvm_mesh.account a set deposited = n.deposited, credit = n.credit,
-            drawn = n.drawn, earned = n.earned, deposits = n.deposits, packets = n.packets
+            drawn = n.drawn, earned = n.earned, frozen = n.frozen, deposits = n.deposits,
+            packets = n.packets
         from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
-            $6::bigint[], $7::bigint[])
-            as n (payer, deposited, credit, drawn, earned, deposits, packets)
+            $6::bigint[], $7::bigint[], $8::bigint[])
+            as n (payer, deposited, credit, drawn, earned, frozen, deposits, packets)
         where a.payer = n.payer";
     sqlx::query(sql)
         .bind(payers)
@@ -277,6 +292,7 @@ async fn write_accounts(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<()
         .bind(column(|it| it.credit))
         .bind(column(|it| it.drawn))
         .bind(column(|it| it.earned))
+        .bind(column(|it| it.frozen))
         .bind(column(|it| it.deposits))
         .bind(column(|it| it.packets))
         .execute(conn)

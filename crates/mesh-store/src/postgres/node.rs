@@ -145,6 +145,14 @@ impl NodeRow {
     }
 }
 
+/// Keeps everybody else from changing the node's row, and what is counted under its lock, until the transaction ends.
+pub(super) async fn lock(conn: &mut PgConnection) -> Result<(), Fault> {
+    sqlx::query("select from blvm_mesh.node for no key update")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
 async fn is_kept(conn: &mut PgConnection, payee: NodeId, bytes: &[u8]) -> Result<bool, Fault> {
     let sql = "select exists
         (select from blvm_mesh.kept_proof where payee = $1 and digest = sha256($2))";

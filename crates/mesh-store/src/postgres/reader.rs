@@ -2,6 +2,7 @@ use super::{
     fault::Fault,
     number::{msat, unsigned},
     snapshot::Moment,
+    watched::watched,
 };
 use crate::{
     backend::{Reader, Snapshot},
@@ -9,7 +10,7 @@ use crate::{
     writer::PATIENCE,
 };
 use async_trait::async_trait;
-use mesh_types::{Books, Msat, NodeId, PaymentProof, StoreError};
+use mesh_types::{Books, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, Watched};
 use sqlx::{PgConnection, PgPool, Row as _};
 use std::{
     future::Future,
@@ -61,7 +62,8 @@ impl Reader for Readers {
 
     async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError> {
         self.in_time(async {
-            let sql = "select credit - drawn from blvm_mesh.account where payer = $1";
+            let sql = "select greatest(credit - drawn - frozen, 0)
+                from blvm_mesh.account where payer = $1";
             let credit: Option<i64> = sqlx::query_scalar(sql)
                 .bind(payer.to_bytes())
                 .fetch_optional(&self.pool)
@@ -77,6 +79,8 @@ impl Reader for Readers {
             let sums = "select coalesce(sum(deposited), 0)::bigint as deposited,
                     coalesce(sum(credit), 0)::bigint as credit,
                     coalesce(sum(earned), 0)::bigint as earned,
+                    coalesce(sum(frozen), 0)::bigint as frozen,
+                    (select count(*) from blvm_mesh.watched) as watched,
                     count(*) filter (where deposits > 0) as accounts
                 from blvm_mesh.account";
             let row = sqlx::query(sums).fetch_one(&mut *tx).await?;
@@ -93,9 +97,24 @@ impl Reader for Readers {
                 deposited: msat(row.try_get("deposited")?)?,
                 credit: msat(row.try_get("credit")?)?,
                 earned: msat(row.try_get("earned")?)?,
+                frozen: msat(row.try_get("frozen")?)?,
+                watched: unsigned(row.try_get("watched")?)?,
                 accounts: unsigned(row.try_get("accounts")?)?,
                 largest: largest.collect::<Result<_, Fault>>()?,
             })
+        })
+        .await
+    }
+
+    async fn watched(&self) -> Result<Vec<Watched>, StoreError> {
+        self.in_time(async {
+            let sql = "select key, payer, amount, tx_hash, frozen from blvm_mesh.watched
+                order by key limit $1";
+            let rows = sqlx::query(sql)
+                .bind(i64::try_from(MAX_WATCHED).unwrap_or(i64::MAX))
+                .fetch_all(&self.pool)
+                .await?;
+            Ok(rows.iter().map(watched).collect::<Result<_, _>>()?)
         })
         .await
     }

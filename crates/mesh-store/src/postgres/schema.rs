@@ -6,7 +6,7 @@ use sqlx::{
 };
 
 /// The newest version of the schema that this program knows.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
     (
@@ -18,6 +18,11 @@ const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
         2,
         "kept proofs",
         include_str!("../../migrations/0002_kept_proofs.sql"),
+    ),
+    (
+        3,
+        "watched payments",
+        include_str!("../../migrations/0003_watched_payments.sql"),
     ),
 ];
 
@@ -120,6 +125,7 @@ async fn check(conn: &mut PgConnection, store: &str) -> Result<(), OpenError> {
         "purse",
         "session",
         "kept_proof",
+        "watched",
     ] {
         let is_there: bool =
             sqlx::query_scalar("select to_regclass('blvm_mesh.' || $1) is not null")

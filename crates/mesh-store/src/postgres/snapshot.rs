@@ -2,13 +2,14 @@ use super::{
     fault::Fault,
     number::{msat, signed, time, unsigned},
     reader::{identity, kept_proofs},
+    watched::watched,
 };
 use crate::{
     backend::Snapshot,
     record::{Account, ClaimRecord, Debit, Deposit},
 };
 use async_trait::async_trait;
-use mesh_types::{ClaimKey, NodeId, PacketTag, PaymentProof, StoreError, UnixTime};
+use mesh_types::{ClaimKey, NodeId, PacketTag, PaymentProof, StoreError, UnixTime, Watched};
 use sqlx::{Postgres, Row as _, Transaction, postgres::PgRow};
 
 /// The books as they are in one transaction, which only reads.
@@ -30,7 +31,7 @@ impl Snapshot for Moment {
         after: Option<NodeId>,
         most: usize,
     ) -> Result<Vec<Account>, StoreError> {
-        let sql = "select payer, deposited, credit, earned, deposits, packets
+        let sql = "select payer, deposited, credit, earned, frozen, deposits, packets
             from blvm_mesh.account where deposits > 0 and ($1::bytea is null or payer > $1)
             order by payer limit $2";
         let rows = sqlx::query(sql)
@@ -94,6 +95,21 @@ impl Snapshot for Moment {
         rows_of(rows.await, claim)
     }
 
+    async fn watched(
+        &mut self,
+        after: Option<ClaimKey>,
+        most: usize,
+    ) -> Result<Vec<Watched>, StoreError> {
+        let sql = "select key, payer, amount, tx_hash, frozen from blvm_mesh.watched
+            where key > $1 order by key limit $2";
+        let after = after.map_or_else(Vec::new, |key| key.as_bytes().to_vec());
+        let rows = sqlx::query(sql)
+            .bind(after)
+            .bind(limit(most))
+            .fetch_all(&mut *self.tx);
+        rows_of(rows.await, watched)
+    }
+
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError> {
         identity(&mut self.tx)
             .await
@@ -143,6 +159,7 @@ fn account(row: &PgRow) -> Result<Account, sqlx::Error> {
         deposited: msat(row.try_get("deposited")?)?,
         credit: msat(row.try_get("credit")?)?,
         earned: msat(row.try_get("earned")?)?,
+        frozen: msat(row.try_get("frozen")?)?,
         deposits: unsigned(row.try_get("deposits")?)?,
         packets: unsigned(row.try_get("packets")?)?,
     })

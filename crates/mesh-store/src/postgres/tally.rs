@@ -1,8 +1,11 @@
-use super::{number::signed, purse::Purse};
-use crate::backend::{Answer, Op};
+use super::{number::signed, purse::Purse, watched::Watches};
+use crate::{
+    backend::{Answer, Op},
+    judgement::{Judgement, too_many_watched},
+};
 use mesh_types::{
-    CLAIM_SKEW, Claim, ClaimOutcome, Drawn, MAX_BALANCE, Msat, NodeId, PacketTag, Settled,
-    Settlement, StoreError, UnixTime,
+    CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, Drawn, MAX_BALANCE, MAX_WATCHED, Msat, NodeId,
+    PacketTag, Settled, Settlement, Standing, StoreError, UnixTime, Watched,
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -27,9 +30,18 @@ pub(super) struct Balance {
     pub(super) credit: u64,
     pub(super) drawn: u64,
     pub(super) earned: u64,
+    pub(super) frozen: u64,
     pub(super) deposits: u64,
     pub(super) packets: u64,
     pub(super) changed: bool,
+}
+
+impl Balance {
+    /// What could be drawn if `drawn` were.
+    fn free(&self, drawn: u64) -> u64 {
+        let undrawn = self.credit.saturating_sub(drawn);
+        undrawn.saturating_sub(self.frozen)
+    }
 }
 
 /// The one row of `blvm_mesh.claim` for a payment.
@@ -60,6 +72,7 @@ pub(super) struct Tally<'p> {
     pub(super) swept_at: UnixTime,
     pub(super) slots: BTreeMap<[u8; 32], Slot>,
     pub(super) accounts: HashMap<NodeId, Balance>,
+    pub(super) watches: Watches,
     pub(super) purse: &'p mut Purse,
     /// Whether what this process had drawn before was taken from it, and it has not heard of that.
     pub(super) revoked: bool,
@@ -77,6 +90,7 @@ impl Tally<'_> {
     pub(super) fn answer(&mut self, op: &Op) -> Option<Answer> {
         match op {
             Op::Claim { claim, by, now } => Some(self.claim(claim, *by, *now)),
+            Op::Judge { key, standing } => Some(self.judge(*key, *standing)),
             Op::Draw { .. } if self.draws_nothing => Some(Answer::Drawn(Drawn::default())),
             Op::Draw { payer, wanted } => Some(self.draw(*payer, wanted.to_msat())),
             Op::Settle { .. } if self.revoked => Some(Answer::Settled(Settled::Revoked)),
@@ -105,9 +119,15 @@ impl Tally<'_> {
             }
             Slot::Fresh { for_first } => for_first,
         };
+        if claim.on_chain.is_some() && self.watches.get(claim.key).is_some() {
+            return Answer::Claimed(ClaimOutcome::AlreadyClaimed);
+        }
         let expires_at = claim.expires_at;
         if expires_at.plus(CLAIM_SKEW) <= self.swept_at {
             return Answer::Refused(StoreError::Expired(expires_at));
+        }
+        if claim.on_chain.is_some() && self.watches.count >= MAX_WATCHED as u64 {
+            return Answer::Refused(too_many_watched());
         }
         let balance = self.accounts.entry(claim.payer).or_default();
         let Some((credit, deposited)) = added(balance, claim.amount.to_msat()) else {
@@ -126,7 +146,40 @@ impl Tally<'_> {
             claim: *claim,
             at: now,
         });
+        if let Some(tx_hash) = claim.on_chain {
+            self.watches.set(
+                claim.key,
+                Some(Watched {
+                    key: claim.key,
+                    payer: claim.payer,
+                    amount: claim.amount,
+                    tx_hash,
+                    is_frozen: false,
+                }),
+            );
+        }
         Answer::Claimed(ClaimOutcome::New)
+    }
+
+    fn judge(&mut self, key: ClaimKey, standing: Standing) -> Answer {
+        let Some(watched) = self.watches.get(key) else {
+            return Answer::Done;
+        };
+        let Some(judgement) = Judgement::of(watched, standing) else {
+            return Answer::Done;
+        };
+        // Without its account it is another payment of the same name, made since it was looked for.
+        let Some(balance) = self.accounts.get_mut(&watched.payer) else {
+            return Answer::Done;
+        };
+        let Some(frozen) = judgement.frozen(Msat::from_msat(balance.frozen)) else {
+            let reason = "what is frozen of the payer is not what its payments come to";
+            return Answer::Refused(StoreError::Unavailable(reason.to_owned()));
+        };
+        balance.frozen = frozen.to_msat();
+        balance.changed = true;
+        self.watches.set(key, judgement.after);
+        Answer::Done
     }
 
     fn draw(&mut self, payer: NodeId, wanted: u64) -> Answer {
@@ -134,9 +187,9 @@ impl Tally<'_> {
             return Answer::Drawn(Drawn::default());
         };
         let held = self.purse.of(&payer);
-        let free = balance.credit.saturating_sub(balance.drawn);
+        let free = balance.free(balance.drawn);
         let amount = wanted.max(free / SHARE).min(free);
-        let elsewhere = balance.drawn.saturating_sub(held);
+        let elsewhere = balance.free(held).saturating_sub(free);
         if amount > 0 {
             balance.drawn = balance.drawn.saturating_add(amount);
             balance.changed = true;

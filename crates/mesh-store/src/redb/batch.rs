@@ -5,12 +5,14 @@ use super::{
 };
 use crate::{
     backend::{Answer, Op},
+    judgement::{Judgement, too_many_watched},
     proof_bytes,
     record::{Account, ClaimRecord, Deposit},
 };
 use mesh_types::{
-    CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS, Msat, NodeId,
-    PacketTag, PaymentProof, SequenceBlock, Settled, Settlement, StoreError, UnixTime,
+    CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS, MAX_WATCHED,
+    Msat, NodeId, PacketTag, PaymentProof, SequenceBlock, Settled, Settlement, Standing,
+    StoreError, UnixTime, Watched,
 };
 use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
 use std::{
@@ -132,6 +134,7 @@ impl<'t> Batch<'t> {
         match op {
             Op::Claim { claim, by, now } => self.claim(claim, *by, *now),
             Op::RemoveExpired { now, most } => self.remove_expired(*now, *most),
+            Op::Judge { key, standing } => self.judge(*key, *standing),
             Op::Draw { payer, wanted } => self.draw(*payer, *wanted),
             Op::Settle { settlements, now } => self.settle(settlements, *now),
             Op::KeepIdentity { secret } => self.keep_identity(secret),
@@ -149,8 +152,14 @@ impl<'t> Batch<'t> {
                 ClaimOutcome::AlreadyClaimed
             }));
         }
+        if claim.on_chain.is_some() && self.tables.watched(claim.key)?.is_some() {
+            return Ok(Answer::Claimed(ClaimOutcome::AlreadyClaimed));
+        }
         if claim.expires_at.plus(CLAIM_SKEW) <= self.swept_at {
             return Ok(Answer::Refused(StoreError::Expired(claim.expires_at)));
+        }
+        if claim.on_chain.is_some() && self.tables.count_watched()? >= MAX_WATCHED as u64 {
+            return Ok(Answer::Refused(too_many_watched()));
         }
         let held = self.held(claim.payer)?;
         let account = held.account.unwrap_or_else(|| empty(claim.payer));
@@ -175,8 +184,39 @@ impl<'t> Batch<'t> {
             amount: claim.amount,
             key: claim.key,
         });
+        if let Some(tx_hash) = claim.on_chain {
+            self.tables.watch(&Watched {
+                key: claim.key,
+                payer: claim.payer,
+                amount: claim.amount,
+                tx_hash,
+                is_frozen: false,
+            })?;
+        }
         self.changed = true;
         Ok(Answer::Claimed(ClaimOutcome::New))
+    }
+
+    fn judge(&mut self, key: ClaimKey, standing: Standing) -> Result<Answer, Fault> {
+        let Some(watched) = self.tables.watched(key)? else {
+            return Ok(Answer::Done);
+        };
+        let Some(judgement) = Judgement::of(watched, standing) else {
+            return Ok(Answer::Done);
+        };
+        let held = self.held(watched.payer)?;
+        let account = held.account.as_mut();
+        let account = account.ok_or(Fault::Corrupt("a watched payment has no account"))?;
+        let frozen = judgement.frozen(account.frozen);
+        let frozen = frozen.ok_or(Fault::Corrupt("what is frozen does not agree"))?;
+        account.frozen = frozen;
+        self.tables.write_frozen(watched.payer, frozen)?;
+        match judgement.after {
+            Some(watched) => self.tables.watch(&watched)?,
+            None => self.tables.unwatch(key)?,
+        }
+        self.changed = true;
+        Ok(Answer::Done)
     }
 
     fn remove_expired(&mut self, now: UnixTime, most: usize) -> Result<Answer, Fault> {
@@ -196,15 +236,17 @@ impl<'t> Batch<'t> {
         Ok(Answer::Removed(removed.len()))
     }
 
-    /// Hands over all there is to whoever wants some: there is nobody else who could use it.
+    /// Hands over all that is not frozen to whoever wants some: there is nobody else who could use it.
     fn draw(&mut self, payer: NodeId, wanted: Msat) -> Result<Answer, Fault> {
         if wanted == Msat::ZERO {
             return Ok(Answer::Drawn(Drawn::default()));
         }
         let held = self.held(payer)?;
-        let credit = held.account.map_or(Msat::ZERO, |account| account.credit);
-        let amount = credit.saturating_sub(held.drawn);
-        held.drawn = credit;
+        let amount = held
+            .account
+            .map_or(Msat::ZERO, |account| account.free(held.drawn));
+        let drawn = held.drawn.checked_add(amount);
+        held.drawn = drawn.ok_or(Fault::Corrupt("more is drawn than there can be"))?;
         Ok(Answer::Drawn(Drawn {
             amount,
             elsewhere: Msat::ZERO,
@@ -323,6 +365,7 @@ fn empty(payer: NodeId) -> Account {
         deposited: Msat::ZERO,
         credit: Msat::ZERO,
         earned: Msat::ZERO,
+        frozen: Msat::ZERO,
         deposits: 0,
         packets: 0,
     }

@@ -4,10 +4,12 @@ use super::{
     fault::Fault,
     rows::{
         ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, ENDS,
-        IDENTITY, META, NEXT_SEQUENCE, PROOFS, SWEPT_AT, account_row,
+        FROZEN, IDENTITY, META, NEXT_SEQUENCE, PROOFS, SWEPT_AT, WATCHED, WatchedRow, account_row,
+        frozen_of,
     },
 };
 use crate::record::Record;
+use mesh_types::Watched;
 use redb::{
     ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition, WriteTransaction,
 };
@@ -61,6 +63,8 @@ struct Filling<'t> {
     deposits: Table<'t, u64, DepositRow>,
     debits: Table<'t, (u64, Bytes32), (u64, u64)>,
     proofs: Table<'t, &'static [u8], ()>,
+    watched: Table<'t, Bytes32, WatchedRow>,
+    frozen: Table<'t, Bytes32, u64>,
     serials: Table<'t, Bytes32, u64>,
 }
 
@@ -74,6 +78,8 @@ impl<'t> Filling<'t> {
             deposits: transaction.open_table(DEPOSITS)?,
             debits: transaction.open_table(DEBITS)?,
             proofs: transaction.open_table(PROOFS)?,
+            watched: transaction.open_table(WATCHED)?,
+            frozen: transaction.open_table(FROZEN)?,
             serials: transaction.open_table(SERIALS)?,
         };
         let is_empty = filling.claims.is_empty()?
@@ -81,6 +87,7 @@ impl<'t> Filling<'t> {
             && filling.deposits.is_empty()?
             && filling.debits.is_empty()?
             && filling.proofs.is_empty()?
+            && filling.watched.is_empty()?
             && filling.meta.get(IDENTITY)?.is_none()
             && filling.meta.get(NEXT_SEQUENCE)?.is_none()
             && filling.meta.get(SWEPT_AT)?.is_none();
@@ -117,6 +124,7 @@ impl<'t> Filling<'t> {
                 let row = (claim.by.as_bytes(), claim.expires_at.to_millis());
                 self.claims.insert(claim.key.as_bytes(), row)?.is_some()
             }
+            Record::Watched(payment) => self.watch(payment)?,
             Record::Proof(payee, proof) => {
                 let row = proof_row(*payee, proof);
                 let row = row.map_err(|error| Fault::Refused(error.to_string()))?;
@@ -133,6 +141,25 @@ impl<'t> Filling<'t> {
     /// Says whether the value was there already.
     fn single(&mut self, name: &'static str, value: &[u8]) -> Result<bool, Fault> {
         Ok(self.meta.insert(name, value)?.is_some())
+    }
+
+    /// Takes a watched payment, with what is frozen of it, and says whether it was there already.
+    fn watch(&mut self, payment: &Watched) -> Result<bool, Fault> {
+        let (payer, amount) = (payment.payer.as_bytes(), payment.amount.to_msat());
+        if self.accounts.get(payer)?.is_none() {
+            let reason = "a watched payment comes without its payer's account";
+            return Err(Fault::Refused(reason.to_owned()));
+        }
+        if payment.is_frozen {
+            let before = frozen_of(&self.frozen, payer)?;
+            let frozen = before.checked_add(payment.amount);
+            let beyond = || Fault::Refused("more is frozen than there can be".to_owned());
+            let frozen = frozen.ok_or_else(beyond)?;
+            self.frozen.insert(payer, frozen.to_msat())?;
+        }
+        let row = (payer, amount, payment.tx_hash.as_bytes(), payment.is_frozen);
+        let before = self.watched.insert(payment.key.as_bytes(), row)?;
+        Ok(before.is_some())
     }
 
     fn note_serial(&mut self, key: &[u8; 32], serial: u64) -> Result<(), Fault> {

@@ -4,7 +4,10 @@ use super::{
     fault::Fault,
     lock::{Lock, beside},
     reader::RedbReader,
-    rows::{ACCOUNTS, CLAIMS, DEBITS, DEPOSITS, ENDS, META, PROOFS, SCHEMA, SCHEMA_NAME},
+    rows::{
+        ACCOUNTS, CLAIMS, DEBITS, DEPOSITS, ENDS, FROZEN, META, PROOFS, SCHEMA, SCHEMA_NAME,
+        WATCHED,
+    },
 };
 use crate::{error::OpenError, location::StoreLocation, store::MeshStore};
 use redb::{Builder, Database, DatabaseError, ReadableDatabase as _, StorageError};
@@ -115,6 +118,8 @@ pub(super) fn write_schema(database: &Database) -> Result<(), Fault> {
     transaction.open_table(DEPOSITS)?;
     transaction.open_table(DEBITS)?;
     transaction.open_table(PROOFS)?;
+    transaction.open_table(WATCHED)?;
+    transaction.open_table(FROZEN)?;
     let schema = SCHEMA.to_le_bytes();
     transaction
         .open_table(META)?
@@ -136,8 +141,8 @@ fn open_redb(path: &Path, length: u64) -> Result<Database, OpenError> {
 pub(super) fn check_schema(path: &Path, database: &Database) -> Result<(), OpenError> {
     match read_schema(database).map_err(|fault| faulty(path, fault))? {
         SCHEMA => check_tables(database).map_err(|fault| faulty(path, fault)),
-        // Version 1 had no kept proofs; all else is as it was.
-        1 => write_schema(database).map_err(|fault| faulty(path, fault)),
+        // They had fewer tables; all else is as it was.
+        1 | 2 => write_schema(database).map_err(|fault| faulty(path, fault)),
         found if found > SCHEMA => Err(OpenError::Newer {
             store: name(path),
             found,
@@ -166,6 +171,8 @@ fn check_tables(database: &Database) -> Result<(), Fault> {
     transaction.open_table(DEPOSITS)?;
     transaction.open_table(DEBITS)?;
     transaction.open_table(PROOFS)?;
+    transaction.open_table(WATCHED)?;
+    transaction.open_table(FROZEN)?;
     Ok(())
 }
 

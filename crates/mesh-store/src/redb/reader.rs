@@ -1,7 +1,7 @@
 use super::{
     backend::Shared,
     fault::Fault,
-    rows::{ACCOUNTS, META, PROOFS, account, identity},
+    rows::{ACCOUNTS, FROZEN, META, PROOFS, WATCHED, account, frozen_of, identity, watched},
     snapshot::RedbSnapshot,
 };
 use crate::{
@@ -9,8 +9,8 @@ use crate::{
     proof_bytes,
 };
 use async_trait::async_trait;
-use mesh_types::{Books, Msat, NodeId, PaymentProof, StoreError};
-use redb::{ReadTransaction, ReadableTable as _};
+use mesh_types::{Books, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, Watched};
+use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 use std::{
     cmp::Reverse,
     collections::BinaryHeap,
@@ -63,6 +63,10 @@ impl Reader for RedbReader {
             .await
     }
 
+    async fn watched(&self) -> Result<Vec<Watched>, StoreError> {
+        self.read(|shared| all_watched(&shared.begin_read()?)).await
+    }
+
     async fn identity(&self) -> Result<Option<[u8; 32]>, StoreError> {
         self.read(|shared| identity(&shared.begin_read()?.open_table(META)?))
             .await
@@ -82,21 +86,30 @@ impl Reader for RedbReader {
 
 fn credit(shared: &Shared, payer: NodeId) -> Result<Msat, Fault> {
     let drawn = shared.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-    let accounts = shared.begin_read()?.open_table(ACCOUNTS)?;
-    let row = accounts.get(payer.as_bytes())?;
-    let credit = row.map_or(Msat::ZERO, |row| {
-        account(payer.as_bytes(), row.value()).credit
-    });
+    let transaction = shared.begin_read()?;
+    let accounts = transaction.open_table(ACCOUNTS)?;
+    let Some(row) = accounts.get(payer.as_bytes())? else {
+        return Ok(Msat::ZERO);
+    };
+    let frozen = frozen_of(&transaction.open_table(FROZEN)?, payer.as_bytes())?;
     let drawn = drawn.get(&payer).copied().unwrap_or_default();
-    Ok(credit.saturating_sub(drawn))
+    Ok(account(payer.as_bytes(), row.value(), frozen).free(drawn))
 }
 
 fn books(transaction: &ReadTransaction, most: usize) -> Result<Books, Fault> {
-    let mut books = Books::default();
+    let mut books = Books {
+        watched: transaction.open_table(WATCHED)?.len()?,
+        ..Books::default()
+    };
+    for entry in transaction.open_table(FROZEN)?.iter()? {
+        let (_, frozen) = entry?;
+        books.frozen = sum(books.frozen, Msat::from_msat(frozen.value()));
+    }
     let mut largest = BinaryHeap::new();
     for entry in transaction.open_table(ACCOUNTS)?.iter()? {
         let (payer, row) = entry?;
-        let account = account(payer.value(), row.value());
+        // What is frozen is added up above.
+        let account = account(payer.value(), row.value(), Msat::ZERO);
         books.deposited = sum(books.deposited, account.deposited);
         books.credit = sum(books.credit, account.credit);
         books.earned = sum(books.earned, account.earned);
@@ -117,6 +130,14 @@ fn books(transaction: &ReadTransaction, most: usize) -> Result<Books, Fault> {
 /// Sums of money are far from what 64 bits hold, unless there is more than all Bitcoin: then the most they hold.
 fn sum(one: Msat, other: Msat) -> Msat {
     one.checked_add(other).unwrap_or(Msat::MAX)
+}
+
+fn all_watched(transaction: &ReadTransaction) -> Result<Vec<Watched>, Fault> {
+    let table = transaction.open_table(WATCHED)?;
+    let rows = table.iter()?.take(MAX_WATCHED);
+    rows.map(|entry| entry.map(|(key, row)| watched(key.value(), row.value())))
+        .collect::<Result<_, _>>()
+        .map_err(Fault::from)
 }
 
 pub(super) fn kept_proofs(

@@ -1,12 +1,12 @@
 use super::fault::Fault;
 use crate::record::{Account, ClaimRecord, Debit, Deposit};
-use mesh_types::{ClaimKey, Msat, NodeId, PacketTag, UnixTime};
+use mesh_types::{ClaimKey, Msat, NodeId, PacketTag, TxHash, UnixTime, Watched};
 use redb::TableDefinition;
 
 /// The version of what is below.
 ///
-/// 1 had no [`PROOFS`].
-pub(super) const SCHEMA: u32 = 2;
+/// 1 had no [`PROOFS`], and 2 had neither [`WATCHED`] nor [`FROZEN`].
+pub(super) const SCHEMA: u32 = 3;
 
 pub(super) type Bytes32 = &'static [u8; 32];
 
@@ -35,6 +35,15 @@ pub(super) const DEBITS: TableDefinition<'_, (u64, Bytes32), (u64, u64)> =
 /// Proofs to be shown: the payee's 32 bytes, then the encoded proof.
 pub(super) const PROOFS: TableDefinition<'_, &[u8], ()> = TableDefinition::new("proofs");
 
+/// Payments that a change of the chain can undo.
+pub(super) const WATCHED: TableDefinition<'_, Bytes32, WatchedRow> =
+    TableDefinition::new("watched");
+
+/// What is frozen, by payer: the sum of its payments in [`WATCHED`] that are; no row for nothing.
+///
+/// Apart from [`ACCOUNTS`], whose rows are many and stay as they were, while hardly any payer ever has a row here.
+pub(super) const FROZEN: TableDefinition<'_, Bytes32, u64> = TableDefinition::new("frozen");
+
 /// In [`META`]: four bytes, little-endian, as all numbers here.
 pub(super) const SCHEMA_NAME: &str = "schema";
 /// In [`META`]: the node's secret key.
@@ -48,6 +57,8 @@ pub(super) const SWEPT_AT: &str = "swept_at";
 pub(super) type ClaimRow = (&'static [u8; 16], u64);
 /// Deposited, credit, earned, deposits, packets.
 pub(super) type AccountRow = (u64, u64, u64, u64, u64);
+/// Payer, amount, transaction, whether it is frozen.
+pub(super) type WatchedRow = (Bytes32, u64, Bytes32, bool);
 /// When in milliseconds, payer, amount, payment.
 pub(super) type DepositRow = (u64, Bytes32, u64, Bytes32);
 
@@ -59,13 +70,15 @@ pub(super) fn claim_record(key: &[u8; 32], (by, expires_at): (&[u8; 16], u64)) -
     }
 }
 
-pub(super) fn account(payer: &[u8; 32], row: AccountRow) -> Account {
+/// - `frozen`: what [`FROZEN`] says of the payer.
+pub(super) fn account(payer: &[u8; 32], row: AccountRow, frozen: Msat) -> Account {
     let (deposited, credit, earned, deposits, packets) = row;
     Account {
         payer: NodeId::from_bytes(*payer),
         deposited: Msat::from_msat(deposited),
         credit: Msat::from_msat(credit),
         earned: Msat::from_msat(earned),
+        frozen,
         deposits,
         packets,
     }
@@ -79,6 +92,28 @@ pub(super) fn account_row(account: &Account) -> AccountRow {
         account.deposits,
         account.packets,
     )
+}
+
+/// What [`FROZEN`] says of a payer.
+pub(super) fn frozen_of(
+    frozen: &impl redb::ReadableTable<Bytes32, u64>,
+    payer: &[u8; 32],
+) -> Result<Msat, Fault> {
+    let sum = frozen.get(payer)?.map(|sum| sum.value());
+    Ok(Msat::from_msat(sum.unwrap_or_default()))
+}
+
+pub(super) fn watched(
+    key: &[u8; 32],
+    (payer, amount, tx_hash, is_frozen): (&[u8; 32], u64, &[u8; 32], bool),
+) -> Watched {
+    Watched {
+        key: ClaimKey::from_tagged_hash(*key),
+        payer: NodeId::from_bytes(*payer),
+        amount: Msat::from_msat(amount),
+        tx_hash: TxHash::from_bytes(*tx_hash),
+        is_frozen,
+    }
 }
 
 pub(super) fn deposit(serial: u64, row: (u64, &[u8; 32], u64, &[u8; 32])) -> Deposit {

@@ -2,8 +2,9 @@ use super::{
     fault::Fault,
     reader::{kept_proofs, off_thread},
     rows::{
-        ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, META,
-        NEXT_SEQUENCE, SWEPT_AT, account, claim_record, debit, deposit, identity, number,
+        ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, FROZEN,
+        META, NEXT_SEQUENCE, SWEPT_AT, WATCHED, WatchedRow, account, claim_record, debit, deposit,
+        frozen_of, identity, number, watched,
     },
 };
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     record::{Account, ClaimRecord, Debit, Deposit},
 };
 use async_trait::async_trait;
-use mesh_types::{ClaimKey, NodeId, PaymentProof, StoreError, UnixTime};
+use mesh_types::{ClaimKey, NodeId, PaymentProof, StoreError, UnixTime, Watched};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 use std::{ops::Bound, sync::Arc};
 
@@ -27,6 +28,8 @@ struct Tables {
     accounts: ReadOnlyTable<Bytes32, AccountRow>,
     deposits: ReadOnlyTable<u64, DepositRow>,
     debits: ReadOnlyTable<(u64, Bytes32), (u64, u64)>,
+    watched: ReadOnlyTable<Bytes32, WatchedRow>,
+    frozen: ReadOnlyTable<Bytes32, u64>,
 }
 
 impl RedbSnapshot {
@@ -37,6 +40,8 @@ impl RedbSnapshot {
             accounts: transaction.open_table(ACCOUNTS)?,
             deposits: transaction.open_table(DEPOSITS)?,
             debits: transaction.open_table(DEBITS)?,
+            watched: transaction.open_table(WATCHED)?,
+            frozen: transaction.open_table(FROZEN)?,
             transaction,
         };
         Ok(Self {
@@ -66,9 +71,12 @@ impl Snapshot for RedbSnapshot {
                 .accounts
                 .range::<&[u8; 32]>((after, Bound::Unbounded))?;
             rows.take(most)
-                .map(|entry| entry.map(|(payer, row)| account(payer.value(), row.value())))
-                .collect::<Result<_, _>>()
-                .map_err(Fault::from)
+                .map(|entry| {
+                    let (payer, row) = entry?;
+                    let frozen = frozen_of(&tables.frozen, payer.value())?;
+                    Ok(account(payer.value(), row.value(), frozen))
+                })
+                .collect()
         })
         .await
     }
@@ -133,6 +141,24 @@ impl Snapshot for RedbSnapshot {
                 .range::<&[u8; 32]>((after, Bound::Unbounded))?;
             rows.take(most)
                 .map(|entry| entry.map(|(key, row)| claim_record(key.value(), row.value())))
+                .collect::<Result<_, _>>()
+                .map_err(Fault::from)
+        })
+        .await
+    }
+
+    async fn watched(
+        &mut self,
+        after: Option<ClaimKey>,
+        most: usize,
+    ) -> Result<Vec<Watched>, StoreError> {
+        self.read(move |tables| {
+            let after = behind(after.as_ref().map(ClaimKey::as_bytes));
+            let rows = tables
+                .watched
+                .range::<&[u8; 32]>((after, Bound::Unbounded))?;
+            rows.take(most)
+                .map(|entry| entry.map(|(key, row)| watched(key.value(), row.value())))
                 .collect::<Result<_, _>>()
                 .map_err(Fault::from)
         })

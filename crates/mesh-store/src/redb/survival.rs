@@ -7,7 +7,7 @@ use super::{
 use crate::store::MeshStore;
 use mesh_types::{
     Claim, ClaimKey, ClaimOutcome, ClaimStore as _, CreditStore as _, Msat, NodeId, NodeStore as _,
-    PacketTag, Settlement, StoreError, UnixTime,
+    PacketTag, Settlement, Standing, StoreError, TxHash, UnixTime,
 };
 use std::{collections::BTreeMap, path::Path};
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ fn claim(number: u8) -> Claim {
         payer: PAYER,
         amount: Msat::from_msat(100 + u64::from(number)),
         expires_at: if number % 5 == 4 { NOW } else { LATER },
-        on_chain: None,
+        on_chain: (number % 5 == 2).then(|| TxHash::from_bytes([number; 32])),
     }
 }
 
@@ -56,6 +56,8 @@ struct Heard {
     claims: BTreeMap<u8, Result<ClaimOutcome, StoreError>>,
     swept: bool,
     spent: Vec<(u64, Result<(), StoreError>)>,
+    /// What was said of payments that all are gone.
+    judged: BTreeMap<u8, Result<(), StoreError>>,
     reserved_until: u64,
     failed: bool,
 }
@@ -91,6 +93,9 @@ async fn live(store: &MeshStore) -> Heard {
             heard.note(&answer);
             heard.claims.insert(number, answer);
         }
+        let judged = store.judge(claim(first + 2).key, Standing::Gone).await;
+        heard.note(&judged);
+        heard.judged.insert(first + 2, judged);
         if let Ok(drawn) = store.draw(PAYER, Msat::MAX).await {
             let spent = 10 + u64::from(round);
             let settlement = Settlement {
@@ -133,7 +138,9 @@ async fn check(left: Vec<u8>, heard: &Heard, what: &str) {
     };
     let earned = books.earned.to_msat();
     assert!((of(true)..=of(false)).contains(&earned), "{what}");
-    assert_eq!(store.credit(PAYER).await, Ok(books.credit), "{what}");
+    let free = books.credit.saturating_sub(books.frozen);
+    assert_eq!(store.credit(PAYER).await, Ok(free), "{what}");
+    check_watched(&store, heard, what).await;
 
     let (mut least, mut most) = (0, 0);
     for (number, answer) in &heard.claims {
@@ -176,6 +183,30 @@ async fn check(left: Vec<u8>, heard: &Heard, what: &str) {
     }
     let block = store.reserve_sequences(0).await.unwrap();
     assert!(block.next >= heard.reserved_until, "{what}");
+}
+
+/// What is watched is what was claimed, and frozen what was said to be gone.
+async fn check_watched(store: &MeshStore, heard: &Heard, what: &str) {
+    assert!(store.ledger().verify().await.unwrap().is_right(), "{what}");
+    let watched = store.watched().await.unwrap();
+    let deposits = store.ledger().deposits(None, 1_000).await.unwrap();
+    for number in 0..15 {
+        let claim = claim(number);
+        let found = watched.iter().find(|it| it.key == claim.key);
+        let is_claimed = deposits.iter().any(|it| it.key == claim.key);
+        assert_eq!(
+            found.is_some(),
+            is_claimed && claim.on_chain.is_some(),
+            "{what}: {number}"
+        );
+        match (heard.judged.get(&number), found) {
+            (Some(Ok(())), Some(found)) => assert!(found.is_frozen, "{what}: {number}"),
+            (None | Some(Err(StoreError::Unavailable(_))), Some(found)) => {
+                assert!(!found.is_frozen, "{what}: {number}");
+            }
+            _ => {}
+        }
+    }
 }
 
 fn is_unknown<T>(answer: &Result<T, StoreError>) -> bool {

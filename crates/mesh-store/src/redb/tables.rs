@@ -1,13 +1,14 @@
 use super::{
     fault::Fault,
     rows::{
-        ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, ENDS, META,
-        PROOFS, account, account_row, claim_record, deposit,
+        ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, ENDS,
+        FROZEN, META, PROOFS, WATCHED, WatchedRow, account, account_row, claim_record, deposit,
+        frozen_of, watched,
     },
 };
 use crate::record::{Account, ClaimRecord, Deposit};
-use mesh_types::{CLAIM_SKEW, ClaimKey, NodeId, UnixTime};
-use redb::{ReadableTable as _, Table, WriteTransaction};
+use mesh_types::{CLAIM_SKEW, ClaimKey, Msat, NodeId, UnixTime, Watched};
+use redb::{ReadableTable as _, ReadableTableMetadata as _, Table, WriteTransaction};
 use std::{collections::BTreeMap, ops::Bound};
 
 /// Amounts and packets by period, in milliseconds, and payer.
@@ -24,6 +25,8 @@ pub(super) struct Tables<'t> {
     accounts: Table<'t, Bytes32, AccountRow>,
     deposits: Table<'t, u64, DepositRow>,
     debits: Table<'t, (u64, Bytes32), (u64, u64)>,
+    watched: Table<'t, Bytes32, WatchedRow>,
+    frozen: Table<'t, Bytes32, u64>,
 }
 
 impl<'t> Tables<'t> {
@@ -36,6 +39,8 @@ impl<'t> Tables<'t> {
             deposits: transaction.open_table(DEPOSITS)?,
             debits: transaction.open_table(DEBITS)?,
             proofs: transaction.open_table(PROOFS)?,
+            watched: transaction.open_table(WATCHED)?,
+            frozen: transaction.open_table(FROZEN)?,
         })
     }
 
@@ -51,8 +56,42 @@ impl<'t> Tables<'t> {
     }
 
     pub(super) fn account(&self, payer: NodeId) -> Result<Option<Account>, Fault> {
-        let found = self.accounts.get(payer.as_bytes())?;
-        Ok(found.map(|row| account(payer.as_bytes(), row.value())))
+        let payer = payer.as_bytes();
+        let Some(row) = self.accounts.get(payer)? else {
+            return Ok(None);
+        };
+        let frozen = frozen_of(&self.frozen, payer)?;
+        Ok(Some(account(payer, row.value(), frozen)))
+    }
+
+    pub(super) fn watched(&self, key: ClaimKey) -> Result<Option<Watched>, Fault> {
+        let found = self.watched.get(key.as_bytes())?;
+        Ok(found.map(|row| watched(key.as_bytes(), row.value())))
+    }
+
+    pub(super) fn count_watched(&self) -> Result<u64, Fault> {
+        Ok(self.watched.len()?)
+    }
+
+    pub(super) fn watch(&mut self, payment: &Watched) -> Result<(), Fault> {
+        let (payer, tx_hash) = (payment.payer.as_bytes(), payment.tx_hash.as_bytes());
+        let row = (payer, payment.amount.to_msat(), tx_hash, payment.is_frozen);
+        self.watched.insert(payment.key.as_bytes(), row)?;
+        Ok(())
+    }
+
+    pub(super) fn unwatch(&mut self, key: ClaimKey) -> Result<(), Fault> {
+        self.watched.remove(key.as_bytes())?;
+        Ok(())
+    }
+
+    pub(super) fn write_frozen(&mut self, payer: NodeId, sum: Msat) -> Result<(), Fault> {
+        if sum == Msat::ZERO {
+            self.frozen.remove(payer.as_bytes())?;
+        } else {
+            self.frozen.insert(payer.as_bytes(), sum.to_msat())?;
+        }
+        Ok(())
     }
 
     /// Drops the first `most` claims that may be forgotten at `now`, and says which.

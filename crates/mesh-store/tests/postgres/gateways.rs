@@ -6,8 +6,8 @@ use crate::{
 };
 use mesh_store::{MeshStore, StoreLocation};
 use mesh_types::{
-    Claim, ClaimOutcome, ClaimStore as _, CreditStore as _, Msat, NodeId, NodeStore as _, Settled,
-    Settlement,
+    Claim, ClaimOutcome, ClaimStore as _, CreditStore as _, MAX_WATCHED, Msat, NodeId,
+    NodeStore as _, Settled, Settlement, Standing, StoreError,
 };
 use std::{collections::HashMap, sync::Arc};
 use tokio::{runtime::Builder, task::JoinSet};
@@ -30,7 +30,9 @@ fn check_tables(server: &Server, database: &str) {
                 from blvm_mesh.debit group by payer) s using (payer)
             left join (select payer, sum(amount) as held from blvm_mesh.purse group by payer) p
                 using (payer)
-            where a.deposited <> coalesce(d.came, 0) or a.deposits <> coalesce(d.times, 0)
+            left join (select payer, sum(amount) as gone from blvm_mesh.watched where frozen
+                group by payer) w using (payer)
+            where a.frozen <> coalesce(w.gone, 0) or a.deposited <> coalesce(d.came, 0) or a.deposits <> coalesce(d.times, 0)
                 or a.earned <> coalesce(s.went, 0) or a.packets <> coalesce(s.packets, 0)
                 or a.drawn <> coalesce(p.held, 0)) as wrong
         union all
@@ -199,6 +201,99 @@ async fn two_gateways_are_one_node_and_number_their_packets_apart() {
     assert_eq!(other.kept_proofs().await, Ok(vec![(payer(1), proof(1))]));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_gateways_say_of_one_payment_is_applied_once() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let location = server.database();
+    let gateways = two(&location).await;
+    let database = name(&location);
+    for number in 0..10 {
+        let of = Claim {
+            payer: payer((number % 3) as u8),
+            ..on_chain(number, 50)
+        };
+        deposit(&*gateways[number as usize % 2], of).await;
+    }
+    for (standing, watched, frozen) in [
+        (Standing::Gone, 10, 500),
+        (Standing::Holds, 10, 0),
+        (Standing::Gone, 10, 500),
+        (Standing::Final, 0, 0),
+    ] {
+        let mut tasks = JoinSet::new();
+        for number in 0..60 {
+            let gateway = Arc::clone(&gateways[number as usize % 2]);
+            tasks.spawn(async move { gateway.judge(key(number / 2 % 10), standing).await });
+        }
+        assert!(tasks.join_all().await.iter().all(Result::is_ok));
+        for gateway in &gateways {
+            let books = gateway.books(0).await.unwrap();
+            assert_eq!((books.watched, books.frozen), (watched, msat(frozen)));
+        }
+        check_tables(&server, &database);
+    }
+    let deadlocks = "select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(server.sql(&database, deadlocks), "0");
+    check_books(&*gateways[0], 500, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_one_gateway_freezes_no_other_draws_and_what_is_elsewhere_is_not_promised() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let [one, other] = two(&server.database()).await;
+    deposit(&*one, on_chain(1, 100)).await;
+    deposit(&*one, claim(2, 20)).await;
+    let drawn = one.draw(payer(1), msat(60)).await.unwrap();
+    assert_eq!(drawn.amount, msat(60));
+    one.judge(key(1), Standing::Gone).await.unwrap();
+    check_credit(&*other, payer(1), 0).await;
+    // Of the 60 that the first holds 20 could be drawn when it gives them back.
+    let drawn = other.draw(payer(1), msat(1)).await.unwrap();
+    assert_eq!((drawn.amount, drawn.elsewhere), (Msat::ZERO, msat(20)));
+    settle(&*one, payer(1), 30, 30).await;
+    let drawn = other.draw(payer(1), msat(1)).await.unwrap();
+    assert_eq!((drawn.amount, drawn.elsewhere), (Msat::ZERO, Msat::ZERO));
+    other.judge(key(1), Standing::Holds).await.unwrap();
+    assert_eq!(draw_all(&*one, payer(1)).await, msat(90));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_bound_two_gateways_take_one_payment_where_there_is_room_for_one() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let location = server.database();
+    let gateways = two(&location).await;
+    deposit(&*gateways[0], claim(1, 100)).await;
+    let database = name(&location);
+    let fill = format!(
+        "insert into blvm_mesh.watched
+        select sha256(n::text::bytea), payer, 0, sha256(n::text::bytea)
+        from generate_series(2, {MAX_WATCHED}) n, blvm_mesh.account"
+    );
+    server.sql(&database, &fill);
+    let mut tasks = JoinSet::new();
+    for number in 100..132 {
+        let gateway = Arc::clone(&gateways[number as usize % 2]);
+        let of = Claim {
+            payer: payer((number % 5) as u8),
+            ..on_chain(number, 10)
+        };
+        tasks.spawn(async move { gateway.claim(of, tag(number), NOW).await });
+    }
+    let heard = tasks.join_all().await;
+    let new = |it: &&Result<_, _>| **it == Ok(ClaimOutcome::New);
+    assert_eq!(heard.iter().filter(new).count(), 1, "{heard:?}");
+    let full = |it: &&Result<_, _>| matches!(it, Err(StoreError::Unavailable(_)));
+    assert_eq!(heard.iter().filter(full).count(), 31, "{heard:?}");
+    check_books(&*gateways[0], 110, 0).await;
+    check_tables(&server, &database);
+}
+
 /// A number that looks random.
 fn dice(seed: u64, most: u64) -> u64 {
     u64::from_le_bytes(bytes(seed)[..8].try_into().unwrap()) % most
@@ -210,11 +305,19 @@ async fn trade(gateway: Arc<MeshStore>, seed: u64) -> HashMap<NodeId, u64> {
     for round in 0..12 {
         let seed = seed * 1_000 + round * 10;
         let of = payer(dice(seed, 8) as u8);
+        let number = dice(seed + 1, 300);
         let paid = Claim {
             payer: of,
-            ..claim(dice(seed + 1, 300), 100)
+            on_chain: number.is_multiple_of(2).then(|| tx(number)),
+            ..claim(number, 100)
         };
         gateway.claim(paid, tag(seed), NOW).await.unwrap();
+        for judged in 0..3 {
+            let number = dice(seed + 4 + judged, 150) * 2;
+            let standings = [Standing::Gone, Standing::Holds, Standing::Final];
+            let standing = standings[dice(seed + 7 + judged, 3) as usize];
+            gateway.judge(key(number), standing).await.unwrap();
+        }
         let wanted = msat(dice(seed + 2, 200));
         let drawn = gateway.draw(of, wanted).await.unwrap().amount.to_msat();
         let used = dice(seed + 3, drawn + 1);

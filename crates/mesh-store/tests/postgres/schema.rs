@@ -5,7 +5,7 @@ use crate::{
     suite::*,
 };
 use mesh_store::{MeshStore, OpenError, StoreLocation};
-use mesh_types::{ClaimOutcome, ClaimStore as _, NodeStore as _};
+use mesh_types::{ClaimOutcome, ClaimStore as _, NodeStore as _, Standing};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tables_themselves_refuse_a_second_claim_and_money_from_nowhere() {
@@ -16,6 +16,7 @@ async fn the_tables_themselves_refuse_a_second_claim_and_money_from_nowhere() {
     let database = name(&location);
     let store = MeshStore::open(&location).await.unwrap();
     deposit(&store, claim(1, 100)).await;
+    deposit(&store, on_chain(2, 10)).await;
     for wrong in [
         "insert into blvm_mesh.claim select * from blvm_mesh.claim",
         "insert into blvm_mesh.claim values ('\\x00', '\\x00', 0)",
@@ -26,6 +27,10 @@ async fn the_tables_themselves_refuse_a_second_claim_and_money_from_nowhere() {
         "update blvm_mesh.account set deposited = 2100000000000000001, credit = 2100000000000000001",
         "insert into blvm_mesh.node default values",
         "insert into blvm_mesh.purse select 1, payer, 5 from blvm_mesh.account",
+        "update blvm_mesh.account set frozen = -1",
+        "insert into blvm_mesh.watched select * from blvm_mesh.watched",
+        "insert into blvm_mesh.watched select tx_hash, tx_hash, 1, tx_hash from blvm_mesh.watched",
+        "delete from blvm_mesh.account",
     ] {
         let refusal = server.refusal(&database, wrong);
         assert!(refusal.contains("violates"), "{wrong}: {refusal}");
@@ -47,13 +52,13 @@ async fn a_newer_schema_is_refused_with_both_versions() {
             refused,
             OpenError::Newer {
                 found: 9,
-                known: 2,
+                known: 3,
                 ..
             }
         ),
         "{refused}"
     );
-    assert!(refused.to_string().contains('9') && refused.to_string().contains('2'));
+    assert!(refused.to_string().contains('9') && refused.to_string().contains('3'));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,9 +98,13 @@ async fn a_ledger_of_version_1_is_migrated_and_keeps_everything() {
         .await
         .unwrap();
     assert_eq!(store.kept_proofs().await.unwrap().len(), 1);
+    deposit(&store, on_chain(2, 30)).await;
+    store.judge(key(2), Standing::Gone).await.unwrap();
+    check_credit(&store, payer(1), 0).await;
+    assert!(store.ledger().verify().await.unwrap().is_right());
     let versions =
         "select string_agg(version::text, ',' order by version) from blvm_mesh.migration";
-    assert_eq!(server.sql(&database, versions), "1,2");
+    assert_eq!(server.sql(&database, versions), "1,2,3");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,6 +115,7 @@ async fn a_ledger_with_something_missing_is_refused_and_not_made_anew() {
     for (harm, word) in [
         ("drop table blvm_mesh.claim", "claim"),
         ("delete from blvm_mesh.node", "node"),
+        ("drop table blvm_mesh.watched", "watched"),
         (
             "update blvm_mesh.migration set version = -version where version = 1",
             "migration",

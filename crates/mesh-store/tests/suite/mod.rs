@@ -26,10 +26,12 @@ pub(crate) mod expiry;
 pub(crate) mod lasting;
 pub(crate) mod model;
 pub(crate) mod node;
+pub(crate) mod watching;
 
 use mesh_types::{
     Claim, ClaimKey, ClaimOutcome, ClaimStore as _, CreditStore as _, Msat, NodeId, NodeStore as _,
-    PacketTag, PaymentProof, Settled, Settlement, Store, StoreError, UnixTime,
+    PacketTag, PaymentProof, Settled, Settlement, Standing, Store, StoreError, TxHash, UnixTime,
+    Watched,
 };
 use std::{future::Future, sync::Arc};
 
@@ -63,6 +65,10 @@ macro_rules! store_tests {
             the_key_and_the_proofs_outlive_a_crash,
             everything_outlives_an_orderly_end,
             a_store_opens_often,
+        );
+        $crate::store_tests!(@each watching, $place,
+            what_is_watched_and_frozen_outlives_a_crash,
+            a_debt_outlives_a_crash,
         );
     };
     (forgets: $place:expr) => {
@@ -104,6 +110,21 @@ macro_rules! store_tests {
             the_books_name_the_largest_credits_first,
             what_is_drawn_is_in_the_books_until_it_is_spent,
             deposits_are_credit_and_earnings_whatever_happens,
+        );
+        $crate::store_tests!(@each watching, $place,
+            a_payment_on_the_chain_is_watched_from_its_claim_on,
+            asking_again_watches_nothing_again,
+            a_payment_that_is_refused_is_not_watched,
+            what_is_frozen_is_not_drawn_until_it_holds_again,
+            saying_the_same_again_changes_nothing,
+            a_final_payment_is_drawn_and_watched_no_more,
+            what_is_not_watched_is_left_alone,
+            only_its_own_payer_has_less,
+            what_was_spent_and_then_undone_freezes_other_deposits,
+            what_is_drawn_is_taken_from_nobody_and_not_handed_out_twice,
+            a_payment_stays_watched_when_its_claim_is_forgotten,
+            claims_and_judgements_at_once_add_up,
+            at_the_bound_only_payments_on_the_chain_are_refused,
         );
         $crate::store_tests!(@each node, $place,
             the_first_key_is_kept,
@@ -174,6 +195,19 @@ pub(crate) fn claim(number: u64, amount: u64) -> Claim {
         amount: msat(amount),
         expires_at: LATER,
         on_chain: None,
+    }
+}
+
+/// The transaction of payment `number` on the chain.
+pub(crate) fn tx(number: u64) -> TxHash {
+    TxHash::from_bytes(bytes(!number))
+}
+
+/// The same as [`claim`], paid on the chain.
+pub(crate) fn on_chain(number: u64, amount: u64) -> Claim {
+    Claim {
+        on_chain: Some(tx(number)),
+        ..claim(number, amount)
     }
 }
 

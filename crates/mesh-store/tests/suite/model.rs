@@ -41,13 +41,28 @@ pub(crate) fn agrees<P: Place>(cases: u32, place: impl Fn() -> Option<P>) {
 enum Step {
     Claim(Ask),
     Together(Vec<Ask>),
-    RemoveExpired { hours: u8 },
-    Draw { of: u8, wanted: u64 },
+    RemoveExpired {
+        hours: u8,
+    },
+    /// All at once, of each payment one.
+    Judge(Vec<(u64, Standing)>),
+    Draw {
+        of: u8,
+        wanted: u64,
+    },
     Settle(Vec<(u8, u64, u64)>),
     KeepIdentity(u8),
-    Reserve { at_least: u64 },
-    KeepProof { payee: u8, number: u64 },
-    ForgetProof { payee: u8, number: u64 },
+    Reserve {
+        at_least: u64,
+    },
+    KeepProof {
+        payee: u8,
+        number: u64,
+    },
+    ForgetProof {
+        payee: u8,
+        number: u64,
+    },
     Crash,
     Reopen,
 }
@@ -67,6 +82,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => ask().prop_map(Step::Claim),
         2 => vec(ask(), 1..8).prop_map(Step::Together),
         1 => (0..6_u8).prop_map(|hours| Step::RemoveExpired { hours }),
+        4 => vec((0..14_u64, standing()), 1..4).prop_map(Step::Judge),
         4 => (0..3_u8, small.clone()).prop_map(|(of, wanted)| Step::Draw { of, wanted }),
         4 => vec((0..4_u8, small.clone(), small), 0..4).prop_map(Step::Settle),
         1 => any::<u8>().prop_map(Step::KeepIdentity),
@@ -76,6 +92,19 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Crash),
         1 => Just(Step::Reopen),
     ]
+}
+
+fn standing() -> impl Strategy<Value = Standing> {
+    prop_oneof![
+        3 => Just(Standing::Gone),
+        2 => Just(Standing::Holds),
+        1 => Just(Standing::Final),
+    ]
+}
+
+/// Whether payment `number` is one on the chain.
+fn is_on_chain(number: u64) -> bool {
+    number.is_multiple_of(2)
 }
 
 fn ask() -> impl Strategy<Value = Ask> {
@@ -101,7 +130,7 @@ impl Ask {
             payer: payer(self.of),
             amount: msat(self.amount),
             expires_at: hour(self.hours),
-            on_chain: None,
+            on_chain: is_on_chain(self.number).then(|| tx(self.number)),
         }
     }
 }
@@ -115,6 +144,7 @@ fn hour(hours: u8) -> UnixTime {
 struct Ledger {
     claims: BTreeMap<u64, (u64, UnixTime)>,
     accounts: BTreeMap<u8, Account>,
+    watched: BTreeMap<u64, (u8, u64, bool)>,
     swept_at: UnixTime,
     identity: Option<u8>,
     next_sequence: u64,
@@ -137,6 +167,9 @@ impl Ledger {
                 ClaimOutcome::AlreadyClaimed
             });
         }
+        if self.watched.contains_key(&ask.number) {
+            return Ok(ClaimOutcome::AlreadyClaimed);
+        }
         let expires_at = hour(ask.hours);
         if expires_at.plus(CLAIM_SKEW) <= self.swept_at {
             return Err(StoreError::Expired(expires_at));
@@ -147,7 +180,32 @@ impl Ledger {
         }
         self.accounts.entry(ask.of).or_default().credit += ask.amount;
         self.claims.insert(ask.number, (ask.by, expires_at));
+        if is_on_chain(ask.number) {
+            let watched = (ask.of, ask.amount, false);
+            self.watched.insert(ask.number, watched);
+        }
         Ok(ClaimOutcome::New)
+    }
+
+    fn judge(&mut self, number: u64, standing: Standing) {
+        if standing == Standing::Final {
+            self.watched.remove(&number);
+        } else if let Some(watched) = self.watched.get_mut(&number) {
+            watched.2 = standing == Standing::Gone;
+        }
+    }
+
+    fn frozen(&self, of: u8) -> u64 {
+        let gone = self.watched.values();
+        let gone = gone.filter(|(payer, _, is_frozen)| *payer == of && *is_frozen);
+        gone.map(|(_, amount, _)| amount).sum()
+    }
+
+    /// What can be drawn.
+    fn free(&self, of: u8) -> u64 {
+        let account = self.account(of);
+        let undrawn = account.credit - account.drawn;
+        undrawn.saturating_sub(self.frozen(of))
     }
 
     fn remove_expired(&mut self, now: UnixTime) -> usize {
@@ -193,6 +251,7 @@ async fn live<P: Place>(mut place: P, steps: Vec<Step>) {
                 ledger.end();
             }
             Step::Together(asks) => together(&store, &mut ledger, asks).await,
+            Step::Judge(all) => judge(&store, &mut ledger, all).await,
             step => one(&*store, &mut ledger, step).await,
         }
         compare(&*store, &ledger, &step).await;
@@ -213,8 +272,7 @@ async fn one(store: &impl Store, ledger: &mut Ledger, step: &Step) {
         Step::Draw { of, wanted } => {
             let told = store.draw(payer(*of), msat(*wanted)).await.unwrap();
             let told = told.amount.to_msat();
-            let account = ledger.account(*of);
-            let there = account.credit - account.drawn;
+            let there = ledger.free(*of);
             assert!(((*wanted).min(there)..=there).contains(&told), "{told}");
             if let Some(account) = ledger.accounts.get_mut(of) {
                 account.drawn += told;
@@ -252,7 +310,7 @@ async fn one(store: &impl Store, ledger: &mut Ledger, step: &Step) {
             assert_eq!(forgotten, Ok(()));
             ledger.proofs.remove(&(*payee, *number));
         }
-        Step::Together(_) | Step::Crash | Step::Reopen => panic!("not one change"),
+        Step::Together(_) | Step::Judge(_) | Step::Crash | Step::Reopen => panic!("not one change"),
     }
 }
 
@@ -272,6 +330,20 @@ async fn together<S: Store + 'static>(store: &Arc<S>, ledger: &mut Ledger, asks:
     told.sort_by_key(|(number, _)| *number);
     for (ask, (_, told)) in asks.iter().zip(&told) {
         same_answer(told, &ledger.claim(ask));
+    }
+}
+
+/// Judgements that may come in any order: one of each payment.
+async fn judge<S: Store + 'static>(store: &Arc<S>, ledger: &mut Ledger, all: &[(u64, Standing)]) {
+    let all: BTreeMap<_, _> = all.iter().copied().collect();
+    let mut tasks = JoinSet::new();
+    for (number, standing) in all {
+        let store = Arc::clone(store);
+        tasks.spawn(async move { store.judge(key(number), standing).await });
+        ledger.judge(number, standing);
+    }
+    for told in tasks.join_all().await {
+        assert_eq!(told, Ok(()));
     }
 }
 
@@ -304,14 +376,25 @@ async fn compare(store: &impl Store, ledger: &Ledger, step: &Step) {
         "after {step:?}"
     );
     for of in 0..4 {
-        let account = ledger.account(of);
         let credit = store.credit(payer(of)).await.unwrap();
-        assert_eq!(
-            credit,
-            msat(account.credit - account.drawn),
-            "after {step:?}"
-        );
+        assert_eq!(credit, msat(ledger.free(of)), "after {step:?}");
     }
+    let frozen = (0..4).map(|of| ledger.frozen(of)).sum::<u64>();
+    assert_eq!(books.frozen, msat(frozen), "after {step:?}");
+    assert_eq!(books.watched, ledger.watched.len() as u64, "after {step:?}");
+    let mut expected: Vec<_> = ledger
+        .watched
+        .iter()
+        .map(|(number, (of, amount, is_frozen))| Watched {
+            key: key(*number),
+            payer: payer(*of),
+            amount: msat(*amount),
+            tx_hash: tx(*number),
+            is_frozen: *is_frozen,
+        })
+        .collect();
+    expected.sort_by_key(|watched| watched.key);
+    assert_eq!(store.watched().await.unwrap(), expected, "after {step:?}");
     let identity = store.identity().await.unwrap();
     assert_eq!(identity, ledger.identity.map(|secret| [secret; 32]));
     let kept: BTreeSet<_> = store

@@ -108,6 +108,7 @@ fn said(report: &ExportReport) -> String {
         counted(counts.deposits, "deposit"),
         counted(counts.debits, "debit"),
         counted(counts.claims, "claim"),
+        counted(counts.watched, "watched payment"),
         counted(counts.proofs, "kept proof"),
     ];
     format!(

@@ -9,7 +9,7 @@ use crate::{
     control::{DepositReport, LedgerCall, LedgerReport, OverviewReport, PayerReport, PeriodReport},
     text::{counted, sats, thousands},
 };
-use mesh_store::Totals;
+use mesh_store::{Totals, Watching};
 
 /// How many lines of each list are shown where nobody says how many.
 const SHOWN: u16 = 5;
@@ -34,6 +34,7 @@ fn said(report: &OverviewReport) -> String {
         return "nothing was deposited yet: the ledger is empty\n".to_owned();
     }
     let mut text = sums(&report.totals);
+    text += &watching(&report.watching);
     text += &list(
         "last deposits",
         &DepositReport::heads(),
@@ -76,6 +77,20 @@ pub(super) fn sums(totals: &Totals) -> String {
     let credit = totals.credit.to_msat();
     line("credit", credit, "not spent yet: still the payers'".into());
     text
+}
+
+/// What the chain can still undo, for people; nothing where it can undo nothing.
+fn watching(watching: &Watching) -> String {
+    if watching.payments == 0 {
+        return String::new();
+    }
+    let payments = counted(watching.payments, "payment");
+    format!(
+        "{:<10}{:>20} sats  of {} sats in {payments} on the chain that are watched\n",
+        "frozen",
+        sats(watching.frozen.to_msat()),
+        sats(watching.amount.to_msat())
+    )
 }
 
 fn hour(period: &PeriodReport) -> String {

@@ -110,6 +110,11 @@ fn shown(difference: &DifferenceReport) -> String {
             sats(journal.spent_msat),
         ),
         ("credit sats", sats(account.credit_msat), credit),
+        (
+            "frozen sats",
+            sats(account.frozen_msat),
+            sats(journal.frozen_msat),
+        ),
     ];
     let mut text = format!("payer {payer}\n");
     for (label, said, comes_to) in lines {

@@ -9,7 +9,7 @@ use super::{
     *,
 };
 use crate::record::{ClaimRecord, Record};
-use mesh_types::{ClaimKey, Msat, PacketTag, PaymentProof};
+use mesh_types::{ClaimKey, Msat, PacketTag, PaymentProof, TxHash, Watched};
 use proptest::{collection::vec, option, prelude::*};
 use std::collections::BTreeMap;
 use tokio::runtime::{Builder, Runtime};
@@ -69,6 +69,7 @@ fn contents(deposits: &[(u8, u32)], debits: &[(u16, u8, u32)]) -> Contents {
             deposited: Msat::from_msat(deposited),
             credit: Msat::from_msat(deposited.saturating_sub(spent)),
             earned: Msat::from_msat(spent),
+            frozen: Msat::ZERO,
             deposits,
             packets,
         }));
@@ -100,7 +101,20 @@ fn small() -> Contents {
         expires_at: UnixTime::from_secs(1_790_000_600),
     }));
     contents.put(Record::Proof(payer(4), lightning(4)));
+    contents.put(watched(1, 1, 300, true));
+    contents.put(watched(2, 2, 7_000, false));
     contents
+}
+
+/// A payment to the payer `of` that is watched.
+fn watched(key: u8, of: u8, amount: u32, is_frozen: bool) -> Record {
+    Record::Watched(Watched {
+        key: ClaimKey::from_tagged_hash([key; 32]),
+        payer: payer(of),
+        amount: Msat::from_msat(amount.into()),
+        tx_hash: TxHash::from_bytes([0xab; 32]),
+        is_frozen,
+    })
 }
 
 /// Journals of a few payers, in which nobody spends more than there is.
@@ -110,13 +124,14 @@ fn ledgers() -> impl Strategy<Value = Contents> {
         vec((0..900_u16, 0..6_u8, 1..1_000_u32), 0..30),
     );
     let claims = vec(any::<([u8; 32], [u8; 16], u32)>(), 0..8);
+    let watching = vec((any::<u8>(), 0..6_u8, any::<u32>(), any::<bool>()), 0..8);
     let node = (
         option::of(any::<[u8; 32]>()),
         any::<(u32, u32)>(),
         vec((0..3_u8, 0..200_u8), 0..5),
     );
-    (journal, claims, node).prop_map(
-        |((deposits, debits), claims, (identity, (next, swept), proofs))| {
+    (journal, claims, watching, node).prop_map(
+        |((deposits, debits), claims, watching, (identity, (next, swept), proofs))| {
             let has_deposit = |who: u8| deposits.iter().any(|(payer, _)| *payer == who);
             let debits: Vec<_> = debits
                 .into_iter()
@@ -132,6 +147,13 @@ fn ledgers() -> impl Strategy<Value = Contents> {
                     by: PacketTag::from_bytes(by),
                     expires_at: UnixTime::from_secs(expires_at.into()),
                 }));
+            }
+            // Each payment once: what is frozen is added up as they come.
+            let watching: BTreeMap<_, _> = watching.into_iter().map(|it| (it.0, it)).collect();
+            for (key, of, amount, is_frozen) in watching.into_values() {
+                if has_deposit(of) {
+                    contents.put(watched(key, of, amount, is_frozen));
+                }
             }
             for (payee, proof) in proofs {
                 let proof = (payer(payee), lightning(proof));

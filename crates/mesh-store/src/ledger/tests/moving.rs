@@ -1,5 +1,6 @@
 use super::*;
 use crate::ledger::line::Header;
+use mesh_types::MAX_WATCHED;
 use sha2::{Digest, Sha256};
 use std::io::Cursor;
 
@@ -155,6 +156,42 @@ fn sums_that_the_lines_do_not_come_to_are_refused() {
 }
 
 #[test]
+fn without_watched_payments_an_export_is_what_it_was_before_there_were_any() {
+    let mut contents = small();
+    contents.watched.clear();
+    let (file, sums) = exported(&contents);
+    assert!(!str::from_utf8(&file).unwrap().contains("watched"));
+    assert_eq!(check_export(file.as_slice()).unwrap(), sums);
+    let text = str::from_utf8(&file).unwrap();
+    let none = text.replace("\"proofs\":", "\"watched\":0,\"proofs\":");
+    assert!(refused(none.as_bytes()).contains("not written as an export is"));
+}
+
+#[test]
+fn more_watched_payments_than_there_ever_are_are_refused() {
+    let mut contents = contents(&[(1, 5_000)], &[]);
+    for number in 0..=MAX_WATCHED {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&u64::try_from(number).unwrap().to_be_bytes());
+        contents.put(Record::Watched(Watched {
+            key: ClaimKey::from_tagged_hash(key),
+            payer: payer(1),
+            amount: Msat::ZERO,
+            tx_hash: TxHash::from_bytes(key),
+            is_frozen: false,
+        }));
+    }
+    let why_not = refused(&exported(&contents).0);
+    assert!(
+        why_not.contains("one payment more than the 65536"),
+        "{why_not}"
+    );
+    contents.watched.pop_first();
+    let (file, sums) = exported(&contents);
+    assert_eq!(check_export(file.as_slice()).unwrap(), sums);
+}
+
+#[test]
 fn a_refused_export_leaves_the_store_empty() {
     let (file, sums) = exported(&small());
     runtime().block_on(async {
@@ -192,6 +229,7 @@ fn the_first_line_says_what_follows() {
         deposits: 3,
         debits: 2,
         claims: 1,
+        watched: 2,
         proofs: 1,
     };
     assert_eq!(sums.counts, counts);

@@ -3,7 +3,7 @@ use crate::ledger::verify::verify_by;
 
 #[test]
 fn every_kind_of_difference_is_found() {
-    let changes: [fn(&mut Contents); 8] = [
+    let changes: [fn(&mut Contents); 12] = [
         |books| books.accounts.get_mut(&payer(1)).unwrap().credit = Msat::from_msat(4_801),
         |books| books.accounts.get_mut(&payer(1)).unwrap().deposited = Msat::from_msat(1),
         |books| books.accounts.get_mut(&payer(1)).unwrap().earned = Msat::ZERO,
@@ -18,6 +18,12 @@ fn every_kind_of_difference_is_found() {
         |books| {
             books.debits.pop_first();
         },
+        |books| books.accounts.get_mut(&payer(1)).unwrap().frozen = Msat::from_msat(299),
+        |books| {
+            books.watched.pop_first();
+        },
+        |books| books.watched.values_mut().next().unwrap().is_frozen = false,
+        |books| books.watched.values_mut().next().unwrap().amount = Msat::from_msat(1),
     ];
     for (at, change) in changes.into_iter().enumerate() {
         let mut books = small();
@@ -33,6 +39,29 @@ fn every_kind_of_difference_is_found() {
             books.accounts.get(&payer(1)).copied()
         );
     }
+}
+
+#[test]
+fn what_is_frozen_of_somebody_without_an_account_is_found() {
+    let mut books = small();
+    books.put(watched(7, 9, 10, true));
+    let verdict = runtime().block_on(verify_by(&mut books, 100, 100)).unwrap();
+    assert_eq!(verdict.differences, 1);
+    assert_eq!(verdict.listed[0].payer, payer(9));
+    assert_eq!(verdict.listed[0].account, None);
+    assert_eq!(verdict.listed[0].journal.frozen, Msat::from_msat(10));
+    assert_eq!(verdict.journal.frozen, Msat::from_msat(310));
+}
+
+#[test]
+fn the_sums_of_what_is_watched_are_those_of_its_payments() {
+    let watching = runtime().block_on(watching::sum(&mut small())).unwrap();
+    let expected = Watching {
+        payments: 2,
+        amount: Msat::from_msat(7_300),
+        frozen: Msat::from_msat(300),
+    };
+    assert_eq!(watching, expected);
 }
 
 #[test]

@@ -14,6 +14,7 @@ fn node(id: NodeId) -> Arc<dyn NodeAPI> {
         clock: ManualClock::start(),
         wallet: None,
         store: Arc::new(mesh_manager::ForgetfulStore::default()),
+        blocks: Arc::default(),
         events: Mutex::default(),
     })
 }

@@ -8,7 +8,7 @@
 
 use blvm_mesh::{
     Clock, Invoice, InvoiceRequest, LightningError, LightningNode, Msat, Network, NodeId,
-    PaymentProof, QuoteKey, Quoter, UnixTime, Verifier,
+    PaymentProof, QuoteKey, Quoter, SettlementPolicy, UnixTime, Verifier,
 };
 use blvm_mesh_node::{SandboxBalance, SandboxError, SandboxLightning};
 use lightning_invoice::{Bolt11Invoice, Currency};
@@ -237,6 +237,7 @@ async fn a_node_verifies_a_sandbox_payment_like_any_other() {
         network: Network::Regtest,
         quote_key: Some(key),
         payee_key: None,
+        settlement: SettlementPolicy::default(),
     };
     let payment = verifier.verify(&proof, now).unwrap();
     assert_eq!(

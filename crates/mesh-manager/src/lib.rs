@@ -71,6 +71,7 @@ mod status;
 mod ticket;
 mod traffic;
 mod unshown;
+mod watch;
 
 pub use budget::{BudgetSpent, Budgets, MAX_BUDGETS};
 pub use chain::OnChainQuote;

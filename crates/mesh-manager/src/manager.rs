@@ -11,6 +11,7 @@ use crate::{
     route_watch::RouteWatch,
     setup::{check, payee_key, settlement, wrong_setting},
     unshown::Unshown,
+    watch::{Depths, keep_watch},
 };
 use mesh_payment::NONCE_LEN;
 use mesh_protocol::{IdentityKey, PacketView, SEAL_NONCE_LEN, emit};
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) lookups: Budgets,
     pub(crate) questions: Budgets,
     pub(crate) asking_chain: Semaphore,
+    pub(crate) depths: Depths,
     pub(crate) vain_claims: Budgets,
     pub(crate) turns: [Mutex<()>; TURNS],
     /// Held shared by each payment under way.
@@ -97,6 +99,7 @@ impl MeshManager {
         node_api: Arc<dyn NodeAPI>,
     ) -> Result<Self, MeshError> {
         check(&config, &identity, node_api.as_ref())?;
+        let depths = Depths::new(&config.on_chain);
         let settlement = settlement(&config, node_api.as_ref())?;
         let payee_key = payee_key(&config, node_api.as_ref()).await?;
         let known_nodes = config.known_nodes.clone();
@@ -146,6 +149,7 @@ impl MeshManager {
             lookups: Budgets::new(LOOKUPS_PER_SECOND, LOOKUPS_BURST),
             questions: Budgets::new(QUESTIONS_PER_SECOND, QUESTIONS_BURST),
             asking_chain: Semaphore::new(MAX_QUESTIONS),
+            depths,
             vain_claims: Budgets::new(VAIN_CLAIMS_PER_SECOND, VAIN_CLAIMS_BURST),
             turns: std::array::from_fn(|_| Mutex::default()),
             paying: Arc::default(),
@@ -163,6 +167,7 @@ impl MeshManager {
         };
         let shared = Arc::new(shared);
         tokio::spawn(keep_books(Arc::downgrade(&shared), interval));
+        tokio::spawn(keep_watch(Arc::downgrade(&shared)));
         Ok(Self { shared })
     }
 

@@ -196,6 +196,14 @@ impl Shared {
         }
     }
 
+    /// Gives back the credit of `payer` that is in hand and not set aside.
+    pub(crate) async fn take_back(&self, payer: &NodeId) {
+        let _returning = self.returning.lock().await;
+        if let Some(back) = self.engine.accounts().take_back(payer) {
+            self.settle(vec![back]).await;
+        }
+    }
+
     async fn give_back(&self, payer: NodeId, back: Msat) {
         let settlement = Settlement {
             payer,

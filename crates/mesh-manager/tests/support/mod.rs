@@ -6,6 +6,7 @@
     reason = "a test stops where something is not as it expects"
 )]
 
+pub(crate) mod relay;
 pub(crate) mod store;
 
 use async_trait::async_trait;

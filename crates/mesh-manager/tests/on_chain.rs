@@ -1,0 +1,387 @@
+//! Payments on the chain, at a relay: asked for, credited, undone, and back again.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it expects"
+)]
+
+mod support;
+
+use bitcoin::{
+    Address, Amount, ScriptBuf, Sequence, Transaction, TxIn, TxOut, WPubkeyHash, Witness,
+    absolute::LockTime, consensus::serialize, hashes::Hash as _, transaction::Version,
+};
+use mesh_manager::{MeshManager, Refusal, RefusalReason};
+use mesh_payment::{CovenantKind, CovenantProof, Quote, SettlementError, VerifyError};
+use mesh_types::*;
+use std::{
+    sync::{Arc, Mutex, atomic::Ordering},
+    time::Duration,
+};
+use support::{
+    relay::{RELAY, Relay, SOURCE},
+    store::TestStore,
+    *,
+};
+
+/// What a quote of these tests asks for: more than three packets' worth.
+const PAID: Msat = Msat::from_msat(10_000);
+
+fn our_script() -> ScriptBuf {
+    ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array([4; 20]))
+}
+
+fn config() -> MeshConfig {
+    let address = Address::from_script(&our_script(), bitcoin::Network::Regtest).unwrap();
+    MeshConfig {
+        on_chain: OnChainConfig {
+            addresses: vec![address.to_string()],
+            ctv_on: vec![Network::Regtest],
+            ..OnChainConfig::default()
+        },
+        ..gated(RELAY_PRICE)
+    }
+}
+
+async fn relay_over(store: &Arc<TestStore>, blocks: &Arc<BlockChain>) -> Relay {
+    relay_at(store, blocks, ManualClock::start()).await
+}
+
+async fn relay_at(store: &Arc<TestStore>, blocks: &Arc<BlockChain>, clock: ManualClock) -> Relay {
+    Relay::with(config(), store, clock, Arc::clone(blocks)).await
+}
+
+fn output(sats: u64, script_pubkey: ScriptBuf) -> TxOut {
+    TxOut {
+        value: Amount::from_sat(sats),
+        script_pubkey,
+    }
+}
+
+fn transaction(seed: u8, output: Vec<TxOut>) -> Transaction {
+    let previous_output = bitcoin::OutPoint {
+        txid: bitcoin::Txid::from_byte_array([seed; 32]),
+        vout: 0,
+    };
+    Transaction {
+        version: Version::TWO,
+        lock_time: LockTime::ZERO,
+        input: vec![TxIn {
+            previous_output,
+            script_sig: ScriptBuf::new(),
+            sequence: Sequence::MAX,
+            witness: Witness::new(),
+        }],
+        output,
+    }
+}
+
+/// A transaction that pays `quote`, and its proof.
+fn settle(quote: &Quote, seed: u8) -> (TxHash, Transaction, PaymentProof) {
+    let sats = quote.amount.to_sats_floor();
+    let outputs = vec![
+        output(sats, our_script()),
+        output(0, quote.named_on_chain()),
+    ];
+    let transaction = transaction(seed, outputs);
+    let tx_hash = TxHash::from_bytes(transaction.compute_txid().to_byte_array());
+    let proof = PaymentProof::OnChainSettlement {
+        payment_request_id: quote.to_text(),
+        tx_hash: *tx_hash.as_bytes(),
+        amount_sats: sats,
+        timestamp: quote.expires_at.to_secs(),
+    };
+    (tx_hash, transaction, proof)
+}
+
+impl BlockChain {
+    /// Puts a transaction so deep into the chain; 0 is the mempool.
+    fn mine(&self, tx_hash: TxHash, transaction: &Transaction, depth: u32) {
+        let bytes = serialize(transaction);
+        let found = ChainTransaction { bytes, depth };
+        self.transactions.lock().unwrap().insert(tx_hash, found);
+    }
+
+    fn undo(&self, tx_hash: TxHash) {
+        self.transactions.lock().unwrap().remove(&tx_hash);
+    }
+}
+
+fn quote(mesh: &MeshManager) -> Quote {
+    let offered = mesh.quote_on_chain(id(SOURCE), PAID).unwrap();
+    assert_eq!(offered.script_pubkey, our_script().to_bytes());
+    offered.quote
+}
+
+/// A relay whose source has paid on the chain, one block deep, and sent one packet.
+struct Settled {
+    relay: Relay,
+    store: Arc<TestStore>,
+    blocks: Arc<BlockChain>,
+    tx_hash: TxHash,
+    transaction: Transaction,
+    proof: PaymentProof,
+}
+
+impl Settled {
+    async fn new() -> Self {
+        let (store, blocks) = (Arc::new(TestStore::default()), Arc::<BlockChain>::default());
+        let relay = relay_over(&store, &blocks).await;
+        let (tx_hash, transaction, proof) = settle(&quote(&relay.mesh), 1);
+        blocks.mine(tx_hash, &transaction, 1);
+        let packet = relay.packet(Some(proof.clone()));
+        relay.take(&packet).await.unwrap();
+        Self {
+            relay,
+            store,
+            blocks,
+            tx_hash,
+            transaction,
+            proof,
+        }
+    }
+
+    /// Sends a packet that is paid from credit.
+    async fn send(&self) -> Result<(), Refusal> {
+        self.relay.take(&self.relay.packet(None)).await
+    }
+}
+
+#[tokio::test]
+async fn a_payment_on_the_chain_is_credit_that_carries_packets() {
+    let settled = Settled::new().await;
+    settled.send().await.unwrap();
+    let money = money(&settled.relay.mesh).await;
+    assert_eq!(money.deposited, PAID);
+    assert_eq!(money.earned.to_msat(), 2 * RELAY_PRICE.to_msat());
+    assert_eq!((money.frozen, money.watched), (Msat::ZERO, 1));
+    let again = settled.relay.packet(Some(settled.proof.clone()));
+    let again = settled.relay.take(&again).await;
+    assert_eq!(again.unwrap_err(), Refusal::ProofReplayed);
+}
+
+#[tokio::test]
+async fn a_covenant_is_credit_once_its_coin_is_there() {
+    let (store, blocks) = (Arc::new(TestStore::default()), Arc::<BlockChain>::default());
+    let relay = relay_over(&store, &blocks).await;
+    let quote = quote(&relay.mesh);
+    let sats = quote.amount.to_sats_floor();
+    let outputs = vec![
+        output(0, quote.named_in_covenant()),
+        output(sats, our_script()),
+    ];
+    let template = transaction(6, outputs);
+    let coin = OutPoint {
+        tx_hash: TxHash::from_bytes([6; 32]),
+        index: 0,
+    };
+    let script = CovenantKind::CtvWitnessScript.script(&template).unwrap();
+    let proof = PaymentProof::InstantSettlement {
+        covenant_proof: CovenantProof {
+            kind: CovenantKind::CtvWitnessScript,
+            quote,
+            template,
+        }
+        .to_bytes(),
+        output_index: 1,
+        merkle_proof: Vec::new(),
+        amount_sats: sats,
+        timestamp: quote.expires_at.to_secs(),
+    };
+    let unfunded = relay.take(&relay.packet(Some(proof.clone()))).await;
+    assert_eq!(unfunded.unwrap_err().reason(), RefusalReason::ProofInvalid);
+    let fund = |depth| {
+        let found = ChainOutput::Unspent {
+            script_pubkey: script.to_bytes(),
+            value_sats: sats,
+            depth,
+        };
+        blocks.outputs.lock().unwrap().insert(coin, found);
+    };
+    fund(0);
+    let unconfirmed = relay.take(&relay.packet(Some(proof.clone()))).await;
+    let unconfirmed = unconfirmed.unwrap_err();
+    assert_eq!(unconfirmed.reason(), RefusalReason::ProofPending);
+    fund(1);
+    relay.take(&relay.packet(Some(proof))).await.unwrap();
+    assert_eq!(money(&relay.mesh).await.deposited, PAID);
+}
+
+#[tokio::test]
+async fn a_payment_that_is_too_early_may_be_shown_again_when_it_is_deeper() {
+    let (store, blocks) = (Arc::new(TestStore::default()), Arc::<BlockChain>::default());
+    let relay = relay_over(&store, &blocks).await;
+    let (tx_hash, transaction, proof) = settle(&quote(&relay.mesh), 1);
+    let missing = relay.take(&relay.packet(Some(proof.clone()))).await;
+    let not_there = VerifyError::Settlement(SettlementError::NotOnChain);
+    assert_eq!(missing.unwrap_err(), Refusal::ProofInvalid(not_there));
+    blocks.mine(tx_hash, &transaction, 0);
+    let packet = relay.packet(Some(proof));
+    let early = relay.take(&packet).await.unwrap_err();
+    let shallow = SettlementError::TooShallow { depth: 0, least: 1 };
+    assert_eq!(early, Refusal::ProofPending(shallow));
+    assert_eq!(money(&relay.mesh).await.deposited, Msat::ZERO);
+    blocks.mine(tx_hash, &transaction, 1);
+    // The very same packet: nothing of it was recorded.
+    relay.take(&packet).await.unwrap();
+    assert_eq!(money(&relay.mesh).await.deposited, PAID);
+}
+
+#[tokio::test]
+async fn a_reorganisation_after_the_credit_freezes_it_until_the_payment_is_back() {
+    let settled = Settled::new().await;
+    settled.blocks.undo(settled.tx_hash);
+    settled.relay.mesh.watch_payments().await;
+    let frozen = settled.send().await.unwrap_err();
+    assert_eq!(frozen.reason(), RefusalReason::PaymentRequired);
+    let books = money(&settled.relay.mesh).await;
+    assert_eq!((books.frozen, books.watched), (PAID, 1));
+    assert_eq!(books.earned, RELAY_PRICE, "what was carried was carried");
+    // In the mempool again is not in the chain again.
+    let (tx_hash, transaction) = (settled.tx_hash, &settled.transaction);
+    settled.blocks.mine(tx_hash, transaction, 0);
+    settled.relay.mesh.watch_payments().await;
+    assert!(settled.send().await.is_err());
+    settled.blocks.mine(tx_hash, transaction, 1);
+    settled.relay.mesh.watch_payments().await;
+    settled.send().await.unwrap();
+    let books = money(&settled.relay.mesh).await;
+    assert_eq!((books.frozen, books.watched), (Msat::ZERO, 1));
+}
+
+#[tokio::test]
+async fn a_payment_that_was_spent_before_it_was_undone_is_owed_from_what_is_paid_next() {
+    let settled = Settled::new().await;
+    settled.send().await.unwrap();
+    settled.blocks.undo(settled.tx_hash);
+    settled.relay.mesh.maintain().await;
+    settled.relay.mesh.watch_payments().await;
+    assert!(settled.send().await.is_err());
+    // Another payment of as much: what was spent of the first is missing from it.
+    let (tx_hash, transaction, proof) = settle(&quote(&settled.relay.mesh), 2);
+    settled.blocks.mine(tx_hash, &transaction, 1);
+    let packet = settled.relay.packet(Some(proof));
+    settled.relay.take(&packet).await.unwrap();
+    let spendable = 2 * PAID.to_msat() - 3 * RELAY_PRICE.to_msat() - PAID.to_msat();
+    assert!(spendable < RELAY_PRICE.to_msat());
+    let over = settled.send().await.unwrap_err();
+    assert_eq!(over.reason(), RefusalReason::PaymentRequired);
+}
+
+#[tokio::test]
+async fn a_deep_payment_is_watched_no_more() {
+    let settled = Settled::new().await;
+    let (tx_hash, transaction) = (settled.tx_hash, &settled.transaction);
+    for (depth, watched) in [(5, 1), (6, 0)] {
+        settled.blocks.mine(tx_hash, transaction, depth);
+        settled.relay.mesh.watch_payments().await;
+        assert_eq!(money(&settled.relay.mesh).await.watched, watched);
+    }
+    let before = settled.blocks.questions.load(Ordering::SeqCst);
+    settled.blocks.undo(tx_hash);
+    settled.relay.mesh.watch_payments().await;
+    assert_eq!(settled.blocks.questions.load(Ordering::SeqCst), before);
+    settled.send().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_frozen_is_frozen_in_the_next_life_too_and_at_every_gateway() {
+    let settled = Settled::new().await;
+    settled.blocks.undo(settled.tx_hash);
+    settled.relay.mesh.watch_payments().await;
+    settled.relay.mesh.close().await;
+    let clock = ManualClock::start();
+    clock.advance(Duration::from_secs(60));
+    let next = relay_at(&settled.store, &settled.blocks, clock).await;
+    let frozen = next.take(&next.packet(None)).await.unwrap_err();
+    assert_eq!(frozen.reason(), RefusalReason::PaymentRequired);
+    settled
+        .blocks
+        .mine(settled.tx_hash, &settled.transaction, 2);
+    next.mesh.watch_payments().await;
+    next.take(&next.packet(None)).await.unwrap();
+}
+
+#[tokio::test]
+async fn while_the_chain_is_away_nothing_on_it_counts_and_nothing_is_frozen() {
+    let settled = Settled::new().await;
+    settled.blocks.is_away.store(true, Ordering::SeqCst);
+    settled.relay.mesh.watch_payments().await;
+    settled.send().await.unwrap();
+    let (tx_hash, transaction, proof) = settle(&quote(&settled.relay.mesh), 2);
+    settled.blocks.mine(tx_hash, &transaction, 6);
+    let packet = settled.relay.packet(Some(proof));
+    let refused = settled.relay.take(&packet).await.unwrap_err();
+    assert_eq!(refused.reason(), RefusalReason::Busy);
+    settled.blocks.is_away.store(false, Ordering::SeqCst);
+    settled.relay.take(&packet).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_source_that_shows_payments_that_are_none_soon_has_nobody_ask_the_chain() {
+    let (store, blocks) = (Arc::new(TestStore::default()), Arc::<BlockChain>::default());
+    let relay = relay_over(&store, &blocks).await;
+    let quote = quote(&relay.mesh);
+    for seed in 1..=60 {
+        let (_, _, proof) = settle(&quote, seed);
+        assert!(relay.take(&relay.packet(Some(proof))).await.is_err());
+    }
+    assert_eq!(blocks.questions.load(Ordering::SeqCst), 20);
+}
+
+#[tokio::test]
+async fn of_many_packets_with_one_payment_exactly_one_is_credited() {
+    let (store, blocks) = (Arc::new(TestStore::default()), Arc::<BlockChain>::default());
+    let relay = Arc::new(relay_over(&store, &blocks).await);
+    let (tx_hash, transaction, proof) = settle(&quote(&relay.mesh), 1);
+    blocks.mine(tx_hash, &transaction, 1);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (relay, packet) = (Arc::clone(&relay), relay.packet(Some(proof.clone())));
+        tasks.spawn(async move { relay.take(&packet).await });
+    }
+    let carried = tasks.join_all().await.into_iter().filter(Result::is_ok);
+    assert_eq!(carried.count(), 1);
+    assert_eq!(money(&relay.mesh).await.deposited, PAID);
+}
+
+#[tokio::test]
+async fn a_setting_that_cannot_be_is_named_at_the_start() {
+    let with = |change: fn(&mut OnChainConfig)| {
+        let mut config = config();
+        change(&mut config.on_chain);
+        config
+    };
+    let wires = Wires::default();
+    for (config, said) in [
+        (
+            with(|it| it.addresses.push("bc1qnonsense".to_owned())),
+            "bc1qnonsense",
+        ),
+        (
+            with(|it| {
+                it.addresses
+                    .push("1BitcoinEaterAddressDontSendf59kuE".to_owned())
+            }),
+            "no address of regtest",
+        ),
+        (with(|it| it.quote_lifetime_secs = 599), "600 to 604800"),
+        (
+            with(|it| it.least_depth = it.final_depth.saturating_add(1)),
+            "no less than least_depth",
+        ),
+    ] {
+        let api = WiredNode {
+            id: id(RELAY),
+            wires: wires.clone(),
+            clock: ManualClock::start(),
+            wallet: None,
+            store: Arc::new(TestStore::default()),
+            blocks: Arc::default(),
+            events: Mutex::default(),
+        };
+        let started = MeshManager::start(config, identity(RELAY), Arc::new(api)).await;
+        let error = started.map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}

@@ -266,9 +266,10 @@ fn p18_covenants_are_enforced_only_where_the_operator_says_so() {
     assert!(closed.ctv_on.is_empty() && closed.template_hash_on.is_empty());
     for form in FORMS {
         let covenant = Covenant::good(form);
-        let (ctv_on, template_hash_on) = match form {
-            Form::TemplateHashLeaf => (vec![Network::Regtest], Vec::new()),
-            _ => (Vec::new(), vec![Network::Regtest]),
+        let on = vec![Network::Regtest];
+        let (name, ctv_on, template_hash_on) = match form {
+            Form::TemplateHashLeaf => ("OP_TEMPLATEHASH", on, Vec::new()),
+            _ => ("OP_CHECKTEMPLATEVERIFY", Vec::new(), on),
         };
         let other_only = with_policy(SettlementPolicy {
             ctv_on,
@@ -280,7 +281,7 @@ fn p18_covenants_are_enforced_only_where_the_operator_says_so() {
             panic!("{refused:?}");
         };
         assert_eq!(network, Network::Regtest);
-        assert_eq!(opcode, covenant.bound().0.opcode());
+        assert_eq!(opcode, name);
         assert!(refused.to_string().contains("anybody can spend"));
     }
 }
@@ -463,6 +464,29 @@ fn p21_only_the_levels_that_the_policy_names_count() {
         assert_eq!(missing, Some(CovenantLevel::CommitmentOnly));
         let spent = level(&verifier, &ChainOutput::Spent);
         assert_eq!(spent, Some(CovenantLevel::Spent));
+    }
+}
+
+#[test]
+fn a_refusal_says_in_words_what_is_not_so() {
+    let level = |level| SettlementError::Level(level).to_string();
+    let missing = level(CovenantLevel::CommitmentOnly);
+    assert_eq!(missing, "the covenant does not count: it is not funded");
+    assert!(level(CovenantLevel::Funded { depth: 2 }).contains("2 blocks deep"));
+    assert!(level(CovenantLevel::Spent).ends_with("it is spent"));
+    for (field, name) in [
+        (ProofField::Amount, "amount_msats"),
+        (ProofField::AmountSats, "amount_sats"),
+        (ProofField::Timestamp, "timestamp"),
+        (ProofField::Expiry, "expires_at"),
+    ] {
+        let (claimed, actual) = (5, 7);
+        let refusal = VerifyError::FieldMismatch {
+            field,
+            claimed,
+            actual,
+        };
+        assert!(refusal.to_string().contains(&format!(" {name} is 5,")));
     }
 }
 

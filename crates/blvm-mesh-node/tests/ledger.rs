@@ -326,3 +326,19 @@ fn lists_take_csv_and_all_and_nothing_else_does() {
         assert_eq!(run(args).code, Some(2), "{args:?}");
     }
 }
+
+#[test]
+fn a_store_is_compacted_beside_a_stopped_node_and_keeps_its_books() {
+    let mut paid = Paid::new();
+    booked(&paid.destination);
+    let running = paid.ledger(&["compact"]);
+    assert_eq!(running.code, Some(1), "{}{}", running.out, running.err);
+    assert_has(&running.err, &["a node runs at", "stop it first"]);
+    let before = paid.ledger(&["--json"]).out;
+    paid.stop();
+    let done = paid.ledger(&["compact"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+    assert_has(&done.out, &["redb:", "given back", "left"]);
+    let after = paid.destination.command(&["ledger", "--json"], &[]);
+    assert_eq!(after.out, before);
+}

@@ -3,6 +3,7 @@ use super::{
     fault::Fault,
     rows::{ACCOUNTS, CLAIMS, DEBITS, DEPOSITS, ENDS},
 };
+use crate::open::Compacted;
 use redb::{CompactionError, Database, ReadableDatabase as _, ReadableTableMetadata as _};
 use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
 
@@ -31,6 +32,18 @@ pub(super) fn compact_if_worthwhile(path: &Path, database: &mut Database) -> Res
     compact_beyond(WORTHWHILE, path, database).map(drop)
 }
 
+/// Moves what the file holds to its front, gives the rest back, however long that takes, and closes the file.
+pub(super) fn compact(path: &Path, mut database: Database) -> Result<Compacted, Fault> {
+    let takes = || fs::metadata(path).map_or(0, |found| found.blocks().saturating_mul(512));
+    let before = takes();
+    move_pages(&mut database)?;
+    database.close()?;
+    Ok(Compacted {
+        before,
+        after: takes(),
+    })
+}
+
 /// Says whether it was done.
 fn compact_beyond(worthwhile: u64, path: &Path, database: &mut Database) -> Result<bool, Fault> {
     let Ok(found) = fs::metadata(path) else {
@@ -42,6 +55,12 @@ fn compact_beyond(worthwhile: u64, path: &Path, database: &mut Database) -> Resu
     if takes < worthwhile || needs > BOUND || needs.saturating_mul(2) > takes {
         return Ok(false);
     }
+    move_pages(database)?;
+    tracing::info!(takes, needs, "gave free space of the store back");
+    Ok(true)
+}
+
+fn move_pages(database: &mut Database) -> Result<(), Fault> {
     database.compact().map_err(|error| match error {
         CompactionError::Storage(error) => Fault::from(error),
         other => Fault::Refused(other.to_string()),
@@ -49,9 +68,7 @@ fn compact_beyond(worthwhile: u64, path: &Path, database: &mut Database) -> Resu
     // The commits of a compaction leave out what opening the file quickly takes.
     let mut transaction = database.begin_write()?;
     begin_durable(&mut transaction)?;
-    transaction.commit()?;
-    tracing::info!(takes, needs, "gave free space of the store back");
-    Ok(true)
+    Ok(transaction.commit()?)
 }
 
 /// About how many bytes the rows take.
@@ -72,7 +89,7 @@ fn needs(database: &Database) -> Result<u64, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{StoreLocation, redb::open::builder, store::MeshStore};
+    use crate::{OpenError, StoreLocation, redb::open::builder, store::MeshStore};
     use mesh_types::{
         Claim, ClaimKey, ClaimStore as _, CreditStore as _, Msat, NodeId, PacketTag, UnixTime,
     };
@@ -140,7 +157,15 @@ mod tests {
         database.close().unwrap();
         assert!(takes(&path) * 2 < all, "{} of {all}", takes(&path));
 
+        let location = StoreLocation::Redb(path.clone());
+        let compacted = MeshStore::compact(&location).await.unwrap();
+        assert!(compacted.after <= compacted.before);
+        assert_eq!(takes(&path), compacted.after);
         let store = open(&path).await;
+        assert!(matches!(
+            MeshStore::compact(&location).await,
+            Err(OpenError::Held { .. })
+        ));
         let books = store.books(1).await.unwrap();
         assert_eq!(books.credit, Msat::from_msat(u64::from(CLAIMS)));
         let verdict = store.ledger().verify().await.unwrap();

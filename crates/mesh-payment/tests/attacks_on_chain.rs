@@ -1,7 +1,5 @@
 //! Attempts to get credit on the chain without paying this node there; docs/threats.md has the list.
 #![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test stops where something is not as it expects"
 )]

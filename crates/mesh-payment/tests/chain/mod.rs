@@ -1,6 +1,7 @@
 //! A chain that a test writes, and the payments on it.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test stops where something is not as it expects"
 )]
 #![allow(dead_code, reason = "each test file uses its own part of it")]

@@ -11,7 +11,7 @@ use crate::{
     route_watch::RouteWatch,
     setup::{check, payee_key, settlement, wrong_setting},
     unshown::Unshown,
-    watch::{Depths, keep_watch},
+    watch::keep_watch,
 };
 use mesh_payment::NONCE_LEN;
 use mesh_protocol::{IdentityKey, PacketView, emit};
@@ -22,6 +22,7 @@ use mesh_types::{
 };
 use std::{
     fmt,
+    num::NonZeroU32,
     path::Path,
     sync::{
         Arc,
@@ -47,7 +48,7 @@ pub(crate) struct Shared {
     pub(crate) lookups: Budgets,
     pub(crate) questions: Budgets,
     pub(crate) asking_chain: Semaphore,
-    pub(crate) depths: Depths,
+    pub(crate) final_depth: NonZeroU32,
     pub(crate) vain_claims: Budgets,
     pub(crate) turns: [Mutex<()>; TURNS],
     /// Held shared by each payment under way.
@@ -94,7 +95,7 @@ impl MeshManager {
         node_api: Arc<dyn NodeAPI>,
     ) -> Result<Self, MeshError> {
         check(&config, &identity, node_api.as_ref())?;
-        let depths = Depths::new(&config.on_chain);
+        let final_depth = config.on_chain.final_depth;
         let settlement = settlement(&config, node_api.as_ref())?;
         let payee_key = payee_key(&config, node_api.as_ref()).await?;
         let known_nodes = config.known_nodes.clone();
@@ -109,6 +110,11 @@ impl MeshManager {
                 Arc::new(ForgetfulStore::default())
             }
         };
+        if node_api.chain().is_none() && store.watched().await.is_ok_and(|it| !it.is_empty()) {
+            tracing::warn!(
+                "payments on the chain are not deep yet, and this node has no chain to watch them"
+            );
+        }
         let now = node_api.now();
         let sequences = store.reserve_sequences(micros(now)).await;
         let engine = Engine::new(
@@ -144,7 +150,7 @@ impl MeshManager {
             lookups: Budgets::new(LOOKUPS_PER_SECOND, LOOKUPS_BURST),
             questions: Budgets::new(QUESTIONS_PER_SECOND, QUESTIONS_BURST),
             asking_chain: Semaphore::new(MAX_QUESTIONS),
-            depths,
+            final_depth,
             vain_claims: Budgets::new(VAIN_CLAIMS_PER_SECOND, VAIN_CLAIMS_BURST),
             turns: std::array::from_fn(|_| Mutex::default()),
             paying: Arc::default(),

@@ -51,13 +51,17 @@ pub(crate) async fn compact(path: &Path) -> Result<Compacted, OpenError> {
     let path = path.to_owned();
     let compacting = path.clone();
     let compacted = spawn_blocking(move || {
-        if !compacting.exists() {
-            let source = io::Error::from(ErrorKind::NotFound);
-            return Err(no_access(&compacting, source));
-        }
+        // Before it is opened, which compacts a file that holds little.
+        let takes =
+            || compaction::takes(&compacting).map_err(|error| no_access(&compacting, error));
+        let before = takes()?;
         let (database, _lock) = open_file(&compacting)?;
         unpanicked(&compacting, || {
-            compaction::compact(&compacting, database).map_err(|fault| faulty(&compacting, fault))
+            compaction::compact(database).map_err(|fault| faulty(&compacting, fault))
+        })?;
+        Ok(Compacted {
+            before,
+            after: takes()?,
         })
     });
     compacted.await.map_err(|ended| corrupt(&path, ended))?

@@ -115,10 +115,10 @@ pub use mesh_replay::{ClaimSet, MAX_CLAIMS, ReplayPrevention, SequenceWindows};
 pub use mesh_routing::{FeeDistribution, RouteQuote, RoutingTable, Split, least_total, split};
 pub use mesh_types::{
     Books, ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey, ClaimOutcome,
-    ClaimStore, Clock, ConfigError, CreditStore, DetectedProtocol, Drawn, FreeLane, InvoiceRequest,
-    KnownNode, LightningError, LightningInfo, LightningNode, MeshConfig, MeshError, MeshEvent,
-    MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId, NodeStore,
-    OnChainConfig, OutPoint, PacketKind, PacketTag, PaymentProof, PeerAddress, Price, ProofForHop,
-    Route, RoutingPolicy, SequenceBlock, Settled, Settlement, Standing, Store, StoreError, TxHash,
-    UnixTime, Watched, from_hex, to_hex,
+    ClaimStore, Clock, ConfigError, CreditStore, DetectedProtocol, Drawn, FreeLane, Incoming,
+    InvoiceRequest, KnownNode, LightningError, LightningInfo, LightningNode, MeshConfig, MeshError,
+    MeshEvent, MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId,
+    NodeStore, OnChainConfig, OutPoint, Outgoing, PacketKind, PacketTag, PaidInvoice, PayLimits,
+    PaymentProof, PeerAddress, Price, ProofForHop, Route, RoutingPolicy, SequenceBlock, Settled,
+    Settlement, Standing, Store, StoreError, TxHash, UnixTime, Watched, from_hex, to_hex,
 };

@@ -71,6 +71,7 @@ mod setup;
 mod status;
 mod ticket;
 mod traffic;
+mod under_way;
 mod unshown;
 mod watch;
 

@@ -264,7 +264,10 @@ pub(crate) async fn keep_books(mesh: Weak<Shared>, interval: Duration) {
             shared.return_idle(false).await;
             let sweeper = Arc::clone(&shared);
             // Beside the bookings, which must not wait for it.
-            tokio::spawn(async move { sweeper.sweep().await });
+            tokio::spawn(async move {
+                sweeper.look_up_payments().await;
+                sweeper.sweep().await;
+            });
         }
     }
 }

@@ -75,6 +75,15 @@ pub(crate) async fn payee_key(
             info.network.as_str()
         )));
     }
+    if info.is_shared {
+        // Others could have the same key sign invoices for quotes of theirs.
+        if info.takes_preimages {
+            return Ok(None);
+        }
+        return Err(wrong_setting(
+            "the Lightning back end shares its key with others and takes no preimages: nothing would tell who was paid",
+        ));
+    }
     PublicKey::from_slice(&info.payee_key)
         .map(Some)
         .map_err(wrong_setting)

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use issuer::{AMOUNT, NOW, Node, PAYER};
 use mesh_payment::{PaymentVerifier, ProofKind, VerificationResult, VerifyError};
 use mesh_types::{
-    Clock, InvoiceRequest, LightningError, LightningInfo, LightningNode, MeshError, MeshEvent,
-    Msat, Network, NodeAPI, NodeId, PaymentProof, UnixTime,
+    Clock, Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, MeshError,
+    MeshEvent, Network, NodeAPI, NodeId, Outgoing, PaidInvoice, PayLimits, PaymentProof, UnixTime,
 };
 use mockall::mock;
 use std::{
@@ -50,8 +50,10 @@ mock! {
         async fn pay_invoice(
             &self,
             invoice: &str,
-            max_fee: Msat,
-        ) -> Result<[u8; 32], LightningError>;
+            limits: PayLimits,
+        ) -> Result<PaidInvoice, LightningError>;
+        async fn incoming(&self, payment_hash: [u8; 32]) -> Result<Incoming, LightningError>;
+        async fn outgoing(&self, payment_hash: [u8; 32]) -> Result<Outgoing, LightningError>;
     }
 }
 
@@ -71,6 +73,8 @@ fn good_info() -> LightningInfo {
     LightningInfo {
         payee_key: Node::ours().payee_key().serialize(),
         network: Network::Regtest,
+        takes_preimages: true,
+        is_shared: false,
     }
 }
 

@@ -1,0 +1,134 @@
+//! Payments whose outcome is not known: looked up, never made twice, and shown when they turn up.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it expects"
+)]
+
+mod support;
+
+use mesh_types::*;
+use std::time::Duration;
+use support::{store::Stores, *};
+
+const PAID: Msat = Msat::from_msat(10_000);
+
+/// A source, a relay that wants to be paid, and a destination.
+async fn three(stores: &Stores) -> Chain {
+    let configs = vec![open(), gated(RELAY_PRICE), open()];
+    Chain::with_stores(configs, stores.each()).await
+}
+
+/// Lets the source pay a quote of the relay's, whatever comes of it.
+async fn pay(chain: &Chain) -> Result<(), MeshError> {
+    let way = route(&[1, 2, 3]);
+    let source = chain.mesh(0);
+    let quoted = source.request_quote(&way, 1, PAID, Duration::from_secs(5));
+    let invoice = quoted.await.unwrap().invoice.unwrap();
+    source.pay(id(2), &invoice, PAID).await.map(|_| ())
+}
+
+fn will(chain: &Chain, outcome: Outcome) {
+    *chain.nodes.first().unwrap().wallet.outcome.lock().unwrap() = outcome;
+}
+
+fn paid(chain: &Chain) -> usize {
+    chain
+        .nodes
+        .first()
+        .unwrap()
+        .wallet
+        .paid
+        .lock()
+        .unwrap()
+        .len()
+}
+
+async fn kept(stores: &Stores) -> usize {
+    stores.at(0).kept_proofs().await.unwrap().len()
+}
+
+#[tokio::test]
+async fn a_payment_whose_answer_was_lost_is_looked_up_and_shown() {
+    let stores = Stores::of(3);
+    let chain = three(&stores).await;
+    will(&chain, Outcome::LostBehind);
+    let unknown = pay(&chain).await.unwrap_err();
+    assert!(unknown.to_string().contains("not known"), "{unknown}");
+    will(&chain, Outcome::Told);
+    let again = pay(&chain).await.unwrap_err();
+    assert!(again.to_string().contains("under way"), "{again}");
+    assert_eq!(paid(&chain), 1, "nothing is paid twice");
+    chain.mesh(0).look_up_payments().await;
+    let send = chain
+        .mesh(0)
+        .send(id(3), b"paid".to_vec(), Default::default());
+    assert_eq!(send.await.unwrap().deposited, Msat::ZERO);
+    assert_eq!(money(chain.mesh(1)).await.deposited, PAID);
+    assert_eq!((paid(&chain), kept(&stores).await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_payment_whose_payer_died_meanwhile_is_looked_up_in_the_next_life() {
+    let stores = Stores::of(3);
+    let chain = three(&stores).await;
+    will(&chain, Outcome::LostBehind);
+    assert!(pay(&chain).await.is_err());
+    let wallet = chain.nodes.first().unwrap().wallet.clone();
+    drop(chain);
+    let chain = three(&stores).await;
+    // The wallet lives on beside the node.
+    let known = wallet.paid.lock().unwrap().clone();
+    let next = &chain.nodes.first().unwrap().wallet;
+    next.learn_from(&wallet);
+    next.paid.lock().unwrap().extend(known);
+    chain.mesh(0).look_up_payments().await;
+    let send = chain
+        .mesh(0)
+        .send(id(3), b"late".to_vec(), Default::default());
+    assert_eq!(send.await.unwrap().deposited, Msat::ZERO);
+    assert_eq!(money(chain.mesh(1)).await.deposited, PAID);
+}
+
+#[tokio::test]
+async fn a_request_that_never_reached_the_wallet_is_given_up_when_its_invoice_has_ended() {
+    let stores = Stores::of(3);
+    let chain = three(&stores).await;
+    will(&chain, Outcome::LostBefore);
+    assert!(pay(&chain).await.is_err());
+    will(&chain, Outcome::Told);
+    chain.clock.advance(Duration::from_secs(540));
+    chain.mesh(0).look_up_payments().await;
+    assert!(pay(&chain).await.is_err(), "it may still arrive");
+    chain.clock.advance(Duration::from_secs(60));
+    chain.mesh(0).look_up_payments().await;
+    assert_eq!(kept(&stores).await, 0);
+    pay(&chain).await.unwrap();
+    assert_eq!((paid(&chain), kept(&stores).await), (1, 1));
+}
+
+#[tokio::test]
+async fn a_payment_that_failed_leaves_no_note() {
+    let stores = Stores::of(3);
+    let chain = three(&stores).await;
+    will(&chain, Outcome::Failed);
+    assert!(pay(&chain).await.is_err());
+    assert_eq!((paid(&chain), kept(&stores).await), (0, 0));
+    will(&chain, Outcome::Told);
+    pay(&chain).await.unwrap();
+}
+
+#[tokio::test]
+async fn nothing_is_paid_that_could_not_be_written_down_before() {
+    let stores = Stores::of(3);
+    let chain = three(&stores).await;
+    let way = route(&[1, 2, 3]);
+    let quoted = chain
+        .mesh(0)
+        .request_quote(&way, 1, PAID, Duration::from_secs(5));
+    let invoice = quoted.await.unwrap().invoice.unwrap();
+    let is_down = &stores.at(0).is_down;
+    is_down.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert!(chain.mesh(0).pay(id(2), &invoice, PAID).await.is_err());
+    assert_eq!(paid(&chain), 0);
+}

@@ -362,6 +362,13 @@ fn p20_a_template_can_be_mined_at_once_and_by_itself() {
         sequence: by_time.to_consensus_u32(),
     };
     assert_eq!(unminable(|tx| tx.input[0].sequence = by_time), sequence);
+    // Consensus reads the version without its sign.
+    let of_odd_version = |tx: &mut Transaction| {
+        relative(tx);
+        tx.version = Version(-1);
+    };
+    let sequence = TemplateError::RelativeLock { sequence: 144 };
+    assert_eq!(unminable(of_odd_version), sequence);
 }
 
 #[test]

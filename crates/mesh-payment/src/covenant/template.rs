@@ -49,9 +49,12 @@ pub(super) fn check(template: &Transaction) -> Result<(OutPoint, u64), TemplateE
             lock_time: template.lock_time.to_consensus_u32(),
         });
     }
-    // A lock of nothing is none (BIP 68).
+    // A lock of nothing is none, and a version below zero is one far above 2 (BIP 68).
     let is_locked = input.sequence.to_consensus_u32() & 0x0000_ffff != 0;
-    if template.version.0 >= 2 && input.sequence.is_relative_lock_time() && is_locked {
+    if template.version.0.cast_unsigned() >= 2
+        && input.sequence.is_relative_lock_time()
+        && is_locked
+    {
         return Err(TemplateError::RelativeLock {
             sequence: input.sequence.to_consensus_u32(),
         });

@@ -1,7 +1,6 @@
 //! The rules for payments on the chain, P-15 to P-23: each is broken alone.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test stops where something is not as it expects"
 )]

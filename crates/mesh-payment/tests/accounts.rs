@@ -177,6 +177,41 @@ fn credit_that_nobody_used_between_two_looks_is_given_back() {
 }
 
 #[test]
+fn one_payers_credit_is_taken_back_but_for_what_is_set_aside_or_not_settled() {
+    let accounts = Accounts::with_limit(2);
+    for index in [0, 1] {
+        accounts.put_in(payer(index), msat(7_000)).unwrap();
+    }
+    let back = |amount| {
+        Some(Settlement {
+            payer: payer(0),
+            spent: Msat::ZERO,
+            packets: 0,
+            back: msat(amount),
+        })
+    };
+    assert_eq!(accounts.take_back(&payer(2)), None);
+    let on_its_way = accounts.reserve(&payer(0), msat(3_000)).unwrap();
+    assert_eq!(accounts.take_back(&payer(0)), back(4_000));
+    assert_eq!(accounts.take_back(&payer(0)), None);
+    assert_eq!(accounts.credit(&payer(0)), Msat::ZERO);
+    assert_eq!(accounts.credit(&payer(1)), msat(7_000));
+    accounts.release(on_its_way);
+    let carried = accounts.reserve(&payer(0), msat(1_000)).unwrap();
+    accounts.commit(carried);
+    assert_eq!(accounts.take_back(&payer(0)), back(2_000));
+    assert_eq!(accounts.totals().given_back, 6_000);
+    assert_conserved(accounts.totals());
+    // What was spent keeps its account until it is settled; an account with nothing left gives its place up.
+    let full = Err(AccountError::Full);
+    assert_eq!(accounts.put_in(payer(2), msat(1)), full);
+    assert_eq!(accounts.take_earned().len(), 1);
+    accounts.put_in(payer(2), msat(1)).unwrap();
+    assert!(accounts.take_back(&payer(2)).is_some());
+    accounts.put_in(payer(3), msat(1)).unwrap();
+}
+
+#[test]
 fn what_is_revoked_can_be_neither_spent_nor_settled() {
     let accounts = with(7_000);
     let carried = accounts.reserve(&payer(0), msat(1_000)).unwrap();

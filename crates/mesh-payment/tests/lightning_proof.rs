@@ -19,6 +19,7 @@ use mesh_types::{
     Claim, ClaimKey, HexError, MeshError, Msat, Network, NodeId, PaymentProof, UnixTime, from_hex,
     to_hex,
 };
+use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use std::{collections::HashSet, time::Duration};
 
 fn draft() -> Draft {
@@ -544,6 +545,34 @@ fn p11_a_high_s_signature_counts_where_the_key_would_be_recovered() {
     let named = draft.push(TaggedField::PayeePubKey(PayeePubKey(node.payee_key())));
     let refused = named.proof_of(&named.signed_high_s());
     assert_eq!(refusal(&refused), VerifyError::NotIssuedHere);
+}
+
+/// What the group's order lacks to the field's size (SEC 2): no point has an x that is larger by that than the order.
+const ORDER_TO_FIELD: &str = "000000000000000000000000000000014551231950b75fc4402da1722fc9baee";
+
+#[test]
+fn p1_a_recovery_id_that_no_point_can_have_is_refused() {
+    let parsed = |r: [u8; 32], id| {
+        let mut compact = [1; 64];
+        compact[..32].copy_from_slice(&r);
+        let id = RecoveryId::from_i32(id).unwrap();
+        let signature = RecoverableSignature::from_compact(&compact, id).unwrap();
+        let signed = draft().raw.sign(|_| Ok::<_, ()>(signature)).unwrap();
+        Invoice::parse(&signed.to_string()).map(|invoice| invoice.timestamp())
+    };
+    let first: [u8; 32] = from_hex(ORDER_TO_FIELD).unwrap();
+    let mut last = first;
+    last[31] -= 1;
+    for id in [0, 1] {
+        assert_eq!(parsed(last, id), Ok(NOW));
+        assert_eq!(parsed(first, id), Ok(NOW));
+        assert_eq!(parsed([0x7f; 32], id), Ok(NOW));
+    }
+    for id in [2, 3] {
+        assert_eq!(parsed(last, id), Ok(NOW));
+        assert_eq!(parsed(first, id), Err(InvoiceError::Signature));
+        assert_eq!(parsed([0x7f; 32], id), Err(InvoiceError::Signature));
+    }
 }
 
 #[test]

@@ -4,14 +4,17 @@
     reason = "a test stops where something is not as it expects"
 )]
 
+mod chain;
 mod issuer;
 
 use async_trait::async_trait;
+use chain::{Covenant, FORMS, OnChain, WrittenChain, policy};
 use issuer::{AMOUNT, NOW, Node, PAYER};
-use mesh_payment::{PaymentVerifier, ProofKind, VerificationResult, VerifyError};
+use mesh_payment::{PaymentVerifier, ProofKind, SettlementError, VerificationResult, VerifyError};
 use mesh_types::{
-    Clock, Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, MeshError,
-    MeshEvent, Network, NodeAPI, NodeId, Outgoing, PaidInvoice, PayLimits, PaymentProof, UnixTime,
+    ChainError, ChainNode, ChainOutput, ChainTransaction, Clock, Incoming, InvoiceRequest,
+    LightningError, LightningInfo, LightningNode, MeshError, MeshEvent, Network, NodeAPI, NodeId,
+    OutPoint, Outgoing, PaidInvoice, PayLimits, PaymentProof, TxHash, UnixTime,
 };
 use mockall::mock;
 use std::{
@@ -37,6 +40,21 @@ mock! {
         ) -> Result<(), MeshError>;
         async fn publish_event(&self, event: MeshEvent) -> Result<(), MeshError>;
         fn lightning(&self) -> Option<Arc<dyn LightningNode>>;
+        fn chain(&self) -> Option<Arc<dyn ChainNode>>;
+    }
+}
+
+mock! {
+    Chain {}
+
+    #[async_trait]
+    impl ChainNode for Chain {
+        async fn output(&self, outpoint: OutPoint) -> Result<ChainOutput, ChainError>;
+        async fn transaction(
+            &self,
+            tx_hash: TxHash,
+        ) -> Result<Option<ChainTransaction>, ChainError>;
+        async fn submit(&self, transaction: Vec<u8>) -> Result<(), ChainError>;
     }
 }
 
@@ -67,6 +85,18 @@ fn verifier(info: Result<LightningInfo, LightningError>) -> PaymentVerifier {
     api.expect_now().return_const(NOW);
     api.expect_lightning().return_const(Some(wallet));
     PaymentVerifier::new(Arc::new(api))
+}
+
+/// A verifier that takes payments on the chain, for our node without a wallet.
+fn on_chain_verifier(chain: Option<Arc<dyn ChainNode>>) -> PaymentVerifier {
+    let mut api = MockApi::new();
+    api.expect_get_node_id().return_const(Node::ours().id);
+    api.expect_now().return_const(NOW);
+    api.expect_lightning().return_const(None);
+    api.expect_chain().return_const(chain);
+    PaymentVerifier::new(Arc::new(api))
+        .with_quote_key(Node::ours().quoter.key)
+        .with_settlement(Network::Regtest, policy())
 }
 
 fn good_info() -> LightningInfo {
@@ -194,6 +224,44 @@ fn a_wallet_whose_key_is_none_cannot_decide() {
     };
     let verdict = judge(&verifier(Ok(info)), &Node::ours().paid());
     assert!(matches!(verdict, Err(MeshError::LightningError(_))));
+}
+
+#[test]
+fn a_node_with_a_chain_and_no_wallet_takes_payments_on_the_chain() {
+    for form in FORMS {
+        let (covenant, on_chain) = (Covenant::good(form), OnChain::good());
+        let chain = Arc::new(WrittenChain::with(&covenant, &on_chain, 1));
+        let verifier = on_chain_verifier(Some(chain));
+        for proof in [covenant.proof(), on_chain.proof()] {
+            let verdict = judge(&verifier, &proof).unwrap();
+            assert_eq!((verdict.verified, verdict.error), (true, None));
+            assert_eq!(verdict.amount_msats, AMOUNT.to_msat());
+            assert_eq!(verdict.payer, Some(PAYER));
+        }
+    }
+}
+
+#[test]
+fn a_payment_that_its_chain_does_not_have_is_an_answer_with_its_reason() {
+    let verifier = on_chain_verifier(Some(Arc::new(WrittenChain::default())));
+    let verdict = judge(&verifier, &OnChain::good().proof());
+    let expected = refused(SettlementError::NotOnChain.into());
+    assert_eq!(verdict, Ok(expected));
+}
+
+#[test]
+fn a_node_without_a_chain_takes_nothing_on_it_and_one_whose_chain_is_away_cannot_decide() {
+    let proof = OnChain::good().proof();
+    let verdict = judge(&on_chain_verifier(None), &proof);
+    let not_enabled = VerifyError::NotEnabled(ProofKind::OnChainSettlement);
+    assert_eq!(verdict, Ok(refused(not_enabled)));
+    let mut chain = MockChain::new();
+    let down = ChainError("connection refused".to_owned());
+    chain
+        .expect_transaction()
+        .return_const(Err::<Option<ChainTransaction>, _>(down.clone()));
+    let verdict = judge(&on_chain_verifier(Some(Arc::new(chain))), &proof);
+    assert_eq!(verdict, Err(MeshError::Busy(down.to_string())));
 }
 
 #[test]

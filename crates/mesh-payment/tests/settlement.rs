@@ -22,11 +22,14 @@ use chain::{
 };
 use issuer::{AMOUNT, LIFETIME, NOW, Node, PAYER};
 use mesh_payment::{
-    CovenantError, CovenantKind, CovenantLevel, KindError, LeastLevel, ProofField, ProofKind,
-    QuoteError, SettlementError, SettlementPolicy, TemplateError, VerifiedPayment, Verifier,
-    VerifyError,
+    CovenantError, CovenantKind, CovenantLevel, KindError, LeastLevel, PolicyError, ProofField,
+    ProofKind, QuoteError, SettlementError, SettlementPolicy, TemplateError, VerifiedPayment,
+    Verifier, VerifyError, ctv, op_template_hash,
 };
-use mesh_types::{ChainOutput, ChainTransaction, Msat, Network, NodeId, PaymentProof};
+use mesh_types::{
+    ChainOutput, ChainTransaction, ClaimKey, Msat, Network, NodeId, OnChainConfig, PaymentProof,
+};
+use sha2::{Digest, Sha256};
 use std::num::NonZeroU32;
 
 fn refusal(verdict: Result<VerifiedPayment, VerifyError>) -> VerifyError {
@@ -279,9 +282,10 @@ fn p18_covenants_are_enforced_only_where_the_operator_says_so() {
     assert!(closed.ctv_on.is_empty() && closed.template_hash_on.is_empty());
     for form in FORMS {
         let covenant = Covenant::good(form);
-        let (ctv_on, template_hash_on) = match form {
-            Form::TemplateHashLeaf => (vec![Network::Regtest], Vec::new()),
-            _ => (Vec::new(), vec![Network::Regtest]),
+        let on = vec![Network::Regtest];
+        let (name, ctv_on, template_hash_on) = match form {
+            Form::TemplateHashLeaf => ("OP_TEMPLATEHASH", on, Vec::new()),
+            _ => ("OP_CHECKTEMPLATEVERIFY", Vec::new(), on),
         };
         let other_only = with_policy(SettlementPolicy {
             ctv_on,
@@ -293,7 +297,7 @@ fn p18_covenants_are_enforced_only_where_the_operator_says_so() {
             panic!("{refused:?}");
         };
         assert_eq!(network, Network::Regtest);
-        assert_eq!(opcode, covenant.bound().0.opcode());
+        assert_eq!(opcode, name);
         assert!(refused.to_string().contains("anybody can spend"));
     }
 }
@@ -510,6 +514,29 @@ fn p21_only_the_levels_that_the_policy_names_count() {
     }
 }
 
+#[test]
+fn a_refusal_says_in_words_what_is_not_so() {
+    let level = |level| SettlementError::Level(level).to_string();
+    let missing = level(CovenantLevel::CommitmentOnly);
+    assert_eq!(missing, "the covenant does not count: it is not funded");
+    assert!(level(CovenantLevel::Funded { depth: 2 }).contains("2 blocks deep"));
+    assert!(level(CovenantLevel::Spent).ends_with("it is spent"));
+    for (field, name) in [
+        (ProofField::Amount, "amount_msats"),
+        (ProofField::AmountSats, "amount_sats"),
+        (ProofField::Timestamp, "timestamp"),
+        (ProofField::Expiry, "expires_at"),
+    ] {
+        let (claimed, actual) = (5, 7);
+        let refusal = VerifyError::FieldMismatch {
+            field,
+            claimed,
+            actual,
+        };
+        assert!(refusal.to_string().contains(&format!(" {name} is 5,")));
+    }
+}
+
 fn bound_otherwise(form: Form, change: impl Fn(&mut CovenantKind)) -> KindError {
     let good = Covenant::good(form);
     let mut shown = good.covenant_proof();
@@ -666,4 +693,127 @@ fn p23_a_claim_is_named_by_what_was_paid_and_by_nothing_else() {
     let keys = [paid, other_witness].map(|it| it.judge().unwrap().key());
     assert_eq!(keys[0], keys[1]);
     assert_ne!(keys[0], key(&one));
+}
+
+/// Bytes in a row, hashed by another library than the crate uses.
+fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    Sha256::digest(parts.concat()).into()
+}
+
+/// BIP-340's hash under a tag.
+fn tagged(tag: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let tag = sha256(&[tag.as_bytes()]);
+    sha256(&[&tag, &tag, &parts.concat()])
+}
+
+#[test]
+fn the_hashes_of_a_template_are_those_that_the_bips_write_out() {
+    let mut tx = Covenant::good(Form::Bare).template;
+    tx.version = Version::ONE;
+    tx.lock_time = LockTime::from_consensus(0x0102_0304);
+    tx.input = vec![input(1), input(2)];
+    tx.input[1].sequence = Sequence::from_consensus(0x0506_0708);
+    let outputs: Vec<u8> = tx.output.iter().flat_map(serialize).collect();
+    let outputs = sha256(&[&outputs]);
+    let sequences = sha256(&[&[0xff; 4], &[8, 7, 6, 5]]);
+    let begin = [1, 0, 0, 0, 4, 3, 2, 1];
+    let counted = [&[2, 0, 0, 0], &sequences[..], &[3, 0, 0, 0], &outputs].concat();
+    let index = [0x0c, 0x0b, 0x0a, 0];
+    let by_ctv = |tx: &Transaction| ctv::template_hash(tx, 0x000a_0b0c);
+    assert_eq!(by_ctv(&tx), sha256(&[&begin, &counted, &index]));
+    let by_template_hash = |annex| op_template_hash::template_hash(&tx, 0x000a_0b0c, annex);
+    let common = [&begin, &sequences[..], &outputs].concat();
+    let expected = tagged("TemplateHash", &[&common, &[0], &index]);
+    assert_eq!(by_template_hash(None), expected);
+    let annex = [0x50, 9, 9];
+    let expected = [&[1], &index[..], &sha256(&[&[3], &annex])].concat();
+    let expected = tagged("TemplateHash", &[&common, &expected]);
+    assert_eq!(by_template_hash(Some(&annex)), expected);
+    // BIP-119 has the scriptSigs in it, as soon as there is one.
+    tx.input[0].script_sig = our_script();
+    let script_sigs = sha256(&[&[22], our_script().as_bytes(), &[0]]);
+    assert_eq!(
+        by_ctv(&tx),
+        sha256(&[&begin, &script_sigs, &counted, &index])
+    );
+}
+
+#[test]
+fn p17_what_names_a_quote_is_its_hash_under_the_tag_of_its_kind() {
+    let quote = quote();
+    let text = quote.to_text();
+    let hex = text.strip_prefix("mesh-quote:1:").unwrap();
+    let bytes: [u8; 116] = mesh_types::from_hex(hex).unwrap();
+    let name = |tag| [&[0x6a, 32], tagged(tag, &[&bytes]).as_slice()].concat();
+    let by_transaction = name("blvm-mesh/1/on-chain");
+    assert_eq!(quote.named_on_chain().into_bytes(), by_transaction);
+    let by_covenant = name("blvm-mesh/1/covenant");
+    assert_eq!(quote.named_in_covenant().into_bytes(), by_covenant);
+}
+
+// A store keeps claims for longer than one version of this program runs.
+#[test]
+fn p23_a_claim_has_the_same_name_in_every_version() {
+    let paid = OnChain::good();
+    let (tx_hash, index) = (paid.tx_hash(), [0, 0, 0, 2]);
+    let expected = tagged("blvm-mesh/1/claim/on-chain", &[tx_hash.as_bytes(), &index]);
+    let key = paid.judge().unwrap().key();
+    assert_eq!(key, ClaimKey::from_tagged_hash(expected));
+    let coin = [[7; 32].as_slice(), &[0, 0, 0, 3], &[0, 0, 0, 1]];
+    let expected = tagged("blvm-mesh/1/claim/covenant", &coin);
+    let key = Covenant::good(Form::Bare).judge().unwrap().key();
+    assert_eq!(key, ClaimKey::from_tagged_hash(expected));
+}
+
+#[test]
+fn a_policy_is_what_the_configuration_says_and_takes_addresses_of_its_own_network_only() {
+    let config = |addresses: &[&str]| OnChainConfig {
+        addresses: addresses.iter().map(|it| (*it).to_owned()).collect(),
+        least_depth: NonZeroU32::new(6).unwrap(),
+        ctv_on: vec![Network::Signet],
+        template_hash_on: vec![Network::Regtest],
+        ..OnChainConfig::default()
+    };
+    // BIP-173's example key, on each network.
+    let ours = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080";
+    let main = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
+    let test = "tb1qw508d6qejxtdg4y5r3zarvary0c5xw7kxpjzsx";
+    let read = |config: &OnChainConfig, network| SettlementPolicy::from_config(config, network);
+    let script = "0014751e76e8199196d454941c45d1b3a323f1433bd6";
+    let script = mesh_types::from_hex::<22>(script).unwrap().to_vec();
+    let expected = SettlementPolicy {
+        scripts: vec![script.into()],
+        least_depth: NonZeroU32::new(6).unwrap(),
+        least_level: LeastLevel::Confirmed,
+        ctv_on: vec![Network::Signet],
+        template_hash_on: vec![Network::Regtest],
+    };
+    assert_eq!(read(&config(&[ours]), Network::Regtest), Ok(expected));
+    for (address, networks) in [
+        (ours, vec![Network::Regtest]),
+        (main, vec![Network::Bitcoin]),
+        (
+            test,
+            vec![Network::Testnet, Network::Testnet4, Network::Signet],
+        ),
+    ] {
+        for network in [
+            Network::Bitcoin,
+            Network::Testnet,
+            Network::Testnet4,
+            Network::Signet,
+            Network::Regtest,
+        ] {
+            let policy = read(&config(&[address]), network);
+            assert_eq!(policy.is_ok(), networks.contains(&network), "{network}");
+        }
+    }
+    let wrong = read(&config(&[ours, main]), Network::Regtest).unwrap_err();
+    let expected = PolicyError::Network {
+        address: main.to_owned(),
+        network: Network::Regtest,
+    };
+    assert_eq!(wrong, expected);
+    let none = read(&config(&["coffee"]), Network::Regtest).unwrap_err();
+    assert!(matches!(none, PolicyError::Address { address, .. } if address == "coffee"));
 }

@@ -121,4 +121,17 @@ mod tests {
         assert_eq!(slab.get(NONE), None);
         assert_eq!(slab.places(), 1_001);
     }
+
+    #[test]
+    fn the_bytes_told_are_those_taken() {
+        let mut slab = Slab::new();
+        assert_eq!(slab.memory_bytes(), 0);
+        let info = allocation_counter::measure(|| {
+            for number in 0..10_000 {
+                slab.insert(Item(number, NONE)).unwrap();
+            }
+        });
+        let told = i64::try_from(slab.memory_bytes()).unwrap();
+        assert_eq!(told, info.bytes_current);
+    }
 }

@@ -53,6 +53,7 @@ fn a_payment_presented_a_thousand_times_is_claimed_once() {
 fn a_claim_is_remembered_while_its_payment_lives_however_often_is_cleaned_up() {
     let claims = ClaimSet::new(1_000);
     assert_eq!(claims.claim(key(1), at(601), at(0)), Ok(()));
+    assert!(!claims.is_empty());
     for secs in 0..601 {
         assert_eq!(claims.remove_expired(at(secs)), 0);
         assert!(claims.contains(&key(1)));

@@ -5,8 +5,9 @@
     reason = "a test stops where something is not as it expects"
 )]
 
-use mesh_replay::{ClaimSet, MAX_SOURCES, SequenceWindows};
+use mesh_replay::{ClaimSet, MAX_IDLE, MAX_SOURCES, SequenceWindows};
 use mesh_types::{ClaimKey, NodeId, UnixTime};
+use std::time::Duration;
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const MILLION: u64 = 1_000_000;
@@ -90,7 +91,36 @@ fn a_flood_of_sources_takes_at_most_13_million_bytes_and_pushes_nobody_out() {
     });
     assert_eq!(windows.len(), MAX_SOURCES);
     assert!(info.bytes_current <= 13_000_000, "{}", info.bytes_current);
-    assert!(windows.memory_bytes() <= 13_000_000);
+    let told = i64::try_from(windows.memory_bytes()).unwrap();
+    assert!(told <= 13_000_000, "{told}");
+    let held = info.bytes_current;
+    assert!(
+        held * 98 / 100 <= told && told <= held * 102 / 100,
+        "{told} bytes told, {held} held"
+    );
     assert!(windows.mark(&known, 1, NOW).is_err());
     assert!(windows.mark(&known, 2, NOW).is_ok());
+}
+
+#[test]
+fn sources_that_come_and_go_take_the_places_of_those_that_went() {
+    let windows = SequenceWindows::new();
+    let mut now = NOW;
+    let mut held = Vec::new();
+    for round in 1..=20 {
+        // The first few stay, so that no part of the windows is ever empty and begins anew.
+        for number in 0..4_000 {
+            let source = NodeId::from_bytes(bytes(number));
+            windows.mark(&source, round, now).unwrap();
+        }
+        held.push(windows.memory_bytes());
+        now = now.plus(MAX_IDLE);
+        for number in 0..500 {
+            let source = NodeId::from_bytes(bytes(number));
+            windows.mark(&source, 1_000 + round, now).unwrap();
+        }
+        now = now.plus(Duration::from_secs(1));
+        assert_eq!(windows.remove_idle(now), 3_500);
+    }
+    assert!(held[19] <= held[0] * 3 / 2, "{held:?}");
 }

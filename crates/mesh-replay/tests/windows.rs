@@ -38,6 +38,29 @@ fn reordering_within_the_window_passes_and_duplicates_do_not() {
 }
 
 #[test]
+fn a_window_that_moves_up_forgets_exactly_the_numbers_that_leave_it() {
+    // Wherever in a word the move begins and ends.
+    for start in START..START + 64 {
+        let mut full = SequenceWindow::new();
+        for sequence in start..start + WINDOW_WIDTH {
+            assert_eq!(full.mark(sequence), Ok(()));
+        }
+        let next = start + WINDOW_WIDTH;
+        for leap in [0, 1, 17, 62, 63, 64, 65, 100, WINDOW_WIDTH - 2] {
+            let mut window = full.clone();
+            assert_eq!(window.mark(next + leap), Ok(()));
+            for skipped in next..next + leap {
+                assert_eq!(window.check(skipped), Ok(()), "{start} {leap}");
+            }
+            for sequence in start + leap + 1..next {
+                let came_before = Err(SequenceError::Duplicate { sequence });
+                assert_eq!(window.check(sequence), came_before, "{start} {leap}");
+            }
+        }
+    }
+}
+
+#[test]
 fn the_greatest_number_of_all_cannot_lock_a_source_out() {
     let mut window = SequenceWindow::new();
     assert_eq!(window.mark(START), Ok(()));
@@ -95,6 +118,16 @@ fn taking_a_mark_back_opens_no_older_numbers() {
 }
 
 #[test]
+fn taking_back_a_number_that_never_came_opens_no_other() {
+    let mut window = SequenceWindow::new();
+    assert_eq!(window.mark(START), Ok(()));
+    assert_eq!(window.mark(START + WINDOW_WIDTH - 1), Ok(()));
+    // It would stand where the oldest number stands.
+    window.unmark(START + WINDOW_WIDTH);
+    assert!(window.mark(START).is_err());
+}
+
+#[test]
 fn sources_do_not_share_numbers() {
     let windows = SequenceWindows::new();
     for source in 0..100 {
@@ -105,6 +138,7 @@ fn sources_do_not_share_numbers() {
         assert_eq!(again, Err(SourceError::Sequence(duplicate)));
     }
     assert_eq!(windows.len(), 100);
+    assert!(!windows.is_empty());
 }
 
 #[test]

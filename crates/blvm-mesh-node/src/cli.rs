@@ -1,6 +1,8 @@
 mod ledger;
 
-pub(crate) use ledger::{ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, VerifyArgs};
+pub(crate) use ledger::{
+    CompactArgs, ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, VerifyArgs,
+};
 
 use crate::{command_error::CommandError, commands, demo};
 use blvm_mesh::NodeId;

@@ -51,6 +51,7 @@ mod control;
 mod debts;
 mod delivery;
 mod engine;
+mod exchange;
 mod forgetful;
 mod free_lane;
 mod funding;

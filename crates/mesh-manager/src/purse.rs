@@ -196,8 +196,9 @@ impl Shared {
         }
     }
 
-    /// Gives back the credit of `payer` that is in hand and not set aside.
+    /// Gives back the credit of `payer` that is in hand and not set aside; none is on its way into this hand meanwhile.
     pub(crate) async fn take_back(&self, payer: &NodeId) {
+        let _turn = self.turn(payer).lock().await;
         let _returning = self.returning.lock().await;
         if let Some(back) = self.engine.accounts().take_back(payer) {
             self.settle(vec![back]).await;

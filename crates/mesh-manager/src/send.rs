@@ -266,7 +266,10 @@ pub(crate) fn refused(by: NodeId, code: RefusalCode) -> MeshError {
         }
         RefusalCode::NoRoute => MeshError::RoutingError(said),
         RefusalCode::Denied => MeshError::Denied(said),
-        RefusalCode::Busy | RefusalCode::FreeLaneSpent => MeshError::Busy(said),
+        // Later may do: what is shown then is kept.
+        RefusalCode::Busy | RefusalCode::FreeLaneSpent | RefusalCode::ProofPending => {
+            MeshError::Busy(said)
+        }
         _ => MeshError::InvalidPacket(said),
     }
 }

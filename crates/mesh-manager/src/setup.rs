@@ -13,8 +13,12 @@ const MIN_QUOTE_LIFETIME_SECS: u32 = 120;
 /// How long debits may wait to be booked: a disk is no faster, and a crash forgets no more than ten seconds' earnings.
 const DEBIT_INTERVALS_MS: RangeInclusive<u32> = 10..=10_000;
 
-/// How long a quote may be paid on the chain: ten minutes are one block, and a week bounds what has to be remembered.
-const ON_CHAIN_LIFETIMES_SECS: RangeInclusive<u32> = 600..=604_800;
+/// How long a quote may be paid on the chain: an hour is six blocks, and a week bounds what has to be remembered.
+const ON_CHAIN_LIFETIMES_SECS: RangeInclusive<u32> = 3_600..=604_800;
+
+/// How much of that each block takes which a payment has to be deep: twice what a block takes on average, because a payment
+/// that is deep enough too late is lost to its payer.
+const SECS_PER_BLOCK: u32 = 1_200;
 
 /// Checks what neither the settings nor the node can know alone.
 pub(crate) fn check(
@@ -90,6 +94,13 @@ pub(crate) fn settlement(
             ON_CHAIN_LIFETIMES_SECS.end()
         )));
     }
+    let least_secs = on_chain.least_depth.get().saturating_mul(SECS_PER_BLOCK);
+    if on_chain.quote_lifetime_secs < least_secs {
+        return Err(wrong_setting(format!(
+            "on_chain.quote_lifetime_secs = {}: expected at least {least_secs}, so that {} blocks can come in that time",
+            on_chain.quote_lifetime_secs, on_chain.least_depth
+        )));
+    }
     if on_chain.final_depth < on_chain.least_depth {
         return Err(wrong_setting(format!(
             "on_chain.final_depth = {}: expected no less than least_depth, {}",
@@ -99,6 +110,11 @@ pub(crate) fn settlement(
     if !on_chain.addresses.is_empty() && node_api.chain().is_none() {
         return Err(wrong_setting(
             "on_chain.addresses: this node has no chain to ask about payments; leave them out",
+        ));
+    }
+    if !on_chain.addresses.is_empty() && node_api.store().is_none() {
+        return Err(wrong_setting(
+            "on_chain.addresses: without a store a restart forgets which payments were claimed; leave them out",
         ));
     }
     SettlementPolicy::from_config(on_chain, config.network).map_err(wrong_setting)

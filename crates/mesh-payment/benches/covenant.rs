@@ -115,7 +115,7 @@ fn covenants(c: &mut Criterion) {
                     Question::Output(question) => {
                         assert!(question.answer(black_box(&coin)).is_ok())
                     }
-                    Question::Transaction(other) => panic!("{other:?}"),
+                    other => panic!("{other:?}"),
                 },
                 BatchSize::SmallInput,
             )
@@ -146,7 +146,7 @@ fn settlements(c: &mut Criterion) {
                 Question::Transaction(question) => {
                     assert!(question.answer(Some(black_box(&found))).is_ok())
                 }
-                Question::Output(other) => panic!("{other:?}"),
+                other => panic!("{other:?}"),
             },
             BatchSize::SmallInput,
         )

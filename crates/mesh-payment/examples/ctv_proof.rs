@@ -7,20 +7,24 @@
 //! Without a file it writes one that is good, says where, and verifies that.
 #![expect(clippy::print_stdout, reason = "it is a program")]
 
-use bitcoin::{
-    Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, WPubkeyHash, Witness,
-    absolute::LockTime, hashes::Hash as _, hex::FromHex as _, transaction::Version,
-};
 use mesh_payment::{
     CovenantKind, CovenantLevel, CovenantProof, LeastLevel, Question, QuoteKey, Quoter,
-    SettlementPolicy, Verification, Verifier, VerifyError,
+    SettlementPolicy, Verification, VerifiedPayment, Verifier, VerifyError,
+    bitcoin::{
+        self, Amount, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, WPubkeyHash, Witness,
+        absolute::LockTime, consensus::serialize, hashes::Hash as _, hex::FromHex as _,
+        transaction::Version,
+    },
 };
-use mesh_types::{ChainOutput, Msat, Network, NodeId, PaymentProof, UnixTime, from_hex, to_hex};
+use mesh_types::{
+    ChainOutput, ChainTransaction, Msat, Network, NodeId, OutPoint, PaymentProof, UnixTime,
+    from_hex, to_hex,
+};
 use serde_json::{Value, json};
 use std::{
     env,
     error::Error,
-    fmt::Write as _,
+    fmt::{self, Write as _},
     fs,
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -48,6 +52,8 @@ FILE is a JSON object; all bytes are in lower-case hex:
   timestamp        when the quote ends, Unix seconds
   coin             what the chain knows of the coin: \"missing\", \"spent\", or
                    {\"script_pubkey\": …, \"value_sats\": …, \"depth\": …}
+  spend_depth      where the coin is not there: how deep the transaction is that its
+                   template makes, or null where that is not there either
 
 Without FILE it writes one to a temporary folder and verifies that.
 It exits with 0 when the proof is good, 1 when it is refused, 2 when FILE cannot be read.
@@ -55,7 +61,7 @@ It exits with 0 when the proof is good, 1 when it is refused, 2 when FILE cannot
 Example: cargo run -p mesh-payment --example ctv_proof -- proof.json
 ";
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "network",
     "ctv_enforced",
     "node_id",
@@ -69,6 +75,7 @@ const KEYS: [&str; 13] = [
     "amount_sats",
     "timestamp",
     "coin",
+    "spend_depth",
 ];
 
 fn main() -> ExitCode {
@@ -122,6 +129,7 @@ struct File {
     verifier: Verifier,
     proof: PaymentProof,
     coin: ChainOutput,
+    spend: Option<ChainTransaction>,
     now: UnixTime,
 }
 
@@ -157,73 +165,72 @@ impl File {
                 template_hash_on: Vec::new(),
             },
         };
-        let proof = PaymentProof::InstantSettlement {
-            covenant_proof: file.bytes("covenant_proof")?,
-            output_index: u32::try_from(file.number("output_index")?)?,
-            merkle_proof: Vec::new(),
-            amount_sats: file.number("amount_sats")?,
-            timestamp: file.number("timestamp")?,
-        };
+        let covenant_proof = file.bytes("covenant_proof")?;
         Ok(Self {
             verifier,
-            proof,
+            spend: file.spend(&covenant_proof)?,
+            proof: PaymentProof::InstantSettlement {
+                covenant_proof,
+                output_index: u32::try_from(file.number("output_index")?)?,
+                merkle_proof: Vec::new(),
+                amount_sats: file.number("amount_sats")?,
+                timestamp: file.number("timestamp")?,
+            },
             coin: file.coin()?,
             now: UnixTime::from_secs(file.number("now")?),
         })
     }
 
-    /// Judges the proof as far as that goes alone, then by what the chain says of its coin.
+    /// Judges the proof as far as that goes alone, then by what the chain says.
     fn verify(self) -> Result<Report, Box<dyn Error>> {
         let mut text = String::new();
-        let verdict = match self.verifier.begin(&self.proof, self.now) {
-            Ok(Verification::Asks(Question::Output(question))) => {
-                let least_depth = self.verifier.settlement.least_depth;
-                let coin = question.outpoint();
-                writeln!(
-                    text,
-                    "asks      what became of {}:{}",
-                    coin.tx_hash, coin.index
-                )?;
-                writeln!(
-                    text,
-                    "level     {}",
-                    CovenantLevel::of(&self.coin, least_depth)
-                )?;
-                question.answer(&self.coin)
-            }
-            Ok(other) => return Err(format!("a covenant asks for its coin, not {other:?}").into()),
-            Err(error) => {
-                writeln!(text, "asks      nothing: it is refused by itself")?;
-                Err(error)
-            }
-        };
+        let verdict = self.judge(&mut text)?;
         match &verdict {
             Ok(payment) => {
-                writeln!(
-                    text,
-                    "verdict   good: {} for {}",
-                    payment.amount(),
-                    payment.payer()
-                )?;
+                let (amount, payer) = (payment.amount(), payment.payer());
+                writeln!(text, "verdict   good: {amount} for {payer}")?;
                 writeln!(text, "claim     {:?}", payment.key())?;
             }
-            Err(error) => writeln!(text, "verdict   refused: {error}{}", advice(error))?,
+            Err(error) => {
+                let advice = if error.is_pending() {
+                    " (show it again later)"
+                } else {
+                    ""
+                };
+                writeln!(text, "verdict   refused: {error}{advice}")?;
+            }
         }
         Ok(Report {
             text,
             is_good: verdict.is_ok(),
         })
     }
-}
 
-/// What only time can mend.
-fn advice(error: &VerifyError) -> &'static str {
-    use mesh_payment::SettlementError::Level;
-    match error {
-        VerifyError::Settlement(Level(
-            CovenantLevel::CommitmentOnly | CovenantLevel::Funded { .. },
-        )) => " (show it again later)",
-        _ => "",
+    fn judge(&self, text: &mut String) -> Result<Result<VerifiedPayment, VerifyError>, fmt::Error> {
+        let mut begun = self.verifier.begin(&self.proof, self.now);
+        loop {
+            begun = match begun {
+                Ok(Verification::Verified(payment)) => return Ok(Ok(payment)),
+                Err(error) => return Ok(Err(error)),
+                Ok(Verification::Asks(Question::Output(question))) => {
+                    let OutPoint { tx_hash, index } = question.outpoint();
+                    let least_depth = self.verifier.settlement.least_depth;
+                    let level = CovenantLevel::of(&self.coin, least_depth);
+                    writeln!(text, "asks      what became of {tx_hash}:{index}")?;
+                    writeln!(text, "level     {level}")?;
+                    question.answer(&self.coin)
+                }
+                Ok(Verification::Asks(Question::Spend(question))) => {
+                    writeln!(text, "asks      whether there is {}", question.tx_hash())?;
+                    let payment = question.answer(self.spend.as_ref());
+                    payment.map(Verification::Verified)
+                }
+                Ok(Verification::Asks(Question::Transaction(question))) => {
+                    let payment = question.answer(None);
+                    payment.map(Verification::Verified)
+                }
+            };
+        }
     }
 }
 
@@ -278,7 +285,23 @@ impl Fields {
             script_pubkey: coin.bytes("script_pubkey")?,
             value_sats: coin.number("value_sats")?,
             depth: u32::try_from(coin.number("depth")?)?,
+            is_coinbase: false,
         })
+    }
+
+    /// The transaction that the template makes, where the chain has it.
+    fn spend(&self, covenant_proof: &[u8]) -> Result<Option<ChainTransaction>, Box<dyn Error>> {
+        if self
+            .field("spend_depth", "null or a number", Some)?
+            .is_null()
+        {
+            return Ok(None);
+        }
+        let covenant = CovenantProof::from_bytes(covenant_proof)?;
+        Ok(Some(ChainTransaction {
+            bytes: serialize(&covenant.spend()),
+            depth: u32::try_from(self.number("spend_depth")?)?,
+        }))
     }
 }
 
@@ -312,7 +335,7 @@ pub(crate) fn sample() -> Result<Value, Box<dyn Error>> {
         version: Version::TWO,
         lock_time: LockTime::ZERO,
         input: vec![TxIn {
-            previous_output: OutPoint::new(Txid::from_byte_array([7; 32]), 0),
+            previous_output: bitcoin::OutPoint::new(Txid::from_byte_array([7; 32]), 0),
             script_sig: ScriptBuf::new(),
             sequence: Sequence::MAX,
             witness: Witness::new(),
@@ -347,5 +370,6 @@ pub(crate) fn sample() -> Result<Value, Box<dyn Error>> {
             "value_sats": 45_500,
             "depth": 2,
         },
+        "spend_depth": null,
     }))
 }

@@ -1,4 +1,4 @@
-use crate::{CovenantError, InvoiceError, QuoteError, SettlementError};
+use crate::{CovenantError, CovenantLevel, InvoiceError, QuoteError, SettlementError};
 use mesh_types::{MeshError, Msat, Network, NodeId, PaymentProof, UnixTime};
 use std::fmt;
 use thiserror::Error;
@@ -103,6 +103,36 @@ pub enum ProofKind {
     OnChainSettlement,
     /// A covenant that pays a request when it is spent.
     InstantSettlement,
+}
+
+impl ProofField {
+    /// Checks that a proof says of itself what is so.
+    pub(crate) fn expect(self, claimed: u64, actual: u64) -> Result<(), VerifyError> {
+        if claimed == actual {
+            return Ok(());
+        }
+        Err(VerifyError::FieldMismatch {
+            field: self,
+            claimed,
+            actual,
+        })
+    }
+}
+
+impl VerifyError {
+    /// Whether the same proof may hold later, when more blocks have come.
+    pub const fn is_pending(&self) -> bool {
+        matches!(
+            self,
+            Self::Settlement(
+                SettlementError::NotOnChain
+                    | SettlementError::TooShallow { .. }
+                    | SettlementError::Level(
+                        CovenantLevel::CommitmentOnly | CovenantLevel::Funded { .. }
+                    )
+            )
+        )
+    }
 }
 
 impl ProofKind {

@@ -1,6 +1,9 @@
 //! BIP-446, `OP_TEMPLATEHASH`: the hash of the transaction that a tapscript may hold its spender to.
 
-use crate::ctv::{hash_of_each, put_output, put_sequence, space_for};
+use crate::{
+    ctv::{hash_of_each, put_output, put_sequence, space_for},
+    tagged::tagged,
+};
 use bitcoin::{
     Transaction,
     consensus::Encodable as _,
@@ -28,13 +31,4 @@ pub fn template_hash(tx: &Transaction, input_index: u32, annex: Option<&[u8]>) -
         }));
     }
     sha256::Hash::from_engine(engine).to_byte_array()
-}
-
-/// Begins a hash that no other tag's can be (BIP 340, "Tagged Hashes").
-pub(crate) fn tagged(tag: &[u8]) -> sha256::HashEngine {
-    let tag = sha256::Hash::hash(tag);
-    let mut engine = sha256::HashEngine::default();
-    engine.input(tag.as_byte_array());
-    engine.input(tag.as_byte_array());
-    engine
 }

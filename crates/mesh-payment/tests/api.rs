@@ -7,15 +7,16 @@
     reason = "a signature is written out, as it is promised"
 )]
 
-use bitcoin::{ScriptBuf, Transaction, taproot::ControlBlock};
 use lightning_invoice::Bolt11ParseError;
 use mesh_payment::{
     AccountError, Accounts, CovenantError, CovenantKind, CovenantLevel, CovenantProof, Invoice,
-    InvoiceError, IssuedQuote, KindError, LeastLevel, MAX_ACCOUNTS, MAX_CLOCK_SKEW, MAX_QUOTE,
-    NONCE_LEN, OutputQuestion, PaymentVerifier, PolicyError, ProofField, ProofKind, Question,
-    Quote, QuoteError, QuoteKey, Quoter, QuoterError, Reservation, SettlementError,
-    SettlementPolicy, Shortfall, TemplateError, Totals, TransactionQuestion, Verification,
-    VerificationResult, VerifiedPayment, Verifier, VerifyError, ctv, op_template_hash,
+    InvoiceError, IssuedQuote, KindError, LEAST_ON_CHAIN, LeastLevel, MAX_ACCOUNTS, MAX_CLOCK_SKEW,
+    MAX_QUOTE, NONCE_LEN, OutputQuestion, PaymentVerifier, PolicyError, ProofField, ProofKind,
+    Question, Quote, QuoteError, QuoteKey, Quoter, QuoterError, Reservation, SettlementError,
+    SettlementPolicy, Shortfall, SpendQuestion, TemplateError, Totals, TransactionQuestion,
+    Verification, VerificationResult, VerifiedPayment, Verifier, VerifyError,
+    bitcoin::{ScriptBuf, Transaction, taproot::ControlBlock},
+    ctv, op_template_hash,
 };
 use mesh_types::{
     ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey, HexError,
@@ -52,7 +53,7 @@ macro_rules! fields {
 #[test]
 fn limits_are_constants() {
     let _: (usize, usize) = (MAX_ACCOUNTS, NONCE_LEN);
-    let _: (Duration, Msat) = (MAX_CLOCK_SKEW, MAX_QUOTE);
+    let _: (Duration, Msat, Msat) = (MAX_CLOCK_SKEW, MAX_QUOTE, LEAST_ON_CHAIN);
 }
 
 #[test]
@@ -110,7 +111,10 @@ fn verifying() {
         Verifier::verify => fn(&Verifier, &PaymentProof, UnixTime) -> Result<VerifiedPayment, VerifyError>,
         Verifier::begin => fn(&Verifier, &PaymentProof, UnixTime) -> Result<Verification, VerifyError>,
         OutputQuestion::outpoint => fn(&OutputQuestion) -> OutPoint,
-        OutputQuestion::answer => fn(OutputQuestion, &ChainOutput) -> Result<VerifiedPayment, VerifyError>,
+        OutputQuestion::answer => fn(OutputQuestion, &ChainOutput) -> Result<Verification, VerifyError>,
+        SpendQuestion::tx_hash => fn(&SpendQuestion) -> TxHash,
+        SpendQuestion::answer =>
+            fn(SpendQuestion, Option<&ChainTransaction>) -> Result<VerifiedPayment, VerifyError>,
         TransactionQuestion::tx_hash => fn(&TransactionQuestion) -> TxHash,
         TransactionQuestion::answer =>
             fn(TransactionQuestion, Option<&ChainTransaction>) -> Result<VerifiedPayment, VerifyError>,
@@ -133,6 +137,7 @@ fn verifying() {
     let _ = |begun: Verification| match begun {
         Verification::Verified(payment) => drop::<VerifiedPayment>(payment),
         Verification::Asks(Question::Output(question)) => drop::<OutputQuestion>(question),
+        Verification::Asks(Question::Spend(question)) => drop::<SpendQuestion>(question),
         Verification::Asks(Question::Transaction(question)) => {
             drop::<TransactionQuestion>(question)
         }
@@ -185,6 +190,7 @@ fn payments_on_the_chain() {
         SettlementPolicy::from_config => fn(&OnChainConfig, Network) -> Result<SettlementPolicy, PolicyError>,
         CovenantProof::from_bytes => fn(&[u8]) -> Result<CovenantProof, CovenantError>,
         CovenantProof::to_bytes => fn(&CovenantProof) -> Vec<u8>,
+        CovenantProof::spend => fn(&CovenantProof) -> Transaction,
         CovenantKind::opcode => fn(&CovenantKind) -> &'static str,
         CovenantKind::script => fn(&CovenantKind, &Transaction) -> Result<ScriptBuf, KindError>,
         CovenantLevel::of => fn(&ChainOutput, NonZeroU32) -> CovenantLevel,
@@ -295,6 +301,7 @@ fn reasons_of_a_verifier() {
         }
     };
     functions! {
+        VerifyError::is_pending => fn(&VerifyError) -> bool,
         MeshError::from => fn(VerifyError) -> MeshError,
         VerifyError::from => fn(InvoiceError) -> VerifyError,
         VerifyError::from => fn(QuoteError) -> VerifyError,
@@ -340,7 +347,10 @@ fn reasons_of_its_parts() {
         KindError::LeafVersion,
         KindError::Parity,
     ];
-    let _: [TemplateError; 5] = [
+    let _: [TemplateError; 8] = [
+        TemplateError::Version { found: 0_i32 },
+        TemplateError::TooLarge,
+        TemplateError::Dust { index: 0_usize },
         TemplateError::Inputs { found: 0_usize },
         TemplateError::ScriptSig,
         TemplateError::Locked { lock_time: 0_u32 },
@@ -359,7 +369,8 @@ fn reasons_of_its_parts() {
         CovenantError::Unminable(TemplateError::Amounts),
     ];
     let (paid, quoted) = (amount, amount);
-    let _: [SettlementError; 15] = [
+    let _: [SettlementError; 16] = [
+        SettlementError::TooSmall { quoted },
         SettlementError::NotEnforced {
             opcode: "OP_CHECKTEMPLATEVERIFY",
             network: Network::Regtest,
@@ -427,9 +438,9 @@ fn traits() {
     are!(Clone: Invoice, PaymentVerifier, QuoteKey, Quoter, Verifier, ctv::Template);
     are!(Debug: Accounts, Invoice, PaymentVerifier, QuoteKey, Quoter, Verifier, ctv::Template);
     // What is money moves between threads, and there is one of it.
-    are!(Shared: VerifiedPayment, Verification, Question, OutputQuestion, TransactionQuestion, Reservation);
-    are!(Debug: VerifiedPayment, Verification, Question, OutputQuestion, TransactionQuestion, Reservation);
-    are!(Eq: VerifiedPayment, Verification, Question, OutputQuestion, TransactionQuestion, Reservation);
+    are!(Shared: VerifiedPayment, Verification, Question, OutputQuestion, SpendQuestion, TransactionQuestion, Reservation);
+    are!(Debug: VerifiedPayment, Verification, Question, OutputQuestion, SpendQuestion, TransactionQuestion, Reservation);
+    are!(Eq: VerifiedPayment, Verification, Question, OutputQuestion, SpendQuestion, TransactionQuestion, Reservation);
 }
 
 /// Money that could be copied would be money twice.
@@ -447,6 +458,7 @@ fn what_is_money_cannot_be_copied() {
     let _ = <Verification as Marked<_>>::is_clone;
     let _ = <Question as Marked<_>>::is_clone;
     let _ = <OutputQuestion as Marked<_>>::is_clone;
+    let _ = <SpendQuestion as Marked<_>>::is_clone;
     let _ = <TransactionQuestion as Marked<_>>::is_clone;
     let _ = <Reservation as Marked<_>>::is_clone;
 }

@@ -13,7 +13,12 @@ mod lightning_handler;
 
 use ctv_proof::Report;
 use serde_json::{Value, json};
-use std::fs;
+use std::{
+    env, fs,
+    path::Path,
+    process,
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 #[test]
 fn the_lightning_handler_answers_as_it_says() {
@@ -28,6 +33,7 @@ fn the_covenant_example_verifies_the_file_that_it_writes() {
     let (path, rest) = path.split_once(": ").unwrap();
     let again = ctv_proof::run(&[path.to_owned()]).unwrap();
     assert!(rest.ends_with(&again.text) && again.is_good);
+    fs::remove_dir_all(Path::new(path).parent().unwrap()).unwrap();
     assert!(
         again
             .text
@@ -35,60 +41,89 @@ fn the_covenant_example_verifies_the_file_that_it_writes() {
     );
 }
 
-/// Verifies the sample with one field changed.
-fn changed(key: &str, value: Value) -> Result<Report, String> {
+/// Verifies the sample with some fields changed.
+fn changed(fields: &[(&str, Value)]) -> Result<Report, String> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
     let mut file = ctv_proof::sample().unwrap();
-    file[key] = value;
-    let folder = std::env::temp_dir().join(format!("ctv_proof-{}-{key}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let path = folder.join("changed.json");
+    for (key, value) in fields {
+        file[*key] = value.clone();
+    }
+    let name = format!(
+        "ctv_proof-{}-{}",
+        process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed)
+    );
+    let path = env::temp_dir().join(name);
     fs::write(&path, file.to_string()).unwrap();
     let report = ctv_proof::run(&[path.to_str().unwrap().to_owned()]);
-    fs::remove_dir_all(folder).unwrap();
+    fs::remove_file(path).unwrap();
     report.map_err(|error| error.to_string())
 }
 
 #[test]
 fn the_covenant_example_says_level_and_reason() {
-    for (key, value, expected) in [
+    let refused = |key: &str, value| {
+        let report = changed(&[(key, value)]).unwrap();
+        assert!(!report.is_good, "{}", report.text);
+        let (found, reason) = report.text.split_once("verdict   refused: ").unwrap();
+        let level = found
+            .lines()
+            .find_map(|line| line.strip_prefix("level     "));
+        (level.unwrap_or("none").to_owned(), reason.to_owned())
+    };
+    for (key, value, level, reason) in [
         (
             "coin",
             json!("missing"),
-            "level     not funded\nverdict   refused: the covenant does not count: it is not funded (show it again later)\n",
+            "not funded",
+            "the covenant does not count: it is not funded (show it again later)\n",
         ),
         (
             "coin",
             json!("spent"),
-            "level     spent\nverdict   refused: the covenant does not count: it is spent\n",
+            "spent",
+            "the covenant does not count: it is spent\n",
         ),
         (
             "least_depth",
             json!(3),
-            "level     funded, 2 blocks deep\nverdict   refused: the covenant does not count: it is funded, 2 blocks deep (show it again later)\n",
+            "funded, 2 blocks deep",
+            "the covenant does not count: it is funded, 2 blocks deep (show it again later)\n",
         ),
         (
             "ctv_enforced",
             json!(false),
-            "verdict   refused: regtest does not enforce OP_CHECKTEMPLATEVERIFY: anybody can spend such an output there\n",
+            "none",
+            "regtest does not enforce OP_CHECKTEMPLATEVERIFY: anybody can spend such an output there\n",
         ),
         (
             "output_index",
             json!(1),
-            "verdict   refused: it pays no script of this node\n",
+            "none",
+            "it pays no script of this node\n",
         ),
         (
             "quote_key_seed",
             json!("00".repeat(32)),
-            "verdict   refused: the quote was not made by this node\n",
+            "none",
+            "the quote was not made by this node\n",
         ),
     ] {
-        let report = changed(key, value).unwrap();
-        assert!(
-            !report.is_good && report.text.ends_with(expected),
-            "{}",
-            report.text
-        );
+        assert_eq!(refused(key, value), (level.to_owned(), reason.to_owned()));
     }
+}
+
+#[test]
+fn the_covenant_example_takes_a_coin_that_its_own_template_has_spent() {
+    let with_depth = |depth| changed(&[("coin", json!("spent")), ("spend_depth", json!(depth))]);
+    assert!(with_depth(2).unwrap().is_good);
+    let shallow = with_depth(1).unwrap();
+    assert!(
+        shallow
+            .text
+            .contains("level     spent\nasks      whether there is ")
+    );
+    assert!(!shallow.is_good && shallow.text.ends_with("(show it again later)\n"));
 }
 
 #[test]
@@ -107,7 +142,7 @@ fn the_covenant_example_names_what_is_wrong_with_a_file() {
             "least_level \"hoped\": expected confirmed or funded",
         ),
     ] {
-        assert_eq!(changed(key, value).err().as_deref(), Some(expected));
+        assert_eq!(changed(&[(key, value)]).err().as_deref(), Some(expected));
     }
 }
 

@@ -135,7 +135,7 @@ pub enum ConfigError {
 
 impl MeshConfig {
     /// The keys of a flat configuration, in the order of the fields.
-    pub const KEYS: [&'static str; 20] = [
+    pub const KEYS: [&'static str; 19] = [
         "enabled",
         "mode",
         "listen_addr",
@@ -152,7 +152,6 @@ impl MeshConfig {
         "on_chain.least_depth",
         "on_chain.final_depth",
         "on_chain.quote_lifetime_secs",
-        "on_chain.unconfirmed_covenants",
         "on_chain.ctv_on",
         "on_chain.template_hash_on",
         "peers",
@@ -208,9 +207,6 @@ impl MeshConfig {
             "on_chain.final_depth" => self.on_chain.final_depth = read(key, value, BLOCKS)?,
             "on_chain.quote_lifetime_secs" => {
                 self.on_chain.quote_lifetime_secs = read(key, value, "seconds")?;
-            }
-            "on_chain.unconfirmed_covenants" => {
-                self.on_chain.unconfirmed_covenants = read(key, value, "true or false")?;
             }
             "on_chain.ctv_on" => self.on_chain.ctv_on = read_list(key, value)?,
             "on_chain.template_hash_on" => {

@@ -159,7 +159,6 @@ fn every_setting_can_be_set_flat_and_reads_back() {
         ("on_chain.least_depth", "8"),
         ("on_chain.final_depth", "9"),
         ("on_chain.quote_lifetime_secs", "10"),
-        ("on_chain.unconfirmed_covenants", "true"),
         ("on_chain.ctv_on", "regtest,signet"),
         ("on_chain.template_hash_on", "regtest"),
         ("peers", &format!("{peer}, {peer}")),
@@ -179,7 +178,7 @@ fn every_setting_can_be_set_flat_and_reads_back() {
         },
         "on_chain": {
             "addresses": ["bc1one", "bc1two"], "least_depth": 8, "final_depth": 9,
-            "quote_lifetime_secs": 10, "unconfirmed_covenants": true,
+            "quote_lifetime_secs": 10,
             "ctv_on": ["regtest", "signet"], "template_hash_on": ["regtest"],
         },
     });

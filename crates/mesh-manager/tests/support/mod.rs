@@ -303,6 +303,10 @@ pub(crate) struct BlockChain {
     pub(crate) transactions: Mutex<HashMap<TxHash, ChainTransaction>>,
     /// While set, it answers nothing.
     pub(crate) is_away: AtomicBool,
+    /// Transactions that it cannot tell about.
+    pub(crate) unanswerable: Mutex<Vec<TxHash>>,
+    /// What it was given to send.
+    pub(crate) submitted: Mutex<Vec<Vec<u8>>>,
     pub(crate) questions: AtomicU64,
 }
 
@@ -326,7 +330,15 @@ impl ChainNode for BlockChain {
 
     async fn transaction(&self, tx_hash: TxHash) -> Result<Option<ChainTransaction>, ChainError> {
         self.ask()?;
+        if self.unanswerable.lock().unwrap().contains(&tx_hash) {
+            return Err(ChainError("there is no index of it".to_owned()));
+        }
         Ok(self.transactions.lock().unwrap().get(&tx_hash).cloned())
+    }
+
+    async fn submit(&self, transaction: Vec<u8>) -> Result<(), ChainError> {
+        self.submitted.lock().unwrap().push(transaction);
+        Ok(())
     }
 }
 

@@ -66,9 +66,13 @@ impl Relay {
 
     /// A packet to the destination, with a proof perhaps.
     pub(crate) fn packet(&self, proof: Option<PaymentProof>) -> Vec<u8> {
+        self.packet_offering(FEE, proof)
+    }
+
+    pub(crate) fn packet_offering(&self, fee: Msat, proof: Option<PaymentProof>) -> Vec<u8> {
         let draft = mesh_manager::Draft {
             proof: proof.map(|proof| ProofForHop { hop: 1, proof }),
-            ..data(&[SOURCE, RELAY, 3], b"books", FEE)
+            ..data(&[SOURCE, RELAY, 3], b"books", fee)
         };
         compose(&self.source, draft, self.api.clock.now()).bytes
     }

@@ -94,6 +94,8 @@ mod question;
 mod quote;
 mod quote_key;
 mod quoter;
+#[cfg(doctest)]
+mod readme;
 mod settlement;
 mod shell;
 mod tagged;

@@ -3,6 +3,7 @@ mod socket;
 
 use crate::{
     ClnConfig,
+    call::CallError,
     invoice::{Invoice, check_issued, check_request, payment_hash},
     pay::{Payer, REQUEST_PATIENCE, Sent, paid, pay_once, time_to_try},
 };
@@ -15,7 +16,7 @@ use mesh_types::{
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 pub use socket::MAX_CLN_ANSWER;
-use socket::{CallError, Socket};
+use socket::Socket;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -184,7 +185,7 @@ impl Payer for Cln {
                 ))
             }
             Ok(_) => Ok(Sent::Lost("Core Lightning has parts under way".to_owned())),
-            Err(CallError::NotSent(why)) => Err(LightningError::Unreachable(why)),
+            Err(error @ (CallError::NotSent(_) | CallError::Denied(_))) => Err(error.into()),
             Err(CallError::Lost(why)) => Ok(Sent::Lost(why)),
             Err(CallError::Refused { code, message }) => Ok(match code {
                 code if FAILED_FOR_GOOD.contains(&code) => Sent::Rejected(message),

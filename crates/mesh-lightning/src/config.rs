@@ -1,3 +1,4 @@
+use crate::SecretFrom;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -10,6 +11,8 @@ use std::path::PathBuf;
 pub enum LightningConfig {
     /// Core Lightning, by its unix socket.
     Cln(ClnConfig),
+    /// LND, by REST.
+    Lnd(LndConfig),
 }
 
 /// Where a Core Lightning node is.
@@ -20,11 +23,27 @@ pub struct ClnConfig {
     pub socket: PathBuf,
 }
 
+/// Where an LND node is, and how it is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LndConfig {
+    /// Host and port of its `restlisten`.
+    pub address: String,
+    /// Its `tls.cert`: this certificate, or one signed by it, and no other is believed.
+    pub tls_cert: PathBuf,
+    /// Where the macaroon is kept: a file as LND writes it, or hex.
+    pub macaroon: SecretFrom,
+    /// Whether invoices name the node's unannounced channels, which a node without announced ones needs to be paid.
+    #[serde(default)]
+    pub private_channels: bool,
+}
+
 impl LightningConfig {
     /// The word that chooses the back end.
     pub const fn backend(&self) -> &'static str {
         match self {
             Self::Cln(_) => "cln",
+            Self::Lnd(_) => "lnd",
         }
     }
 }

@@ -8,18 +8,29 @@
 //! never made twice. What is not known is said to be unknown, and is never a failure. An invoice is handed on only
 //! when it reads as it was asked for.
 
+mod call;
 #[cfg(feature = "cln")]
 mod cln;
 mod config;
 mod error;
+#[cfg(feature = "rest")]
+mod http;
 mod invoice;
+#[cfg(feature = "lnd")]
+mod lnd;
 mod open;
 mod pay;
 mod said;
+mod secret;
 
 #[cfg(feature = "cln")]
 pub use cln::{Cln, MAX_CLN_ANSWER};
-pub use config::{ClnConfig, LightningConfig};
+pub use config::{ClnConfig, LightningConfig, LndConfig};
 pub use error::OpenError;
+#[cfg(feature = "rest")]
+pub use http::{CONNECT_PATIENCE, MAX_HTTP_ANSWER};
+#[cfg(feature = "lnd")]
+pub use lnd::Lnd;
 pub use open::{Opened, open};
 pub use pay::REQUEST_PATIENCE;
+pub use secret::{MAX_SECRET_LEN, SecretError, SecretFrom};

@@ -9,6 +9,8 @@ pub struct Opened {
     /// What it says about itself. An error is one sentence for the operator; the wallet is asked anew at each call, so it
     /// works as soon as the reason has gone.
     pub info: Result<LightningInfo, LightningError>,
+    /// What its operator should change, though it works: a key that can do more than it needs, say.
+    pub warning: Option<String>,
 }
 
 /// Opens the wallet that the settings choose, reads its secrets, and asks it once who it is.
@@ -18,7 +20,10 @@ pub struct Opened {
 /// # Errors
 /// [`OpenError`], when waiting does not help. A wallet that cannot be reached is no error here: see [`Opened::info`].
 pub async fn open(config: &LightningConfig, network: Network) -> Result<Opened, OpenError> {
-    let node = choose(config, network)?;
+    let (node, warning) = choose(config, network)?;
+    if let Some(warning) = &warning {
+        tracing::warn!(backend = config.backend(), "{warning}");
+    }
     let info = node.info().await;
     match &info {
         Ok(info) if info.network != network => {
@@ -38,14 +43,26 @@ pub async fn open(config: &LightningConfig, network: Network) -> Result<Opened, 
             tracing::warn!(backend = config.backend(), %error, "no word from the Lightning back end");
         }
     }
-    Ok(Opened { node, info })
+    Ok(Opened {
+        node,
+        info,
+        warning,
+    })
 }
 
-fn choose(config: &LightningConfig, network: Network) -> Result<Arc<dyn LightningNode>, OpenError> {
+fn choose(
+    config: &LightningConfig,
+    network: Network,
+) -> Result<(Arc<dyn LightningNode>, Option<String>), OpenError> {
     match config {
         #[cfg(feature = "cln")]
-        LightningConfig::Cln(config) => Ok(Arc::new(crate::Cln::new(config, network))),
-        #[allow(unreachable_patterns, reason = "with every feature there is no other")]
+        LightningConfig::Cln(config) => Ok((Arc::new(crate::Cln::new(config, network)), None)),
+        #[cfg(feature = "lnd")]
+        LightningConfig::Lnd(config) => {
+            let (node, warning) = crate::Lnd::open(config, network)?;
+            Ok((Arc::new(node), warning))
+        }
+        #[cfg(not(all(feature = "cln", feature = "lnd")))]
         other => Err(OpenError::NotBuilt(other.backend())),
     }
 }
@@ -54,6 +71,7 @@ impl fmt::Debug for Opened {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Opened")
             .field("info", &self.info)
+            .field("warning", &self.warning)
             .finish_non_exhaustive()
     }
 }

@@ -107,7 +107,7 @@ pub(crate) fn paid(preimage: &str, hash: &[u8; 32], fee: Msat) -> Option<PaidInv
 
 /// The time that a back end is given to find a way, in seconds: a tenth less than the caller's patience, so that its
 /// last word still arrives.
-#[cfg(feature = "cln")]
+#[cfg(any(feature = "cln", feature = "lnd"))]
 pub(crate) fn time_to_try(patience: Duration) -> u64 {
     let whole = patience.as_secs();
     whole.saturating_sub(whole / 10).max(1)

@@ -104,7 +104,7 @@ async fn an_error_that_does_not_say_that_it_failed_is_unknown() {
 #[tokio::test]
 async fn a_socket_that_is_not_there_is_named() {
     let mut pair = ClnPair::with(&[]).await;
-    pair.stop();
+    pair.stop().await;
     let error = pair.node().info().await.unwrap_err().to_string();
     assert!(error.contains("start lightningd"), "{error}");
     let missing = ClnConfig {

@@ -1,5 +1,4 @@
-use crate::said::said;
-use mesh_types::LightningError;
+use crate::{call::CallError, said::said};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{
@@ -29,17 +28,6 @@ const ID: u64 = 1;
 #[derive(Debug)]
 pub(super) struct Socket {
     path: PathBuf,
-}
-
-/// Why a call has no result. Messages hold no secret.
-#[derive(Debug)]
-pub(super) enum CallError {
-    /// Nothing was sent.
-    NotSent(String),
-    /// It was sent, and there is no answer, or none that can be read.
-    Lost(String),
-    /// The node answers with an error.
-    Refused { code: i64, message: String },
 }
 
 #[derive(Serialize)]
@@ -166,16 +154,6 @@ async fn read_answer(stream: &mut UnixStream) -> Result<Zeroizing<Vec<u8>>, Call
             return Err(CallError::Lost(format!(
                 "an answer of Core Lightning is longer than {MAX_CLN_ANSWER} bytes"
             )));
-        }
-    }
-}
-
-impl From<CallError> for LightningError {
-    /// For every call but a payment.
-    fn from(error: CallError) -> Self {
-        match error {
-            CallError::NotSent(why) | CallError::Lost(why) => Self::Unreachable(why),
-            CallError::Refused { message, .. } => Self::Refused(message),
         }
     }
 }

@@ -82,7 +82,7 @@ impl Pair for ClnPair {
         &self.wallet
     }
 
-    fn stop(&mut self) {
+    async fn stop(&mut self) {
         self.serving.abort();
         std::fs::remove_file(socket(&self.folder)).unwrap();
     }

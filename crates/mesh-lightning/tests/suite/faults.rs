@@ -34,7 +34,7 @@ async fn all_unreachable(pair: &impl Pair, fault: Fault) {
 
 pub(crate) async fn a_back_end_that_is_not_there_is_unreachable(mut pair: impl Pair) {
     let (text, hash) = pair.wallet().stranger_invoice(5, AMOUNT);
-    pair.stop();
+    pair.stop().await;
     let node = pair.node();
     let errors = [
         node.info().await.unwrap_err(),

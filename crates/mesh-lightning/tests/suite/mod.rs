@@ -29,7 +29,7 @@ pub(crate) trait Pair: Send + Sync {
     fn wallet(&self) -> &Wallet;
 
     /// Ends the double: nothing listens any more.
-    fn stop(&mut self);
+    fn stop(&mut self) -> impl Future<Output = ()> + Send;
 
     /// Whether an invoice has the preimage of the request.
     fn takes_preimages(&self) -> bool {

@@ -10,7 +10,7 @@ pub(crate) enum CallError {
     /// The back end does not let us do this at all.
     #[cfg_attr(
         not(feature = "rest"),
-        expect(dead_code, reason = "sockets have no keys")
+        allow(dead_code, reason = "sockets have no keys")
     )]
     Denied(String),
     /// The back end answers with an error, under its own number for it.

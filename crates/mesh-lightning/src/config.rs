@@ -13,6 +13,8 @@ pub enum LightningConfig {
     Cln(ClnConfig),
     /// LND, by REST.
     Lnd(LndConfig),
+    /// LNbits, by REST.
+    Lnbits(LnbitsConfig),
 }
 
 /// Where a Core Lightning node is.
@@ -38,12 +40,26 @@ pub struct LndConfig {
     pub private_channels: bool,
 }
 
+/// Where a wallet of LNbits is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LnbitsConfig {
+    /// The address of the server, `https://…`; `http://…` on this machine alone.
+    pub url: String,
+    /// Where the wallet's key is kept: its invoice key is enough to receive, to pay takes its admin key.
+    pub key: SecretFrom,
+    /// The only certificate to believe, or the one that signed it; without it, those of the public authorities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_cert: Option<PathBuf>,
+}
+
 impl LightningConfig {
     /// The word that chooses the back end.
     pub const fn backend(&self) -> &'static str {
         match self {
             Self::Cln(_) => "cln",
             Self::Lnd(_) => "lnd",
+            Self::Lnbits(_) => "lnbits",
         }
     }
 }

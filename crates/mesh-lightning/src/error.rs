@@ -57,6 +57,24 @@ pub enum OpenError {
         /// How to make one.
         command: String,
     },
+    /// The key would travel in clear.
+    #[error(
+        "`{setting}` sends the key unencrypted to {host}: use https, or a server on this machine"
+    )]
+    InClear {
+        /// The setting.
+        setting: &'static str,
+        /// The host.
+        host: String,
+    },
+    /// The secret is no key.
+    #[error(
+        "what {place} holds is no key of an LNbits wallet: copy one from the wallet's API info"
+    )]
+    Key {
+        /// The file or the variable.
+        place: String,
+    },
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),

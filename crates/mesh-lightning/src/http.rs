@@ -18,6 +18,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::{fmt, io, time::Duration};
 pub(crate) use tls::pinned;
+#[cfg(feature = "lnbits")]
+pub(crate) use tls::public;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,

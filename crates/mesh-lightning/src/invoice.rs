@@ -43,6 +43,20 @@ impl Invoice {
         })
     }
 
+    /// Its network; `expected` where BOLT11 does not tell the two testnets apart.
+    #[cfg(feature = "lnbits")]
+    pub(crate) fn network(&self, expected: Network) -> Network {
+        if self.is_on(expected) {
+            return expected;
+        }
+        match self.currency {
+            Money::Bitcoin => Network::Bitcoin,
+            Money::AnyTestnet => Network::Testnet,
+            Money::Signet => Network::Signet,
+            Money::Regtest => Network::Regtest,
+        }
+    }
+
     /// Whether it can be paid on `network`. BOLT11 writes both testnets alike.
     pub(crate) fn is_on(&self, network: Network) -> bool {
         self.currency == Money::of(network)

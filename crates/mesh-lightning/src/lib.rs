@@ -8,6 +8,16 @@
 //! never made twice. What is not known is said to be unknown, and is never a failure. An invoice is handed on only
 //! when it reads as it was asked for.
 
+#![cfg_attr(
+    not(any(feature = "cln", feature = "lnd", feature = "lnbits")),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_variables,
+        reason = "no back end, only settings"
+    )
+)]
+
 mod call;
 #[cfg(feature = "cln")]
 mod cln;
@@ -16,6 +26,8 @@ mod error;
 #[cfg(feature = "rest")]
 mod http;
 mod invoice;
+#[cfg(feature = "lnbits")]
+mod lnbits;
 #[cfg(feature = "lnd")]
 mod lnd;
 mod open;
@@ -25,10 +37,12 @@ mod secret;
 
 #[cfg(feature = "cln")]
 pub use cln::{Cln, MAX_CLN_ANSWER};
-pub use config::{ClnConfig, LightningConfig, LndConfig};
+pub use config::{ClnConfig, LightningConfig, LnbitsConfig, LndConfig};
 pub use error::OpenError;
 #[cfg(feature = "rest")]
 pub use http::{CONNECT_PATIENCE, MAX_HTTP_ANSWER};
+#[cfg(feature = "lnbits")]
+pub use lnbits::{Lnbits, PROBE_AMOUNT};
 #[cfg(feature = "lnd")]
 pub use lnd::Lnd;
 pub use open::{Opened, open};

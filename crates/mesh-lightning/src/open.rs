@@ -62,7 +62,11 @@ fn choose(
             let (node, warning) = crate::Lnd::open(config, network)?;
             Ok((Arc::new(node), warning))
         }
-        #[cfg(not(all(feature = "cln", feature = "lnd")))]
+        #[cfg(feature = "lnbits")]
+        LightningConfig::Lnbits(config) => {
+            Ok((Arc::new(crate::Lnbits::open(config, network)?), None))
+        }
+        #[cfg(not(all(feature = "cln", feature = "lnd", feature = "lnbits")))]
         other => Err(OpenError::NotBuilt(other.backend())),
     }
 }

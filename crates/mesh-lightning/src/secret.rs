@@ -61,7 +61,7 @@ pub(crate) struct Secret(Zeroizing<Vec<u8>>);
 impl SecretFrom {
     #[cfg_attr(
         not(feature = "rest"),
-        expect(dead_code, reason = "sockets have no keys")
+        allow(dead_code, reason = "sockets have no keys")
     )]
     pub(crate) fn read(&self) -> Result<Secret, SecretError> {
         let secret = match self {
@@ -110,7 +110,7 @@ fn is_open_to_others(_: &File) -> io::Result<bool> {
 impl Secret {
     #[cfg_attr(
         not(feature = "rest"),
-        expect(dead_code, reason = "sockets have no keys")
+        allow(dead_code, reason = "sockets have no keys")
     )]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0

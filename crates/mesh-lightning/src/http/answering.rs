@@ -44,6 +44,7 @@ impl Answering {
         }
     }
 
+    #[cfg(feature = "lnd")]
     pub(crate) const fn status(&self) -> u16 {
         self.status
     }
@@ -58,6 +59,7 @@ impl Answering {
     }
 
     /// Reads the next line of a stream; `None` at its end.
+    #[cfg(feature = "lnd")]
     pub(crate) async fn line(&mut self) -> Result<Option<Vec<u8>>, CallError> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {

@@ -51,6 +51,13 @@ impl Endpoint {
         })
     }
 
+    /// Whether what is sent to it stays on this machine.
+    #[cfg(feature = "lnbits")]
+    pub(crate) fn is_here(&self) -> bool {
+        let number: Result<std::net::IpAddr, _> = self.host.parse();
+        self.host == "localhost" || number.is_ok_and(|number| number.is_loopback())
+    }
+
     /// The name under which the server's certificate is looked at.
     pub(crate) fn server_name(
         &self,

@@ -17,6 +17,8 @@ pub(crate) enum Op {
     Create,
     Incoming,
     Outgoing,
+    /// What paying would cost, where that is a request of its own.
+    Fee,
     Pay,
 }
 
@@ -146,6 +148,14 @@ impl Wallet {
         state.invoices.insert(hash, issued.clone());
         state.preimages.insert(hash, preimage);
         Some(issued)
+    }
+
+    /// What the next payment will cost.
+    pub(crate) fn fee(&self) -> u64 {
+        match self.state().outcome {
+            Outcome::Pays { fee } => fee,
+            Outcome::Fails | Outcome::Hangs => 0,
+        }
     }
 
     /// Pays an invoice as the outcome has it.

@@ -1,7 +1,6 @@
 //! Runs the fuzz harnesses over their corpora and over a bounded number of random inputs.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test stops where something is not as it expects"
 )]

@@ -107,7 +107,7 @@ impl Lnbits {
             "expiry": expiry.as_secs(),
         });
         let answer = self.http.ask(Method::POST, PAYMENTS, Some(&body)).await?;
-        Ok(read::<Issued>(&answer)?.bolt11)
+        read::<Issued>(&answer)?.text()
     }
 
     async fn probe(&self) -> Result<Signer, LightningError> {
@@ -207,20 +207,15 @@ impl LightningNode for Lnbits {
         let Some(found) = self.find(&payment_hash).await? else {
             return Ok(Incoming::NotOurs);
         };
-        found.incoming().ok_or_else(without_details)
+        Ok(found.incoming()?)
     }
 
     async fn outgoing(&self, payment_hash: [u8; 32]) -> Result<Outgoing, LightningError> {
         let Some(found) = self.find(&payment_hash).await? else {
             return Ok(Outgoing::NotPaid);
         };
-        found.outgoing(&payment_hash).ok_or_else(without_details)
+        Ok(found.outgoing(&payment_hash)?)
     }
-}
-
-fn without_details() -> LightningError {
-    let why = "LNbits tells too little of a payment: its details, or the preimage that fits";
-    LightningError::Unreachable(why.to_owned())
 }
 
 #[async_trait]

@@ -103,8 +103,17 @@ async fn a_key_of_another_server_is_refused() {
     let node = Lnbits::open(&with_key(&pair, other), Network::Regtest).unwrap();
     let refused = node.info().await.unwrap_err();
     assert!(matches!(refused, LightningError::Refused(_)), "{refused}");
-    let refused = node.incoming(hash_of(&[1; 32])).await;
-    assert!(matches!(refused, Err(LightningError::Refused(_))));
+    assert!(
+        refused.to_string().contains("does not take this key"),
+        "{refused}"
+    );
+    let (text, hash) = pair.wallet().stranger_invoice(5, AMOUNT);
+    pair.node().pay_invoice(&text, LIMITS).await.unwrap();
+    let refused = node.outgoing(hash).await;
+    assert!(
+        matches!(refused, Err(LightningError::Refused(_))),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
@@ -115,6 +124,19 @@ async fn what_is_no_key_is_refused_and_not_repeated() {
         assert!(matches!(error, OpenError::Key { .. }), "{error}");
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
+}
+
+#[tokio::test]
+async fn a_preimage_that_does_not_fit_proves_nothing() {
+    let pair = LnbitsPair::with(&[]).await;
+    let (text, hash) = pair.wallet().stranger_invoice(5, AMOUNT);
+    pair.wallet().state().preimages.insert(hash, [6; 32]);
+    let unknown = pair.node().pay_invoice(&text, LIMITS).await;
+    assert!(
+        matches!(unknown, Err(LightningError::Unknown(_))),
+        "{unknown:?}"
+    );
+    pair.node().outgoing(hash).await.unwrap_err();
 }
 
 #[tokio::test]

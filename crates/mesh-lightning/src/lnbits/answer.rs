@@ -8,11 +8,11 @@ const PAYMENT_ERROR: u16 = 520;
 /// What LNbits calls a payment that failed for good.
 const FAILED: &str = "failed";
 
-/// Answers `POST /api/v1/payments`. Before version 1 the text was named otherwise.
+/// Answers `POST /api/v1/payments`. Version 1 writes the text under both names, older ones under the second alone.
 #[derive(Deserialize)]
 pub(super) struct Issued {
-    #[serde(alias = "payment_request")]
-    pub(super) bolt11: String,
+    bolt11: Option<String>,
+    payment_request: Option<String>,
 }
 
 /// Answers `GET /api/v1/payments/fee-reserve`.
@@ -44,6 +44,9 @@ struct Failure {
     status: Option<String>,
 }
 
+/// What LNbits says of a key that it does not know.
+const NO_WALLET: &str = "Wallet not found.";
+
 /// Reads a good answer, or the reason why it is none.
 pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError> {
     if !matches!(answer.status, 200 | 201) {
@@ -57,10 +60,7 @@ pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, CallError>
 pub(super) fn failure(answer: &Answer) -> CallError {
     let status = answer.status;
     if matches!(status, 401 | 403) {
-        return CallError::Denied(
-            "LNbits does not take this key for that: an invoice key receives, to pay takes the admin key of the wallet"
-                .to_owned(),
-        );
+        return denied();
     }
     let failure: Failure = match serde_json::from_slice(&answer.body) {
         Ok(failure) => failure,
@@ -71,6 +71,7 @@ pub(super) fn failure(answer: &Answer) -> CallError {
     // Without a status the payment may be under way.
     let is_final = failure.status.is_some_and(|word| word == FAILED);
     match status {
+        404 if message == NO_WALLET => denied(),
         404 if message == "Not Found" => unlike_lnbits("it has no such method"),
         400..=499 => CallError::Refused {
             code: status.into(),
@@ -86,10 +87,24 @@ pub(super) fn failure(answer: &Answer) -> CallError {
     }
 }
 
+fn denied() -> CallError {
+    CallError::Denied(
+        "LNbits does not take this key for that: an invoice key receives, to pay takes the admin key of the wallet"
+            .to_owned(),
+    )
+}
+
 fn unlike_lnbits(what: &str) -> CallError {
     CallError::Lost(format!(
         "the server does not answer as LNbits does ({what}): set `url` to where its wallets are"
     ))
+}
+
+impl Issued {
+    pub(super) fn text(self) -> Result<String, CallError> {
+        let text = self.bolt11.or(self.payment_request);
+        text.ok_or_else(|| unlike_lnbits("an invoice without its text"))
+    }
 }
 
 impl FeeReserve {
@@ -100,28 +115,35 @@ impl FeeReserve {
 }
 
 impl Found {
-    pub(super) fn incoming(&self) -> Option<Incoming> {
-        let details = self.details.as_ref()?;
-        let Ok(amount @ 1..) = u64::try_from(details.amount) else {
-            return Some(Incoming::NotOurs);
+    /// LNbits tells everyone whether something is paid, and the rest only to the key of the wallet.
+    fn details(&self) -> Result<&Details, CallError> {
+        self.details.as_ref().ok_or_else(denied)
+    }
+
+    pub(super) fn incoming(&self) -> Result<Incoming, CallError> {
+        let Ok(amount @ 1..) = u64::try_from(self.details()?.amount) else {
+            return Ok(Incoming::NotOurs);
         };
         let amount = Msat::from_msat(amount);
-        Some(if self.paid {
+        Ok(if self.paid {
             Incoming::Settled { amount }
         } else {
             Incoming::Unpaid
         })
     }
 
-    pub(super) fn outgoing(&self, hash: &[u8; 32]) -> Option<Outgoing> {
-        let details = self.details.as_ref()?;
+    pub(super) fn outgoing(&self, hash: &[u8; 32]) -> Result<Outgoing, CallError> {
+        let details = self.details()?;
         if details.amount >= 0 || (!self.paid && details.status.as_deref() == Some(FAILED)) {
-            return Some(Outgoing::NotPaid);
+            return Ok(Outgoing::NotPaid);
         }
         if !self.paid {
-            return Some(Outgoing::Pending);
+            return Ok(Outgoing::Pending);
         }
         let fee = Msat::from_msat(details.fee.unsigned_abs());
-        paid(self.preimage.as_deref()?, hash, fee).map(Outgoing::Paid)
+        let preimage = self.preimage.as_deref().unwrap_or_default();
+        let paid = paid(preimage, hash, fee);
+        let no_proof = || CallError::Lost("LNbits has no preimage that fits a payment".to_owned());
+        Ok(Outgoing::Paid(paid.ok_or_else(no_proof)?))
     }
 }

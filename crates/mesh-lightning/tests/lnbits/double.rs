@@ -160,8 +160,9 @@ impl Api for Double {
             return detail(500, "Internal Server Error");
         }
         let key = asked.headers.get("x-api-key").unwrap();
-        if key != ADMIN_KEY && key != INVOICE_KEY {
-            return detail(401, "Wallet not found.");
+        let is_known = key == ADMIN_KEY || key == INVOICE_KEY;
+        if !is_known && asked.method == "POST" {
+            return detail(404, "Wallet not found.");
         }
         if let Some((_, text)) = asked.path.split_once("/fee-reserve?invoice=") {
             text.parse::<Bolt11Invoice>().unwrap();
@@ -169,11 +170,11 @@ impl Api for Double {
         }
         match (asked.method.as_str(), &asked.body["out"]) {
             ("POST", out) if *out == json!(false) => self.create(&asked.body),
-            ("POST", _) if key != ADMIN_KEY => detail(403, "Invalid adminkey."),
+            ("POST", _) if key != ADMIN_KEY => detail(403, "Invoice (or Admin) key required."),
             ("POST", _) => self.pay(&asked.body),
             _ => {
                 let hash = asked.path.strip_prefix("/api/v1/payments/").unwrap();
-                self.find(from_hex(hash).unwrap())
+                self.find(from_hex(hash).unwrap(), is_known)
             }
         }
     }
@@ -192,12 +193,13 @@ impl Double {
         );
         let preimage = [self.number.fetch_add(1, Ordering::Relaxed); 32];
         let issued = self.wallet.issue(preimage, sats * 1_000, memo, expiry);
-        let old = self.traits.contains(&Trait::OldName);
-        let name = if old { "payment_request" } else { "bolt11" };
-        good(
-            201,
-            &json!({ name: issued.unwrap().text, "checking_id": "c", "status": "pending" }),
-        )
+        let text = issued.unwrap().text;
+        let mut answer =
+            json!({ "payment_request": text, "checking_id": "c", "status": "pending" });
+        if !self.traits.contains(&Trait::OldName) {
+            answer["bolt11"] = json!(text);
+        }
+        good(201, &answer)
     }
 
     fn pay(&self, body: &Value) -> Reply {
@@ -219,36 +221,31 @@ impl Double {
         }
     }
 
-    fn find(&self, hash: [u8; 32]) -> Reply {
+    /// Tells everyone whether it is paid, and the details to the wallet.
+    fn find(&self, hash: [u8; 32], is_known: bool) -> Reply {
         let state = self.wallet.state();
-        if let Some(issued) = state.invoices.get(&hash) {
+        let (amount, fee, status) = if let Some(issued) = state.invoices.get(&hash) {
             let paid = issued.stage == Stage::Paid;
             let status = if paid { "success" } else { "pending" };
-            return good(
-                200,
-                &json!({
-                    "paid": paid, "preimage": to_hex(&[0; 32]),
-                    "details": { "amount": issued.amount, "fee": 0, "status": status },
-                }),
-            );
-        }
-        let Some((payment, msat)) = state.payments.get(&hash).copied() else {
+            (i64::try_from(issued.amount).unwrap(), 0, status)
+        } else if let Some((payment, msat)) = state.payments.get(&hash) {
+            let amount = -i64::try_from(*msat).unwrap();
+            match payment {
+                Payment::Pending => (amount, -2_000, "pending"),
+                Payment::Failed => (amount, -2_000, "failed"),
+                Payment::Paid { fee } => (amount, -i64::try_from(*fee).unwrap(), "success"),
+            }
+        } else {
             return detail(404, "Payment does not exist.");
         };
-        let amount = -i64::try_from(msat).unwrap();
-        let (paid, status, fee) = match payment {
-            Payment::Pending => (false, "pending", -2_000),
-            Payment::Failed => (false, "failed", -2_000),
-            Payment::Paid { fee } => (true, "success", -i64::try_from(fee).unwrap()),
-        };
+        let paid = status == "success";
         let preimage = paid.then(|| to_hex(&state.preimages[&hash]));
-        good(
-            200,
-            &json!({
-                "paid": paid, "preimage": preimage,
-                "details": { "amount": amount, "fee": fee, "status": status },
-            }),
-        )
+        let mut answer = json!({ "paid": paid, "preimage": preimage });
+        if is_known {
+            answer["status"] = json!(status);
+            answer["details"] = json!({ "amount": amount, "fee": fee, "status": status });
+        }
+        good(200, &answer)
     }
 }
 

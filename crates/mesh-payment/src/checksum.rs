@@ -122,6 +122,7 @@ mod tests {
         for (data_len, is_good) in [(longest, true), (longest + 1, false)] {
             let text = encode("ln", &vec![Fe32::Q; data_len]);
             assert_eq!(split(&text).is_ok(), is_good);
+            assert_eq!(split_lower_case(&text).is_some(), is_good);
         }
         let prefix = "a".repeat(LONGEST_PREFIX + 1);
         let valid = encode(&prefix[1..], &[Fe32::P]);
@@ -133,7 +134,11 @@ mod tests {
     fn upper_case_is_the_same_text_and_mixed_case_is_none() {
         let text = encode("lnbcrt", &[Fe32::P, Fe32::Z]);
         assert_eq!(split(&text.to_uppercase()).ok(), split(&text).ok());
-        let mixed = text.replacen("ln", "LN", 1);
-        assert!(split(&mixed).is_err());
+        for (at, character) in text.char_indices().filter(|(_, it)| it.is_alphabetic()) {
+            let mut mixed = text.clone();
+            let upper_case = character.to_ascii_uppercase().to_string();
+            mixed.replace_range(at..=at, &upper_case);
+            assert!(split(&mixed).is_err(), "{mixed}");
+        }
     }
 }

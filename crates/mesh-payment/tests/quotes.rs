@@ -105,6 +105,8 @@ fn a_text_in_another_form_is_no_quote() {
         Err(QuoteError::Hex(HexError::Character { .. }))
     ));
     assert_eq!(Quote::from_text(&TEXT[1..]), Err(QuoteError::Shape));
+    let length = (TEXT.len() - "mesh-quote:1:".len()).to_string();
+    assert!(QuoteError::Shape.to_string().contains(&length));
     assert_eq!(
         Quote::from_text(&format!(" {TEXT}")),
         Err(QuoteError::Shape)

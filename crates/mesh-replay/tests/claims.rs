@@ -98,6 +98,7 @@ fn a_clock_that_goes_back_does_not_bring_a_forgotten_payment_back() {
 #[test]
 fn a_claim_cannot_outlive_the_horizon() {
     let claims = ClaimSet::new(1_000);
+    assert_eq!(MAX_CLAIM_LIFETIME, Duration::from_secs(604_800), "a week");
     let furthest = at(0).plus(MAX_CLAIM_LIFETIME);
     assert_eq!(claims.claim(key(1), furthest, at(0)), Ok(()));
     for expires_at in [

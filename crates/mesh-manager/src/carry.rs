@@ -58,6 +58,8 @@ impl MeshManager {
         }
         if claim.on_chain.is_some() {
             self.keep_covenant(bytes).await?;
+        } else if self.shared.check_settlement {
+            self.ask_wallet(&pending, bytes).await?;
         }
         let outcome = self.shared.store.claim(claim, pending.by, now).await;
         drop(asking);

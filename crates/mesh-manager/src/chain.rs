@@ -65,6 +65,24 @@ impl MeshManager {
         kept.map_err(|error| self.refuse(Refusal::Store(error), bytes))
     }
 
+    /// Asks the wallet whether the invoice is settled that a packet's proof is of.
+    pub(crate) async fn ask_wallet(
+        &self,
+        pending: &PendingClaim,
+        bytes: &[u8],
+    ) -> Result<(), Refused> {
+        let refuse = |refusal| self.refuse(refusal, bytes);
+        let busy = |reason: String| refuse(Refusal::Busy(reason));
+        let lightning = self.lightning().map_err(|error| busy(error.to_string()))?;
+        let asked = lightning.incoming(*pending.payment.key().as_bytes());
+        let found = match timeout(PATIENCE, asked).await {
+            Ok(found) => found.map_err(|error| busy(error.to_string()))?,
+            Err(_) => return Err(busy("the wallet is slow to answer".to_owned())),
+        };
+        let settled = pending.payment.check_settled(found);
+        settled.map_err(|error| refuse(error.into()))
+    }
+
     /// Asks the chain about the payment that came with a packet.
     pub(crate) async fn ask_chain(
         &self,

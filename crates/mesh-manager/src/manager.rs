@@ -9,7 +9,7 @@ use crate::{
         VAIN_CLAIMS_PER_SECOND, keep_books,
     },
     route_watch::RouteWatch,
-    setup::{check, payee_key, settlement, wrong_setting},
+    setup::{Wallet, check, settlement, wallet, wrong_setting},
     unshown::Unshown,
     watch::keep_watch,
 };
@@ -49,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) questions: Budgets,
     pub(crate) asking_chain: Semaphore,
     pub(crate) final_depth: NonZeroU32,
+    pub(crate) check_settlement: bool,
     pub(crate) vain_claims: Budgets,
     pub(crate) turns: [Mutex<()>; TURNS],
     /// Held shared by each payment under way.
@@ -97,7 +98,10 @@ impl MeshManager {
         check(&config, &identity, node_api.as_ref())?;
         let final_depth = config.on_chain.final_depth;
         let settlement = settlement(&config, node_api.as_ref())?;
-        let payee_key = payee_key(&config, node_api.as_ref()).await?;
+        let Wallet {
+            payee_key,
+            check_settlement,
+        } = wallet(&config, node_api.as_ref()).await?;
         let known_nodes = config.known_nodes.clone();
         let interval = Duration::from_millis(config.debit_interval_ms.into());
         let store: Arc<dyn Store> = match node_api.store() {
@@ -151,6 +155,7 @@ impl MeshManager {
             questions: Budgets::new(QUESTIONS_PER_SECOND, QUESTIONS_BURST),
             asking_chain: Semaphore::new(MAX_QUESTIONS),
             final_depth,
+            check_settlement,
             vain_claims: Budgets::new(VAIN_CLAIMS_PER_SECOND, VAIN_CLAIMS_BURST),
             turns: std::array::from_fn(|_| Mutex::default()),
             paying: Arc::default(),
@@ -322,8 +327,15 @@ impl MeshManager {
         budget
             .take(&payer, 1, now)
             .map_err(|error| MeshError::Busy(error.to_string()))?;
+        let preimage = issued.request.preimage;
         let invoice = lightning.create_invoice(issued.request).await;
-        invoice.map_err(|error| MeshError::LightningError(error.to_string()))
+        let invoice = invoice.map_err(|error| MeshError::LightningError(error.to_string()))?;
+        if engine.verifier.would_recognise(&invoice, &preimage) {
+            return Ok(invoice);
+        }
+        let reason = "its invoice could not be told from somebody else's when it is paid: start the node again while the \
+             Lightning back end answers";
+        Err(MeshError::LightningError(reason.to_owned()))
     }
 
     pub(crate) async fn publish(&self, event: MeshEvent) {

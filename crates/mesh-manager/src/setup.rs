@@ -52,20 +52,32 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Asks the Lightning back end for the key that signs its invoices. One that cannot be reached now is no reason not to
-/// start: this node's own quotes are recognised without it.
-pub(crate) async fn payee_key(
+/// What is known of the wallet from the start on.
+pub(crate) struct Wallet {
+    /// The key that signs its invoices.
+    pub(crate) payee_key: Option<PublicKey>,
+    /// Whether it has to say that an invoice is settled.
+    pub(crate) check_settlement: bool,
+}
+
+/// Asks the Lightning back end who it is. One that cannot be reached now is no reason not to start: this node's own quotes
+/// are recognised without it, and others are not given.
+pub(crate) async fn wallet(
     config: &MeshConfig,
     node_api: &dyn NodeAPI,
-) -> Result<Option<PublicKey>, MeshError> {
+) -> Result<Wallet, MeshError> {
+    let unknown = Wallet {
+        payee_key: None,
+        check_settlement: config.check_settlement,
+    };
     let Some(lightning) = node_api.lightning() else {
-        return Ok(None);
+        return Ok(unknown);
     };
     let info = match lightning.info().await {
         Ok(info) => info,
         Err(error) => {
             tracing::warn!(%error, "starting without the Lightning back end");
-            return Ok(None);
+            return Ok(unknown);
         }
     };
     if info.network != config.network {
@@ -75,18 +87,12 @@ pub(crate) async fn payee_key(
             info.network.as_str()
         )));
     }
-    if info.is_shared {
+    let key = PublicKey::from_slice(&info.payee_key).map_err(wrong_setting)?;
+    Ok(Wallet {
+        payee_key: Some(key),
         // Others could have the same key sign invoices for quotes of theirs.
-        if info.takes_preimages {
-            return Ok(None);
-        }
-        return Err(wrong_setting(
-            "the Lightning back end shares its key with others and takes no preimages: nothing would tell who was paid",
-        ));
-    }
-    PublicKey::from_slice(&info.payee_key)
-        .map(Some)
-        .map_err(wrong_setting)
+        check_settlement: config.check_settlement || info.is_shared,
+    })
 }
 
 /// Which payments on the chain count.

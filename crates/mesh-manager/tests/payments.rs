@@ -1,4 +1,5 @@
-//! Payments whose outcome is not known: looked up, never made twice, and shown when they turn up.
+//! Payments whose outcome is not known: looked up, never made twice, and shown when they turn up. Invoices whose settlement
+//! is asked for.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,9 +8,14 @@
 
 mod support;
 
+use mesh_manager::RefusalReason;
 use mesh_types::*;
-use std::time::Duration;
-use support::{store::Stores, *};
+use std::{sync::Arc, time::Duration};
+use support::{
+    relay::{RELAY, Relay, SOURCE},
+    store::{Stores, TestStore},
+    *,
+};
 
 const PAID: Msat = Msat::from_msat(10_000);
 
@@ -131,4 +137,60 @@ async fn nothing_is_paid_that_could_not_be_written_down_before() {
     is_down.store(true, std::sync::atomic::Ordering::SeqCst);
     assert!(chain.mesh(0).pay(id(2), &invoice, PAID).await.is_err());
     assert_eq!(paid(&chain), 0);
+}
+
+/// A relay whose wallet is asked, and a good proof for it.
+async fn asking(config: MeshConfig, is_shared: bool) -> (Relay, TableWallet, PaymentProof) {
+    let mut wallet = TableWallet::new(100 + RELAY);
+    wallet.is_shared = is_shared;
+    let store = Arc::new(TestStore::default());
+    let clock = ManualClock::start();
+    let blocks = Arc::default();
+    let relay = Relay::with_wallet(config, &store, clock, blocks, wallet.clone()).await;
+    let request = quote_request(RELAY, id(SOURCE), PAID, START);
+    let proof = proof(&wallet.issue(&request, START), request.preimage);
+    (relay, wallet, proof)
+}
+
+fn checking() -> MeshConfig {
+    MeshConfig {
+        check_settlement: true,
+        ..gated(RELAY_PRICE)
+    }
+}
+
+#[tokio::test]
+async fn an_unsettled_invoice_is_refused_even_with_the_right_preimage_where_the_operator_asks() {
+    for (config, is_shared) in [(checking(), false), (gated(RELAY_PRICE), true)] {
+        let (relay, wallet, proof) = asking(config, is_shared).await;
+        let show = async |said| {
+            *wallet.incoming.lock().unwrap() = said;
+            let packet = relay.packet(Some(proof.clone()));
+            relay
+                .take(&packet)
+                .await
+                .map_err(|refusal| refusal.reason())
+        };
+        let less = Msat::from_msat(9_999);
+        assert_eq!(show(None).await, Err(RefusalReason::Busy));
+        for said in [
+            Incoming::Unpaid,
+            Incoming::Held,
+            Incoming::Settled { amount: less },
+        ] {
+            assert_eq!(show(Some(said)).await, Err(RefusalReason::ProofPending));
+        }
+        let not_ours = show(Some(Incoming::NotOurs)).await;
+        assert_eq!(not_ours, Err(RefusalReason::ProofInvalid));
+        assert_eq!(money(&relay.mesh).await.deposited, Msat::ZERO);
+        assert_eq!(show(Some(Incoming::Settled { amount: PAID })).await, Ok(()));
+        assert_eq!(money(&relay.mesh).await.deposited, PAID);
+    }
+}
+
+#[tokio::test]
+async fn a_wallet_that_is_not_asked_decides_nothing() {
+    let (relay, wallet, proof) = asking(gated(RELAY_PRICE), false).await;
+    *wallet.incoming.lock().unwrap() = Some(Incoming::NotOurs);
+    relay.take(&relay.packet(Some(proof))).await.unwrap();
 }

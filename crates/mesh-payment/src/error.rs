@@ -70,6 +70,9 @@ pub enum VerifyError {
     /// The invoice has neither a preimage of this node's making nor its payee's signature (P-11).
     #[error("the invoice was issued by somebody else")]
     NotIssuedHere,
+    /// The wallet does not say, or not yet, that the invoice is settled (P-25).
+    #[error("the invoice is not settled")]
+    Unsettled,
     /// The covenant's bytes are none that counts (P-19, P-20).
     #[error(transparent)]
     Covenant(#[from] CovenantError),
@@ -124,13 +127,14 @@ impl VerifyError {
     pub const fn is_pending(&self) -> bool {
         matches!(
             self,
-            Self::Settlement(
-                SettlementError::NotOnChain
-                    | SettlementError::TooShallow { .. }
-                    | SettlementError::Level(
-                        CovenantLevel::CommitmentOnly | CovenantLevel::Funded { .. }
-                    )
-            )
+            Self::Unsettled
+                | Self::Settlement(
+                    SettlementError::NotOnChain
+                        | SettlementError::TooShallow { .. }
+                        | SettlementError::Level(
+                            CovenantLevel::CommitmentOnly | CovenantLevel::Funded { .. }
+                        )
+                )
         )
     }
 }

@@ -71,7 +71,7 @@ impl PaymentVerifier {
             (_, Some((network, policy))) => self.chain_verifier(*network, policy),
         };
         let verdict = match verifier.begin(proof, self.node_api.now()) {
-            Ok(Verification::Verified(payment)) => Ok(payment),
+            Ok(Verification::Verified(payment)) => self.settled(payment).await?,
             Ok(Verification::Asks(question)) => match self.node_api.chain() {
                 Some(chain) => {
                     let asked = question.put_to(chain.as_ref()).await;
@@ -85,6 +85,20 @@ impl PaymentVerifier {
             |error| VerificationResult::refused(error.clone()),
             VerificationResult::of,
         ))
+    }
+
+    /// Asks the wallet whether the invoice is settled, where a signature with its key alone says too little.
+    async fn settled(
+        &self,
+        payment: VerifiedPayment,
+    ) -> Result<Result<VerifiedPayment, VerifyError>, MeshError> {
+        let lightning = self.node_api.lightning().ok_or_else(no_back_end)?;
+        if !info(lightning.as_ref()).await?.is_shared {
+            return Ok(Ok(payment));
+        }
+        let found = lightning.incoming(*payment.key().as_bytes()).await;
+        let found = found.map_err(|error| MeshError::LightningError(error.to_string()))?;
+        Ok(payment.check_settled(found).map(|()| payment))
     }
 
     /// Asks the node for what a [`Verifier`] of Lightning proofs has to know.

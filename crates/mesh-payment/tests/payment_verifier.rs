@@ -265,6 +265,30 @@ fn a_node_without_a_chain_takes_nothing_on_it_and_one_whose_chain_is_away_cannot
 }
 
 #[test]
+fn a_shared_wallet_has_to_say_that_the_invoice_is_settled() {
+    let shared = LightningInfo {
+        is_shared: true,
+        ..good_info()
+    };
+    let judged = |found: Incoming| {
+        let mut wallet = MockWallet::new();
+        wallet.expect_info().return_const(Ok(shared));
+        wallet.expect_incoming().return_const(Ok(found));
+        let wallet: Arc<dyn LightningNode> = Arc::new(wallet);
+        let mut api = MockApi::new();
+        api.expect_get_node_id().return_const(Node::ours().id);
+        api.expect_now().return_const(NOW);
+        api.expect_lightning().return_const(Some(wallet));
+        let verdict = judge(&PaymentVerifier::new(Arc::new(api)), &Node::ours().paid());
+        verdict.unwrap().error
+    };
+    assert_eq!(judged(Incoming::Settled { amount: AMOUNT }), None);
+    assert_eq!(judged(Incoming::Held), Some(VerifyError::Unsettled));
+    assert_eq!(judged(Incoming::Unpaid), Some(VerifyError::Unsettled));
+    assert_eq!(judged(Incoming::NotOurs), Some(VerifyError::NotIssuedHere));
+}
+
+#[test]
 fn a_verifier_prints_without_its_secrets() {
     let verifier = verifier(Ok(good_info())).with_quote_key(Node::ours().quoter.key);
     assert_eq!(

@@ -118,6 +118,9 @@ pub(crate) struct TableWallet {
     table: Arc<Mutex<HashMap<[u8; 32], [u8; 32]>>>,
     pub(crate) paid: Arc<Mutex<Vec<String>>>,
     pub(crate) outcome: Arc<Mutex<Outcome>>,
+    /// What it says of every invoice of its own; nothing, when it is away.
+    pub(crate) incoming: Arc<Mutex<Option<Incoming>>>,
+    pub(crate) is_shared: bool,
 }
 
 /// What becomes of the next payments of a wallet.
@@ -141,6 +144,8 @@ impl TableWallet {
             table: Arc::default(),
             paid: Arc::default(),
             outcome: Arc::default(),
+            incoming: Arc::default(),
+            is_shared: false,
         }
     }
 
@@ -378,7 +383,7 @@ impl LightningNode for Backend {
             payee_key: key.serialize(),
             network: Network::Regtest,
             takes_preimages: true,
-            is_shared: false,
+            is_shared: self.wallet.is_shared,
         })
     }
 
@@ -408,7 +413,8 @@ impl LightningNode for Backend {
     }
 
     async fn incoming(&self, _: [u8; 32]) -> Result<Incoming, LightningError> {
-        Ok(Incoming::NotOurs)
+        let said = *self.wallet.incoming.lock().unwrap();
+        said.ok_or_else(|| LightningError::Unreachable("it is away".to_owned()))
     }
 
     async fn outgoing(&self, payment_hash: [u8; 32]) -> Result<Outgoing, LightningError> {

@@ -28,9 +28,18 @@ impl Relay {
         clock: ManualClock,
         blocks: Arc<BlockChain>,
     ) -> Self {
+        Self::with_wallet(config, store, clock, blocks, TableWallet::new(100 + RELAY)).await
+    }
+
+    pub(crate) async fn with_wallet(
+        config: MeshConfig,
+        store: &Arc<TestStore>,
+        clock: ManualClock,
+        blocks: Arc<BlockChain>,
+        wallet: TableWallet,
+    ) -> Self {
         let wires = Wires::default();
         wires.drop_to("node-3");
-        let wallet = TableWallet::new(100 + RELAY);
         let api = Arc::new(WiredNode {
             id: id(RELAY),
             wires,

@@ -1,6 +1,8 @@
 mod ledger;
 
-pub(crate) use ledger::{ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, VerifyArgs};
+pub(crate) use ledger::{
+    CompactArgs, ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, VerifyArgs,
+};
 
 use crate::{command_error::CommandError, commands, demo};
 use blvm_mesh::NodeId;
@@ -84,7 +86,7 @@ pub(crate) struct DemoArgs {
         store = \"redb:store.redb\"           # the money: a file in the data folder, or\n  \
         # store = \"postgres://USER:PASSWORD@HOST/DATABASE\"   one for several gateways\n\n  \
         [lightning]\n  \
-        backend = \"sandbox\"                 # or \"none\": neither quotes nor pays\n  \
+        backend = \"sandbox\"                 # no real money; or cln, lnd, lnbits: docs/lightning.md; or none\n  \
         path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money"
 )]
 pub(crate) struct RunArgs {

@@ -47,7 +47,7 @@ pub(crate) enum CommandError {
     StoreHeld { socket: PathBuf, source: OpenError },
     #[error("whoever listens at {socket} does not answer: is the node stopped?")]
     Silent { socket: PathBuf },
-    #[error("a node runs at {socket}: stop it first, for an import fills a store that nobody uses")]
+    #[error("a node runs at {socket}: stop it first, for its store is not to be used meanwhile")]
     NodeRuns { socket: PathBuf },
     #[error("the ledger is wrong; it is left as it is")]
     WrongLedger,

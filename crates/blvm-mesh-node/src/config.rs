@@ -111,16 +111,13 @@ impl NodeConfig {
     }
 
     fn check_lightning(&self) -> Result<(), SettingError> {
-        match (self.lightning.backend, &self.lightning.path) {
-            (Backend::None, None) => Ok(()),
-            (Backend::None, Some(_)) => Err(SettingError::PathWithoutSandbox),
-            (Backend::Sandbox, None) => Err(SettingError::SandboxWithoutPath),
-            (Backend::Sandbox, Some(_)) if self.mesh.network != Network::Regtest => {
+        match &self.lightning {
+            LightningSection::Sandbox { .. } if self.mesh.network != Network::Regtest => {
                 Err(SettingError::SandboxNetwork {
                     network: self.mesh.network,
                 })
             }
-            (Backend::Sandbox, Some(_)) => Ok(()),
+            _ => Ok(()),
         }
     }
 

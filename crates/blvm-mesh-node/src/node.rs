@@ -1,5 +1,5 @@
 use crate::{
-    config::{Backend, NodeConfig},
+    config::{Backend, LightningSection, NodeConfig},
     file_lock::{FileLock, LockError},
     node_api::LinkedNode,
     peer_book::PeerBook,
@@ -84,6 +84,9 @@ pub enum StartError {
         /// What is wrong with it.
         source: DialError,
     },
+    /// The Lightning back end cannot be used with these settings.
+    #[error("[lightning] {0}")]
+    Lightning(#[from] mesh_lightning::OpenError),
     /// The sandbox wallet cannot be opened.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -139,6 +142,15 @@ impl Node {
             None => load_or_create_identity(&config.identity_path())?,
         };
         let sandbox = open_sandbox(config)?;
+        let lightning = match &config.lightning {
+            LightningSection::Node(wallet) => {
+                let opened = mesh_lightning::open(wallet, config.mesh.network).await?;
+                Some(opened.node)
+            }
+            LightningSection::None | LightningSection::Sandbox { .. } => sandbox
+                .clone()
+                .map(|wallet| wallet as Arc<dyn LightningNode>),
+        };
         let link_config = LinkConfig {
             jitter_seed: seed()?,
             ..LinkConfig::default()
@@ -155,9 +167,7 @@ impl Node {
         let node_api: Arc<dyn NodeAPI> = Arc::new(LinkedNode {
             links: links.clone(),
             peers: Arc::clone(&peers),
-            lightning: sandbox
-                .clone()
-                .map(|wallet| wallet as Arc<dyn LightningNode>),
+            lightning,
             store: store.clone().map(|store| Arc::new(store) as Arc<dyn Store>),
             watcher: Arc::clone(&watcher),
         });
@@ -175,7 +185,7 @@ impl Node {
             store,
             sandbox,
             network: config.mesh.network,
-            backend: config.lightning.backend,
+            backend: config.lightning.backend(),
             pump: Mutex::new(Some(tokio::spawn(pump.run(events)))),
             _lock: lock,
         })
@@ -249,8 +259,7 @@ impl Node {
 }
 
 fn open_sandbox(config: &NodeConfig) -> Result<Option<Arc<SandboxLightning>>, StartError> {
-    let (Backend::Sandbox, Some(folder)) = (config.lightning.backend, &config.lightning.path)
-    else {
+    let LightningSection::Sandbox { path: folder } = &config.lightning else {
         return Ok(None);
     };
     let key = load_or_create_identity(&config.node.data_dir.join(SANDBOX_KEY_FILE))?;

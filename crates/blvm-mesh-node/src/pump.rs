@@ -100,9 +100,9 @@ mod tests {
     use super::*;
     use async_trait::async_trait;
     use blvm_mesh::{
-        Attempt, Clock, IdentityKey, InvoiceRequest, LightningError, LightningInfo, LightningNode,
-        MeshConfig, MeshError, MeshEvent, Msat, Network, NodeAPI, Refusal, Route, SystemClock,
-        UnixTime,
+        Attempt, Clock, IdentityKey, Incoming, InvoiceRequest, LightningError, LightningInfo,
+        LightningNode, MeshConfig, MeshError, MeshEvent, Msat, Network, NodeAPI, Outgoing,
+        PaidInvoice, PayLimits, Refusal, Route, SystemClock, UnixTime,
     };
     use std::{net::SocketAddr, time::Duration};
     use tokio::time::timeout;
@@ -153,7 +153,13 @@ mod tests {
         async fn create_invoice(&self, _: InvoiceRequest) -> Result<String, LightningError> {
             std::future::pending().await
         }
-        async fn pay_invoice(&self, _: &str, _: Msat) -> Result<[u8; 32], LightningError> {
+        async fn pay_invoice(&self, _: &str, _: PayLimits) -> Result<PaidInvoice, LightningError> {
+            std::future::pending().await
+        }
+        async fn incoming(&self, _: [u8; 32]) -> Result<Incoming, LightningError> {
+            std::future::pending().await
+        }
+        async fn outgoing(&self, _: [u8; 32]) -> Result<Outgoing, LightningError> {
             std::future::pending().await
         }
     }

@@ -6,7 +6,8 @@ use bitcoin::{
     secp256k1::{PublicKey, Secp256k1, SecretKey, SignOnly},
 };
 use blvm_mesh::{
-    Clock, InvoiceRequest, LightningError, LightningInfo, LightningNode, Msat, Network,
+    Clock, Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, Msat, Network,
+    Outgoing, PaidInvoice, PayLimits,
 };
 use folder::{Folder, Invoiced, Once, Settled};
 use lightning_invoice::{Bolt11Invoice, Currency, InvoiceBuilder, PaymentSecret};
@@ -170,6 +171,8 @@ impl LightningNode for SandboxLightning {
         Ok(LightningInfo {
             payee_key: self.payee_key(),
             network: Network::Regtest,
+            takes_preimages: true,
+            is_shared: false,
         })
     }
 
@@ -199,7 +202,11 @@ impl LightningNode for SandboxLightning {
         }
     }
 
-    async fn pay_invoice(&self, invoice: &str, _max_fee: Msat) -> Result<[u8; 32], LightningError> {
+    async fn pay_invoice(
+        &self,
+        invoice: &str,
+        _: PayLimits,
+    ) -> Result<PaidInvoice, LightningError> {
         let invoice: Bolt11Invoice = invoice
             .parse()
             .map_err(|error| failed(format!("not a BOLT11 invoice: {error}")))?;
@@ -224,10 +231,62 @@ impl LightningNode for SandboxLightning {
             amount_msat: amount.to_msat(),
         };
         let put = self.folder.put_settled(&payee, &hash, &settled);
-        match put.map_err(|error| cannot_reach(error.to_string()))? {
-            Once::First => Ok(preimage),
-            Once::Again | Once::Full => Err(failed("the invoice is paid already")),
+        let is_ours = match put.map_err(|error| cannot_reach(error.to_string()))? {
+            Once::First => true,
+            Once::Again | Once::Full => {
+                let paid = self.folder.settled(&payee, &hash);
+                let paid = paid.map_err(|error| cannot_reach(error.to_string()))?;
+                paid.is_some_and(|paid| paid == settled)
+            }
+        };
+        if is_ours {
+            Ok(PaidInvoice {
+                preimage,
+                fee: Msat::ZERO,
+            })
+        } else {
+            Err(failed("the invoice is paid already, by another wallet"))
         }
+    }
+
+    async fn incoming(&self, payment_hash: [u8; 32]) -> Result<Incoming, LightningError> {
+        let payee = self.payee_key();
+        let unreadable = |error: io::Error| cannot_reach(error.to_string());
+        if let Some(settled) = self
+            .folder
+            .settled(&payee, &payment_hash)
+            .map_err(unreadable)?
+        {
+            let amount = Msat::from_msat(settled.amount_msat);
+            return Ok(Incoming::Settled { amount });
+        }
+        let invoice = self.folder.invoice(&payee, &payment_hash);
+        let invoice = invoice.map_err(unreadable)?;
+        Ok(invoice.map_or(Incoming::NotOurs, |_| Incoming::Unpaid))
+    }
+
+    async fn outgoing(&self, payment_hash: [u8; 32]) -> Result<Outgoing, LightningError> {
+        let unreadable = |error: io::Error| cannot_reach(error.to_string());
+        let own = blvm_mesh::to_hex(&self.payee_key());
+        for payee in self.folder.payees().map_err(unreadable)? {
+            let settled = self.folder.settled(&payee, &payment_hash);
+            if settled
+                .map_err(unreadable)?
+                .is_none_or(|it| it.payer != own)
+            {
+                continue;
+            }
+            let issued = self.folder.invoice(&payee, &payment_hash);
+            let issued = issued.map_err(unreadable)?;
+            let issued = issued.ok_or_else(|| failed("the folder has lost a paid invoice"))?;
+            let preimage = blvm_mesh::from_hex(&issued.preimage)
+                .map_err(|error| failed(format!("the folder's preimage: {error}")))?;
+            return Ok(Outgoing::Paid(PaidInvoice {
+                preimage,
+                fee: Msat::ZERO,
+            }));
+        }
+        Ok(Outgoing::NotPaid)
     }
 }
 

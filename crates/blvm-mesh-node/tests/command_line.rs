@@ -165,3 +165,29 @@ fn help_has_an_example_on_every_command() {
     assert_eq!(code, Some(0));
     assert!(out.contains("Exit codes"), "{out}");
 }
+
+#[test]
+fn a_lightning_back_end_that_cannot_be_used_is_said_at_the_start_in_one_sentence() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("mesh.toml");
+    let lnd = "backend = \"lnd\"\naddress = \"127.0.0.1:1\"\ntls_cert = \"tls.cert\"";
+    for (lightning, parts) in [
+        (
+            format!("{lnd}\nmacaroon = {{ env = \"BLVM_MESH_NO_SUCH_VARIABLE\" }}"),
+            ["[lightning]", "BLVM_MESH_NO_SUCH_VARIABLE"],
+        ),
+        (
+            format!("{lnd}\nmacaroon = {{ file = \"mesh.macaroon\" }}"),
+            ["[lightning]", "mesh.macaroon cannot be read"],
+        ),
+        (
+            "backend = \"lnbits\"\nurl = \"http://lnbits.example\"\nkey = { env = \"PATH\" }"
+                .to_owned(),
+            ["[lightning]", "use https"],
+        ),
+    ] {
+        let mesh = "[mesh]\nnetwork = \"regtest\"\nlisten_addr = \"127.0.0.1:0\"";
+        fs::write(&config, format!("{mesh}\n[lightning]\n{lightning}")).unwrap();
+        assert_fails(&["run", "--config", config.to_str().unwrap()], 1, &parts);
+    }
+}

@@ -7,7 +7,9 @@
 
 use blvm_mesh::{MeshMode, Network};
 use blvm_mesh_node::NodeConfig;
-use blvm_mesh_node::config::{Backend, ConfigFileError, MAX_CONFIG_BYTES, MAX_SOCKET_PATH};
+use blvm_mesh_node::config::{
+    ConfigFileError, LightningSection, MAX_CONFIG_BYTES, MAX_SOCKET_PATH,
+};
 use std::{fs, path::Path};
 
 const ID: &str = "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798";
@@ -31,7 +33,7 @@ fn assert_says(text: &str, parts: &[&str]) {
 fn an_empty_mesh_table_is_enough() {
     let config = parse("[mesh]");
     assert_eq!(config.mesh.mode, MeshMode::PaymentGated);
-    assert_eq!(config.lightning.backend, Backend::None);
+    assert_eq!(config.lightning, LightningSection::None);
     assert_eq!(config.node.data_dir, Path::new("/srv/mesh"));
     assert_eq!(
         config.node.control_socket,
@@ -84,10 +86,8 @@ fn every_setting_is_read() {
         config.node.store.to_string(),
         "redb:/srv/mesh/state/money/a.redb"
     );
-    assert_eq!(
-        config.lightning.path.as_deref(),
-        Some(Path::new("/srv/mesh/../sandbox"))
-    );
+    let path = "/srv/mesh/../sandbox".into();
+    assert_eq!(config.lightning, LightningSection::Sandbox { path });
 }
 
 #[test]
@@ -169,8 +169,15 @@ fn an_unknown_network_or_back_end_lists_the_known_ones() {
         &["`mainnet`", "`bitcoin`", "`regtest`"],
     );
     assert_says(
-        "[mesh]\n[lightning]\nbackend = \"lnd\"",
-        &["`lnd`", "`none`", "`sandbox`"],
+        "[mesh]\n[lightning]\nbackend = \"eclair\"",
+        &[
+            "`eclair`",
+            "`none`",
+            "`sandbox`",
+            "`cln`",
+            "`lnd`",
+            "`lnbits`",
+        ],
     );
 }
 
@@ -321,4 +328,37 @@ fn a_file_that_is_not_there_or_too_long_is_named() {
     .unwrap();
     let error = NodeConfig::load(&long).unwrap_err();
     assert!(matches!(error, ConfigFileError::TooLong { .. }), "{error}");
+}
+
+#[test]
+fn every_lightning_back_end_is_read_and_its_paths_begin_at_the_folder() {
+    let lightning = |text: &str| parse(&format!("[mesh]\n[lightning]\n{text}"));
+    for (text, expected) in [
+        (
+            "backend = \"cln\"\nsocket = \"lightning-rpc\"",
+            "socket = \"/srv/mesh/lightning-rpc\"",
+        ),
+        (
+            "backend = \"lnd\"\naddress = \"127.0.0.1:8080\"\ntls_cert = \"tls.cert\"\n\
+             macaroon = { file = \"mesh.macaroon\" }",
+            "file = \"/srv/mesh/mesh.macaroon\"",
+        ),
+        (
+            "backend = \"lnbits\"\nurl = \"https://lnbits.example\"\nkey = { env = \"KEY\" }",
+            "env = \"KEY\"",
+        ),
+    ] {
+        let config = lightning(text);
+        let printed = config.to_toml().unwrap();
+        assert!(printed.contains(expected), "{printed}");
+        assert_eq!(parse(&printed), config);
+    }
+    assert_says(
+        "[mesh]\n[lightning]\nbackend = \"cln\"",
+        &["[lightning]", "`socket`", "docs/lightning.md"],
+    );
+    assert_says(
+        "[mesh]\n[lightning]\nbackend = \"cln\"\nsocket = \"s\"\nkey = 1",
+        &["unknown field `key`"],
+    );
 }

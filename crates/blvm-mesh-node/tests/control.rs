@@ -7,7 +7,7 @@
 )]
 
 use blvm_mesh::{MeshConfig, MeshEvent, MeshMode, Network, PeerAddress, Refusal};
-use blvm_mesh_node::config::{Backend, LightningSection, NodeSection};
+use blvm_mesh_node::config::{LightningSection, NodeSection};
 use blvm_mesh_node::control::{
     Answer, Client, ClientError, FailureKind, LedgerCall, MAX_CALL_BYTES, MAX_SESSIONS, Reply,
     Request, SendCall, Server, SocketError,
@@ -82,10 +82,7 @@ impl Desk {
                 control_socket: socket.clone(),
                 ..NodeSection::in_folder(data_dir)
             },
-            lightning: LightningSection {
-                backend: Backend::None,
-                path: None,
-            },
+            lightning: LightningSection::None,
         };
         let (bell, links) = mpsc::unbounded_channel();
         let node = Arc::new(

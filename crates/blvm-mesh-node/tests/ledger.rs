@@ -267,6 +267,80 @@ fn a_list_of_more_than_one_page_is_printed_whole_and_in_order() {
 }
 
 #[test]
+fn what_is_watched_and_frozen_is_shown_and_verified() {
+    let root = tempfile::tempdir().unwrap();
+    let home = Home::new(root.path(), "chain", "listen_addr = \"127.0.0.1:0\"");
+    let payer = home.id;
+    let totals = "\"totals\":{\"accounts\":1,\"deposits\":2,\"packets\":0,\"deposited_msat\":9000,\
+         \"credit_msat\":9000,\"earned_msat\":0}";
+    let key = |byte: &str| byte.repeat(32);
+    let mut body = format!(
+        "{{\"format\":\"blvm-mesh ledger\",\"version\":1,{totals},\"next_sequence\":1,\"swept_at_ms\":0}}\n\
+         {{\"account\":{{\"payer\":\"{payer}\",\"deposited_msat\":9000,\"credit_msat\":9000,\
+         \"earned_msat\":0,\"deposits\":2,\"packets\":0}}}}\n"
+    );
+    let payments = [(1, "a1", 7_000, true), (2, "a2", 2_000, false)];
+    for (serial, byte, amount, _) in payments {
+        body += &format!(
+            "{{\"deposit\":{{\"serial\":{serial},\"at_ms\":1,\"payer\":\"{payer}\",\"amount_msat\":{amount},\
+             \"key\":\"{}\"}}}}\n",
+            key(byte)
+        );
+    }
+    for (_, byte, amount, frozen) in payments {
+        body += &format!(
+            "{{\"watched\":{{\"key\":\"{}\",\"payer\":\"{payer}\",\"amount_msat\":{amount},\
+             \"tx_hash\":\"{}\",\"frozen\":{frozen}}}}}\n",
+            key(byte),
+            key("cd")
+        );
+    }
+    let counts = format!(
+        "{{\"end\":{{\"counts\":{{\"accounts\":1,\"deposits\":2,\"debits\":0,\"claims\":0,\"watched\":2,\
+         \"proofs\":0}},{totals}"
+    );
+    let file = root.path().join("chain.jsonl");
+    fs::write(&file, sealed(&body, &counts)).unwrap();
+    let imported = home.command(&["ledger", "import", file.to_str().unwrap()], &[]);
+    assert_eq!(imported.code, Some(0), "{}", imported.err);
+    assert_has(&imported.out, &["2 watched payments"]);
+
+    let running = home.start();
+    let shown = home.command(&["ledger"], &[]).out;
+    assert_has(
+        &shown,
+        &[
+            "frozen",
+            "7.000 sats  of 9.000 sats in 2 payments on the chain",
+        ],
+    );
+    let json = home.ask(&["ledger"]);
+    assert_eq!(json["watching"]["payments"], 2);
+    assert_eq!(json["watching"]["amount_msat"], 9_000);
+    assert_eq!(json["watching"]["frozen_msat"], 7_000);
+    let status = home.command(&["status"], &[]).out;
+    assert_has(
+        &status,
+        &["on chain    2 payments watched, 7,000 msat frozen"],
+    );
+    let json = home.ask(&["status"]);
+    assert_eq!(json["money"]["watched"], 2);
+    assert_eq!(json["money"]["frozen_msat"], 7_000);
+    assert_eq!(json["money"]["credit_msat"], 9_000);
+    let verdict = home.ask(&["ledger", "verify"]);
+    assert_eq!(verdict["right"], true);
+    assert_eq!(verdict["journal"]["frozen_msat"], 7_000);
+    let payers = home.ask(&["ledger", "--payers"]);
+    assert_eq!(payers[0]["frozen_msat"], 7_000);
+    let back = root.path().join("back.jsonl");
+    let exported = home.command(&["ledger", "export", back.to_str().unwrap()], &[]);
+    assert_eq!(exported.code, Some(0), "{}", exported.err);
+    let text = fs::read_to_string(back).unwrap();
+    assert_eq!(text.matches("{\"watched\":").count(), 2);
+    running.stop();
+}
+
+#[test]
 fn verify_fails_when_an_account_is_not_what_its_journal_comes_to() {
     let paid = Paid::new();
     let file = paid.file("backup.jsonl");
@@ -325,4 +399,20 @@ fn lists_take_csv_and_all_and_nothing_else_does() {
     ] {
         assert_eq!(run(args).code, Some(2), "{args:?}");
     }
+}
+
+#[test]
+fn a_store_is_compacted_beside_a_stopped_node_and_keeps_its_books() {
+    let mut paid = Paid::new();
+    booked(&paid.destination);
+    let running = paid.ledger(&["compact"]);
+    assert_eq!(running.code, Some(1), "{}{}", running.out, running.err);
+    assert_has(&running.err, &["a node runs at", "stop it first"]);
+    let before = paid.ledger(&["--json"]).out;
+    paid.stop();
+    let done = paid.ledger(&["compact"]);
+    assert_eq!(done.code, Some(0), "{}{}", done.out, done.err);
+    assert_has(&done.out, &["redb:", "given back", "left"]);
+    let after = paid.destination.command(&["ledger", "--json"], &[]);
+    assert_eq!(after.out, before);
 }

@@ -7,8 +7,9 @@
 )]
 
 use blvm_mesh::{
-    Clock, Invoice, InvoiceRequest, LightningError, LightningNode, Msat, Network, NodeId,
-    PaymentProof, QuoteKey, Quoter, SettlementPolicy, UnixTime, Verifier,
+    Clock, Incoming, Invoice, InvoiceRequest, LightningError, LightningNode, Msat, Network, NodeId,
+    Outgoing, PaidInvoice, PayLimits, PaymentProof, QuoteKey, Quoter, SettlementPolicy, UnixTime,
+    Verifier,
 };
 use blvm_mesh_node::{SandboxBalance, SandboxError, SandboxLightning};
 use lightning_invoice::{Bolt11Invoice, Currency};
@@ -24,7 +25,10 @@ use std::{
 };
 
 const START: u64 = 1_790_000_000;
-const NO_FEE: Msat = Msat::ZERO;
+const NO_FEE: PayLimits = PayLimits {
+    max_fee: Msat::ZERO,
+    patience: Duration::from_secs(5),
+};
 
 struct Hand(AtomicU64);
 
@@ -56,7 +60,14 @@ fn request(preimage: u8) -> InvoiceRequest {
     }
 }
 
-fn failed(result: Result<[u8; 32], LightningError>) -> String {
+fn paid(preimage: [u8; 32]) -> PaidInvoice {
+    PaidInvoice {
+        preimage,
+        fee: Msat::ZERO,
+    }
+}
+
+fn failed(result: Result<PaidInvoice, LightningError>) -> String {
     match result {
         Err(LightningError::PaymentFailed(why)) => why,
         other => panic!("expected a failed payment, not {other:?}"),
@@ -89,10 +100,30 @@ async fn paying_gives_the_preimage_once() {
     let folder = tempfile::tempdir().unwrap();
     let (payee, payer) = (wallet(folder.path(), 1), wallet(folder.path(), 2));
     let invoice = payee.create_invoice(request(7)).await.unwrap();
-    assert_eq!(payer.pay_invoice(&invoice, NO_FEE).await, Ok([7; 32]));
-    assert!(failed(payer.pay_invoice(&invoice, NO_FEE).await).contains("paid already"));
+    assert_eq!(payer.pay_invoice(&invoice, NO_FEE).await, Ok(paid([7; 32])));
+    // Asked again it pays nothing more, and says the same.
+    assert_eq!(payer.pay_invoice(&invoice, NO_FEE).await, Ok(paid([7; 32])));
     let third = wallet(folder.path(), 3);
     assert!(failed(third.pay_invoice(&invoice, NO_FEE).await).contains("paid already"));
+}
+
+#[tokio::test]
+async fn what_became_of_an_invoice_and_of_a_payment_can_be_looked_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (payee, payer) = (wallet(folder.path(), 1), wallet(folder.path(), 2));
+    let invoice = payee.create_invoice(request(7)).await.unwrap();
+    let hash = *Invoice::parse(&invoice).unwrap().payment_hash();
+    assert_eq!(payee.incoming(hash).await, Ok(Incoming::Unpaid));
+    assert_eq!(payer.incoming(hash).await, Ok(Incoming::NotOurs));
+    assert_eq!(payer.outgoing(hash).await, Ok(Outgoing::NotPaid));
+    payer.pay_invoice(&invoice, NO_FEE).await.unwrap();
+    let amount = Msat::from_msat(3_000);
+    assert_eq!(payee.incoming(hash).await, Ok(Incoming::Settled { amount }));
+    assert_eq!(
+        payer.outgoing(hash).await,
+        Ok(Outgoing::Paid(paid([7; 32])))
+    );
+    assert_eq!(payee.outgoing(hash).await, Ok(Outgoing::NotPaid));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -162,7 +193,7 @@ async fn an_expired_invoice_is_not_paid() {
     clock.0.store(START + 600, Ordering::Relaxed);
     assert!(failed(payer.pay_invoice(&invoice, NO_FEE).await).contains("expired"));
     clock.0.store(START + 599, Ordering::Relaxed);
-    assert_eq!(payer.pay_invoice(&invoice, NO_FEE).await, Ok([7; 32]));
+    assert_eq!(payer.pay_invoice(&invoice, NO_FEE).await, Ok(paid([7; 32])));
 }
 
 #[tokio::test]
@@ -224,7 +255,7 @@ async fn a_node_verifies_a_sandbox_payment_like_any_other() {
         .quote(source, Msat::from_msat(3_000), [9; 16], now)
         .unwrap();
     let invoice = payee.create_invoice(issued.request).await.unwrap();
-    let preimage = payer.pay_invoice(&invoice, NO_FEE).await.unwrap();
+    let preimage = payer.pay_invoice(&invoice, NO_FEE).await.unwrap().preimage;
     let proof = PaymentProof::Lightning {
         invoice,
         preimage,

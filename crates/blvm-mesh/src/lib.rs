@@ -96,15 +96,16 @@
 //! ```
 
 pub use mesh_manager::{
-    Attempt, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Halfway,
+    Asked, Attempt, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Halfway,
     IdentityError, MeshManager, Money, OnChainQuote, PAYMENT_MARGIN, PaidQuote, PendingClaim,
     PendingDraw, PendingQuestion, QuoteToPay, Refusal, RefusalReason, Refused, Reply, SendOptions,
     Sent, Status, Step, SystemClock, Ticket, identity_in, load_or_create_identity, pay_quote,
 };
 pub use mesh_payment::{
-    Accounts, CovenantKind, CovenantProof, Invoice, PaymentVerifier, Question, Quote, QuoteKey,
-    Quoter, SettlementPolicy, Totals, Verification, VerificationResult, VerifiedPayment, Verifier,
-    VerifyError, ctv,
+    Accounts, CovenantError, CovenantKind, CovenantLevel, CovenantProof, Invoice, LeastLevel,
+    PaymentVerifier, Question, Quote, QuoteKey, Quoter, SettlementError, SettlementPolicy, Totals,
+    Verification, VerificationResult, VerifiedPayment, Verifier, VerifyError, bitcoin, ctv,
+    op_template_hash,
 };
 pub use mesh_protocol::{
     ControlMessage, IdentityKey, MAX_PACKET_LEN, MAX_PAYLOAD_LEN, PacketView, RefusalCode,
@@ -114,10 +115,10 @@ pub use mesh_replay::{ClaimSet, MAX_CLAIMS, ReplayPrevention, SequenceWindows};
 pub use mesh_routing::{FeeDistribution, RouteQuote, RoutingTable, Split, least_total, split};
 pub use mesh_types::{
     Books, ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey, ClaimOutcome,
-    ClaimStore, Clock, ConfigError, CreditStore, DetectedProtocol, Drawn, FreeLane, InvoiceRequest,
-    KnownNode, LightningError, LightningInfo, LightningNode, MeshConfig, MeshError, MeshEvent,
-    MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId, NodeStore,
-    OnChainConfig, OutPoint, PacketKind, PacketTag, PaymentProof, PeerAddress, Price, ProofForHop,
-    Route, RoutingPolicy, SequenceBlock, Settled, Settlement, Standing, Store, StoreError, TxHash,
-    UnixTime, Watched, from_hex, to_hex,
+    ClaimStore, Clock, ConfigError, CreditStore, DetectedProtocol, Drawn, FreeLane, Incoming,
+    InvoiceRequest, KnownNode, LightningError, LightningInfo, LightningNode, MeshConfig, MeshError,
+    MeshEvent, MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId,
+    NodeStore, OnChainConfig, OutPoint, Outgoing, PacketKind, PacketTag, PaidInvoice, PayLimits,
+    PaymentProof, PeerAddress, Price, ProofForHop, Route, RoutingPolicy, SequenceBlock, Settled,
+    Settlement, Standing, Store, StoreError, TxHash, UnixTime, Watched, from_hex, to_hex,
 };

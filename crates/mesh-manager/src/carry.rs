@@ -56,6 +56,11 @@ impl MeshManager {
             let busy = Refusal::Busy(format!("too many used proofs: {spent}"));
             return Err(self.refuse(busy, bytes));
         }
+        if claim.on_chain.is_some() {
+            self.keep_covenant(bytes).await?;
+        } else if self.shared.check_settlement {
+            self.ask_wallet(&pending, bytes).await?;
+        }
         let outcome = self.shared.store.claim(claim, pending.by, now).await;
         drop(asking);
         match outcome {
@@ -68,6 +73,9 @@ impl MeshManager {
             Err(error) => return Err(self.refuse(Refusal::Store(error), bytes)),
         }
         self.shared.vain_claims.give_back(&source, 1);
+        if claim.on_chain.is_some() {
+            self.shared.questions.give_back(&source, 1);
+        }
         // Whatever was asked for in vain before: now there is credit.
         self.shared.lookups.give_back(&claim.payer, LOOKUPS_BURST);
         let halfway = self.engine().claimed(pending);

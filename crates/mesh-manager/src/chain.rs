@@ -1,6 +1,7 @@
 use crate::{MeshManager, PendingClaim, PendingQuestion, Refusal, Refused, manager::random};
-use mesh_payment::{NONCE_LEN, Quote};
-use mesh_types::{MeshError, Msat, NodeId};
+use mesh_payment::{NONCE_LEN, Quote, bitcoin::ScriptBuf};
+use mesh_protocol::{PacketView, decode_proof};
+use mesh_types::{MeshError, Msat, NodeId, PaymentProof};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -9,8 +10,8 @@ use tokio::time::timeout;
 /// 64, because a node that is slow to answer must not be asked more, and payments on the chain are few.
 pub(crate) const MAX_QUESTIONS: usize = 64;
 
-/// How often a source may have the chain asked about payments that turn out to be none: at once, and a second. A payment
-/// that counts costs nothing of it.
+/// How often a source may have the chain asked about payments that turn out to be none, or used: at once, and a second. A
+/// payment that is claimed costs nothing of it.
 pub(crate) const QUESTIONS_BURST: u64 = 20;
 pub(crate) const QUESTIONS_PER_SECOND: u64 = 1;
 
@@ -23,7 +24,7 @@ pub struct OnChainQuote {
     /// The quote, which the transaction or the template has to name.
     pub quote: Quote,
     /// The script that has to be paid.
-    pub script_pubkey: Vec<u8>,
+    pub script_pubkey: ScriptBuf,
 }
 
 impl MeshManager {
@@ -45,8 +46,41 @@ impl MeshManager {
             .map_err(|error| MeshError::PaymentVerificationFailed(error.to_string()))?;
         Ok(OnChainQuote {
             quote,
-            script_pubkey: script.to_bytes(),
+            script_pubkey: script.clone(),
         })
+    }
+
+    /// Keeps a covenant before it is claimed, under this node's own name: what it pays has to be collected, also in another
+    /// life, by sending its template.
+    pub(crate) async fn keep_covenant(&self, bytes: &[u8]) -> Result<(), Refused> {
+        let proof = PacketView::parse(bytes).ok().and_then(|packet| {
+            let (_, proof) = packet.proof()?;
+            decode_proof(proof).ok()
+        });
+        let Some(proof @ PaymentProof::InstantSettlement { .. }) = proof else {
+            return Ok(());
+        };
+        let local = self.node_id();
+        let kept = self.shared.store.keep_proof(local, proof).await;
+        kept.map_err(|error| self.refuse(Refusal::Store(error), bytes))
+    }
+
+    /// Asks the wallet whether the invoice is settled that a packet's proof is of.
+    pub(crate) async fn ask_wallet(
+        &self,
+        pending: &PendingClaim,
+        bytes: &[u8],
+    ) -> Result<(), Refused> {
+        let refuse = |refusal| self.refuse(refusal, bytes);
+        let busy = |reason: String| refuse(Refusal::Busy(reason));
+        let lightning = self.lightning().map_err(|error| busy(error.to_string()))?;
+        let asked = lightning.incoming(*pending.payment.key().as_bytes());
+        let found = match timeout(PATIENCE, asked).await {
+            Ok(found) => found.map_err(|error| busy(error.to_string()))?,
+            Err(_) => return Err(busy("the wallet is slow to answer".to_owned())),
+        };
+        let settled = pending.payment.check_settled(found);
+        settled.map_err(|error| refuse(error.into()))
     }
 
     /// Asks the chain about the payment that came with a packet.
@@ -69,13 +103,24 @@ impl MeshManager {
             .shared
             .questions
             .take(&source, 1, self.shared.node_api.now());
-        taken.map_err(|spent| busy(&format!("too many payments that are none: {spent}")))?;
+        taken.map_err(|spent| {
+            busy(&format!(
+                "too many payments that are none, or used: {spent}"
+            ))
+        })?;
         let (question, asked) = pending.split();
-        let answer = timeout(PATIENCE, question.put_to(chain.as_ref())).await;
-        let answer = answer.map_err(|_| busy("the chain is slow to answer"))?;
-        let verdict = answer.map_err(|error| busy(&error.to_string()))?;
-        let payment = verdict.map_err(|error| refuse(error.into()))?;
-        self.shared.questions.give_back(&source, 1);
+        let answer = match timeout(PATIENCE, question.put_to(chain.as_ref())).await {
+            Ok(Ok(answer)) => answer,
+            undecided => {
+                // Not the source's fault.
+                self.shared.questions.give_back(&source, 1);
+                return Err(match undecided {
+                    Ok(Err(error)) => busy(&error.to_string()),
+                    _ => busy("the chain is slow to answer"),
+                });
+            }
+        };
+        let payment = answer.map_err(|error| refuse(error.into()))?;
         Ok(asked.verified(payment))
     }
 }

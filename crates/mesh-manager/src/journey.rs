@@ -324,14 +324,15 @@ impl Engine {
         let packet = arrival.packet;
         let message = ControlMessage::decode(packet.payload())?;
         match message {
-            // A deposit that holds is money, and always let in; one that does not costs its source of the lane.
+            // A deposit that holds is money, and always let in; one that does not, or that only the chain can tell, costs its
+            // source of the lane.
             ControlMessage::Deposit if !from.is_claimed => {
                 let verified = self.verify(arrival, now);
-                if let Ok(Some(step)) = verified {
+                if let Ok(Some(step @ Step::Claim(_))) = verified {
                     return Ok(step);
                 }
                 let _ = self.take_lane(Lane::Control, arrival, now)?;
-                return Err(verified.err().unwrap_or(Refusal::ProofMissing));
+                return verified?.ok_or(Refusal::ProofMissing);
             }
             ControlMessage::QuoteRequest { .. } => {
                 let _ = self.take_lane(Lane::Control, arrival, now)?;

@@ -51,6 +51,7 @@ mod control;
 mod debts;
 mod delivery;
 mod engine;
+mod exchange;
 mod forgetful;
 mod free_lane;
 mod funding;
@@ -70,6 +71,7 @@ mod setup;
 mod status;
 mod ticket;
 mod traffic;
+mod under_way;
 mod unshown;
 mod watch;
 

@@ -1,20 +1,20 @@
 use crate::{
-    Budgets, ComposeError, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Refusal,
+    Budgets, Delivery, Engine, EngineSetup, ForgetfulStore, Refusal,
     chain::{MAX_QUESTIONS, QUESTIONS_BURST, QUESTIONS_PER_SECOND},
     delivery::Inbox,
     identity::{identity_in, load_or_create_identity},
-    pending::{Heard, Pending},
+    pending::Pending,
     purse::{
         LOOKUPS_BURST, LOOKUPS_PER_SECOND, MAX_ASKING, RECENT_CLAIMS, TURNS, VAIN_CLAIMS_BURST,
         VAIN_CLAIMS_PER_SECOND, keep_books,
     },
     route_watch::RouteWatch,
-    setup::{check, payee_key, settlement, wrong_setting},
+    setup::{Wallet, check, settlement, wallet, wrong_setting},
     unshown::Unshown,
-    watch::{Depths, keep_watch},
+    watch::keep_watch,
 };
 use mesh_payment::NONCE_LEN;
-use mesh_protocol::{IdentityKey, PacketView, SEAL_NONCE_LEN, emit};
+use mesh_protocol::{IdentityKey, PacketView, emit};
 use mesh_replay::ClaimSet;
 use mesh_types::{
     LightningNode, MeshConfig, MeshError, MeshEvent, MeshPacket, ModuleContext, Msat, NodeAPI,
@@ -22,6 +22,7 @@ use mesh_types::{
 };
 use std::{
     fmt,
+    num::NonZeroU32,
     path::Path,
     sync::{
         Arc,
@@ -30,11 +31,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Mutex, Notify, RwLock, Semaphore};
-
-/// How long the next block of numbers is waited for, where something is left of the last.
-///
-/// A second, because whoever waits for an answer waits longer, and a store that hangs must not hold up all answers.
-const NUMBERS: Duration = Duration::from_secs(1);
 
 /// A node's mesh: the async shell round an [`Engine`]. A clone is another handle to the same mesh.
 #[derive(Clone)]
@@ -52,7 +48,8 @@ pub(crate) struct Shared {
     pub(crate) lookups: Budgets,
     pub(crate) questions: Budgets,
     pub(crate) asking_chain: Semaphore,
-    pub(crate) depths: Depths,
+    pub(crate) final_depth: NonZeroU32,
+    pub(crate) check_settlement: bool,
     pub(crate) vain_claims: Budgets,
     pub(crate) turns: [Mutex<()>; TURNS],
     /// Held shared by each payment under way.
@@ -62,7 +59,7 @@ pub(crate) struct Shared {
     pub(crate) booked: Notify,
     /// Held while idle credit goes back.
     pub(crate) returning: Mutex<()>,
-    numbering: Mutex<()>,
+    pub(crate) numbering: Mutex<()>,
     pub(crate) inbox: Inbox,
     pub(crate) unshown: Unshown,
     pending: Pending,
@@ -99,9 +96,12 @@ impl MeshManager {
         node_api: Arc<dyn NodeAPI>,
     ) -> Result<Self, MeshError> {
         check(&config, &identity, node_api.as_ref())?;
-        let depths = Depths::new(&config.on_chain);
+        let final_depth = config.on_chain.final_depth;
         let settlement = settlement(&config, node_api.as_ref())?;
-        let payee_key = payee_key(&config, node_api.as_ref()).await?;
+        let Wallet {
+            payee_key,
+            check_settlement,
+        } = wallet(&config, node_api.as_ref()).await?;
         let known_nodes = config.known_nodes.clone();
         let interval = Duration::from_millis(config.debit_interval_ms.into());
         let store: Arc<dyn Store> = match node_api.store() {
@@ -114,6 +114,11 @@ impl MeshManager {
                 Arc::new(ForgetfulStore::default())
             }
         };
+        if node_api.chain().is_none() && store.watched().await.is_ok_and(|it| !it.is_empty()) {
+            tracing::warn!(
+                "payments on the chain are not deep yet, and this node has no chain to watch them"
+            );
+        }
         let now = node_api.now();
         let sequences = store.reserve_sequences(micros(now)).await;
         let engine = Engine::new(
@@ -149,7 +154,8 @@ impl MeshManager {
             lookups: Budgets::new(LOOKUPS_PER_SECOND, LOOKUPS_BURST),
             questions: Budgets::new(QUESTIONS_PER_SECOND, QUESTIONS_BURST),
             asking_chain: Semaphore::new(MAX_QUESTIONS),
-            depths,
+            final_depth,
+            check_settlement,
             vain_claims: Budgets::new(VAIN_CLAIMS_PER_SECOND, VAIN_CLAIMS_BURST),
             turns: std::array::from_fn(|_| Mutex::default()),
             paying: Arc::default(),
@@ -321,92 +327,15 @@ impl MeshManager {
         budget
             .take(&payer, 1, now)
             .map_err(|error| MeshError::Busy(error.to_string()))?;
+        let preimage = issued.request.preimage;
         let invoice = lightning.create_invoice(issued.request).await;
-        invoice.map_err(|error| MeshError::LightningError(error.to_string()))
-    }
-
-    /// Makes a packet of this node's own, with a number from the reserved block, or from the next one.
-    pub(crate) async fn compose(&self, draft: Draft) -> Result<Composed, MeshError> {
-        let nonce = random::<SEAL_NONCE_LEN>()?;
-        let compose = |draft| {
-            let now = self.shared.node_api.now();
-            self.engine().compose(draft, nonce, now)
-        };
-        match compose(draft.clone()) {
-            Err(ComposeError::OutOfNumbers) => {}
-            composed => return Ok(composed?),
+        let invoice = invoice.map_err(|error| MeshError::LightningError(error.to_string()))?;
+        if engine.verifier.would_recognise(&invoice, &preimage) {
+            return Ok(invoice);
         }
-        let more = async {
-            let _numbering = self.shared.numbering.lock().await;
-            match compose(draft.clone()) {
-                Err(ComposeError::OutOfNumbers) => {}
-                composed => return composed.map(Some).map_err(MeshError::from),
-            }
-            let block = self.shared.store.reserve_sequences(0).await;
-            let block = block.map_err(no_store)?;
-            self.engine().go_on_with(block, self.shared.node_api.now());
-            Ok(None)
-        };
-        let is_answering = self.shared.store.is_answering();
-        let wait = if is_answering {
-            NUMBERS
-        } else {
-            Duration::ZERO
-        };
-        match tokio::time::timeout(wait, more).await {
-            Ok(Ok(Some(composed))) => return Ok(composed),
-            Ok(Ok(None)) => {}
-            // What is left of the last block serves, though its time is over.
-            Ok(Err(_)) | Err(_) if self.outlive() => {}
-            Ok(Err(error)) => return Err(error),
-            Err(_) => return Err(MeshError::Busy("the store is slow".to_owned())),
-        }
-        Ok(compose(draft)?)
-    }
-
-    fn outlive(&self) -> bool {
-        let now = self.shared.node_api.now();
-        self.engine().numbering.outlive(now)
-    }
-
-    /// Sends a packet of this node's own and waits for the answer to it.
-    pub(crate) async fn exchange(
-        &self,
-        draft: Draft,
-        timeout: Duration,
-    ) -> Result<(u64, Heard), MeshError> {
-        let route = draft.route.clone();
-        let Composed {
-            sequence,
-            next,
-            bytes,
-        } = self.compose(draft).await?;
-        let mut awaited = self
-            .pending()
-            .expect(sequence, route.clone())
-            .ok_or_else(|| MeshError::Busy("too many packets wait for an answer".to_owned()))?;
-        self.transmit(next, bytes).await?;
-        match tokio::time::timeout(timeout, awaited.heard()).await {
-            Ok(Some(heard)) => Ok((sequence, heard)),
-            Ok(None) | Err(_) => Err(MeshError::NetworkError(format!(
-                "no answer from {} within {} seconds",
-                route.destination(),
-                timeout.as_secs_f32()
-            ))),
-        }
-    }
-
-    /// Hands bytes to the link of a peer.
-    pub(crate) async fn transmit(&self, next: NodeId, bytes: Vec<u8>) -> Result<(), MeshError> {
-        let address = self
-            .engine()
-            .routes()
-            .peer_address(&next)
-            .ok_or_else(|| MeshError::NetworkError(format!("no link to {next}")))?;
-        self.shared
-            .node_api
-            .send_mesh_packet_to_peer(address.to_string(), bytes)
-            .await
+        let reason = "its invoice could not be told from somebody else's when it is paid: start the node again while the \
+             Lightning back end answers";
+        Err(MeshError::LightningError(reason.to_owned()))
     }
 
     pub(crate) async fn publish(&self, event: MeshEvent) {
@@ -431,7 +360,7 @@ const fn micros(now: UnixTime) -> u64 {
     now.to_millis().saturating_mul(1_000)
 }
 
-fn no_store(error: StoreError) -> MeshError {
+pub(crate) fn no_store(error: StoreError) -> MeshError {
     MeshError::Busy(error.to_string())
 }
 

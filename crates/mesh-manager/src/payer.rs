@@ -1,5 +1,8 @@
 use mesh_payment::{Invoice, Quote};
-use mesh_types::{LightningNode, MeshError, Msat, NodeId, PaymentProof, UnixTime};
+use mesh_types::{
+    LightningError, LightningNode, MeshError, Msat, NodeId, PaidInvoice, PayLimits, PaymentProof,
+    UnixTime,
+};
 use std::time::Duration;
 
 /// A quote that was paid, and what shows it.
@@ -30,31 +33,119 @@ const FEE_PART: u64 = 50;
 /// How long before its end a quote is no longer paid: a payment may take this long, and its proof has to be shown in time.
 pub const PAYMENT_MARGIN: Duration = Duration::from_secs(60);
 
+/// How long a payment is waited for; then it is looked up.
+const PATIENCE: Duration = Duration::from_secs(45);
+
 /// Pays a quote, after checking that paying it buys credit for the payer, at the payee, within the limit.
 ///
 /// # Errors
 /// [`MeshError::PaymentVerificationFailed`] when the invoice is not such a quote: nothing was paid then.
-/// [`MeshError::LightningError`] when the wallet did not pay.
+/// [`MeshError::LightningError`] when the wallet did not pay, or it is not known whether it did.
 pub async fn pay_quote(
     lightning: &dyn LightningNode,
     to_pay: QuoteToPay<'_>,
     now: UnixTime,
 ) -> Result<PaidQuote, MeshError> {
-    let invoice = Invoice::parse(to_pay.invoice).map_err(not_payable)?;
-    let amount = check(&invoice, &to_pay, now)?;
-    let max_fee = Msat::from_msat((amount.to_msat() / FEE_PART).max(1_000));
-    let preimage = lightning
-        .pay_invoice(to_pay.invoice, max_fee)
-        .await
-        .map_err(|error| MeshError::LightningError(error.to_string()))?;
-    let proof = PaymentProof::Lightning {
-        invoice: to_pay.invoice.to_owned(),
-        preimage,
-        amount_msats: amount.to_msat(),
-        timestamp: invoice.timestamp().to_secs(),
-        expires_at: invoice.expires_at().to_secs(),
-    };
-    Ok(PaidQuote { amount, proof })
+    let payable = Payable::read(&to_pay, now)?;
+    let paid = payable.pay(lightning).await;
+    let paid = paid.map_err(|error| MeshError::LightningError(error.to_string()))?;
+    Ok(payable.paid(paid.preimage))
+}
+
+/// A quote of which everything is right, to be paid.
+#[derive(Debug, Clone)]
+pub(crate) struct Payable {
+    invoice: String,
+    amount: Msat,
+    pub(crate) payment_hash: [u8; 32],
+    timestamp: u64,
+    expires_at: u64,
+}
+
+impl Payable {
+    pub(crate) fn read(to_pay: &QuoteToPay<'_>, now: UnixTime) -> Result<Self, MeshError> {
+        let invoice = Invoice::parse(to_pay.invoice).map_err(not_payable)?;
+        let amount = check(&invoice, to_pay, now)?;
+        Ok(Self {
+            invoice: to_pay.invoice.to_owned(),
+            amount,
+            payment_hash: *invoice.payment_hash(),
+            timestamp: invoice.timestamp().to_secs(),
+            expires_at: invoice.expires_at().to_secs(),
+        })
+    }
+
+    pub(crate) async fn pay(
+        &self,
+        lightning: &dyn LightningNode,
+    ) -> Result<PaidInvoice, LightningError> {
+        let limits = PayLimits {
+            max_fee: Msat::from_msat((self.amount.to_msat() / FEE_PART).max(1_000)),
+            patience: PATIENCE,
+        };
+        lightning.pay_invoice(&self.invoice, limits).await
+    }
+
+    /// What shows the payment, once its preimage is known.
+    pub(crate) fn paid(&self, preimage: [u8; 32]) -> PaidQuote {
+        PaidQuote {
+            amount: self.amount,
+            proof: PaymentProof::Lightning {
+                invoice: self.invoice.clone(),
+                preimage,
+                amount_msats: self.amount.to_msat(),
+                timestamp: self.timestamp,
+                expires_at: self.expires_at,
+            },
+        }
+    }
+
+    /// The proof as it is kept while nobody knows its preimage.
+    pub(crate) fn under_way(&self) -> PaymentProof {
+        self.paid(UNKNOWN_PREIMAGE).proof
+    }
+}
+
+/// What stands in a kept proof for a preimage that is not known yet.
+///
+/// Whoever issues an invoice for this very preimage harms nobody: its proof is the same before and after.
+const UNKNOWN_PREIMAGE: [u8; 32] = [0; 32];
+
+/// A payment whose outcome is not known, as its kept proof tells.
+pub(crate) struct PaymentUnderWay<'p> {
+    kept: &'p PaymentProof,
+    pub(crate) payment_hash: [u8; 32],
+    /// From when on nobody can make it any more.
+    pub(crate) expires_at: UnixTime,
+}
+
+impl<'p> PaymentUnderWay<'p> {
+    /// `None` when `kept` is the proof of a payment that was made.
+    pub(crate) fn of(kept: &'p PaymentProof) -> Option<Self> {
+        let PaymentProof::Lightning {
+            invoice,
+            preimage: UNKNOWN_PREIMAGE,
+            ..
+        } = kept
+        else {
+            return None;
+        };
+        let invoice = Invoice::parse(invoice).ok()?;
+        Some(Self {
+            kept,
+            payment_hash: *invoice.payment_hash(),
+            expires_at: invoice.expires_at(),
+        })
+    }
+
+    /// What shows the payment, now that its preimage is known.
+    pub(crate) fn proof(&self, found: [u8; 32]) -> PaymentProof {
+        let mut proof = self.kept.clone();
+        if let PaymentProof::Lightning { preimage, .. } = &mut proof {
+            *preimage = found;
+        }
+        proof
+    }
 }
 
 fn check(invoice: &Invoice, to_pay: &QuoteToPay<'_>, now: UnixTime) -> Result<Msat, MeshError> {

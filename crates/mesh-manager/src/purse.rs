@@ -196,8 +196,9 @@ impl Shared {
         }
     }
 
-    /// Gives back the credit of `payer` that is in hand and not set aside.
+    /// Gives back the credit of `payer` that is in hand and not set aside; none is on its way into this hand meanwhile.
     pub(crate) async fn take_back(&self, payer: &NodeId) {
+        let _turn = self.turn(payer).lock().await;
         let _returning = self.returning.lock().await;
         if let Some(back) = self.engine.accounts().take_back(payer) {
             self.settle(vec![back]).await;
@@ -263,7 +264,10 @@ pub(crate) async fn keep_books(mesh: Weak<Shared>, interval: Duration) {
             shared.return_idle(false).await;
             let sweeper = Arc::clone(&shared);
             // Beside the bookings, which must not wait for it.
-            tokio::spawn(async move { sweeper.sweep().await });
+            tokio::spawn(async move {
+                sweeper.look_up_payments().await;
+                sweeper.sweep().await;
+            });
         }
     }
 }

@@ -1,5 +1,5 @@
 use crate::BudgetSpent;
-use mesh_payment::{CovenantLevel, SettlementError, VerifyError};
+use mesh_payment::VerifyError;
 use mesh_protocol::{
     ControlError, KeyError, NotAuthentic, OpenError, PacketError, ProofError, RefusalCode,
 };
@@ -77,7 +77,7 @@ pub enum Refusal {
     ProofInvalid(VerifyError),
     /// Its proof may hold later, when its payment is deeper in the chain.
     #[error("not yet: {0}")]
-    ProofPending(SettlementError),
+    ProofPending(VerifyError),
     /// Its proof was used before.
     #[error("the payment was claimed before")]
     ProofReplayed,
@@ -240,12 +240,10 @@ impl fmt::Display for RefusalReason {
 
 impl From<VerifyError> for Refusal {
     fn from(error: VerifyError) -> Self {
-        match error {
-            VerifyError::Settlement(
-                pending @ (SettlementError::TooShallow { .. }
-                | SettlementError::Level(CovenantLevel::Funded { .. })),
-            ) => Self::ProofPending(pending),
-            error => Self::ProofInvalid(error),
+        if error.is_pending() {
+            Self::ProofPending(error)
+        } else {
+            Self::ProofInvalid(error)
         }
     }
 }

@@ -1,4 +1,4 @@
-use crate::{Draft, MeshManager, QuoteToPay, funding::Funding, pay_quote};
+use crate::{Draft, MeshManager, QuoteToPay, funding::Funding, payer::Payable};
 use mesh_protocol::{ControlMessage, MAX_PAYLOAD_LEN, RefusalCode, SEAL_OVERHEAD};
 use mesh_types::{MeshError, Msat, NodeId, PacketKind, ProofForHop, Route, RoutingPolicy};
 use std::{sync::Arc, time::Duration};
@@ -204,10 +204,14 @@ impl MeshManager {
 
     /// Pays a quote of `payee` for this node's own credit there, at most `limit`, and answers with the proof to show.
     ///
+    /// Before the wallet is asked it is written down that the payment is under way: one whose outcome is not known is looked
+    /// up, over a restart too, and its payee is paid nothing more meanwhile.
+    ///
     /// The proof is kept as well, and shown by the next [`MeshManager::send`] that needs the credit, until `payee` has it.
     ///
     /// # Errors
-    /// As [`pay_quote`]; when there is no Lightning back end, or too many proofs wait to be shown.
+    /// As [`pay_quote`](crate::pay_quote); when there is no Lightning back end, too many proofs wait to be shown, or a payment
+    /// to `payee` is under way.
     pub async fn pay(
         &self,
         payee: NodeId,
@@ -216,26 +220,28 @@ impl MeshManager {
     ) -> Result<crate::PaidQuote, MeshError> {
         let lightning = self.lightning()?;
         let now = self.shared.node_api.now();
-        if !self.shared.unshown.has_room(now).await {
-            return Err(MeshError::Busy(
-                "too many paid proofs wait to be shown".to_owned(),
-            ));
+        let busy = |reason: &str| MeshError::Busy(reason.to_owned());
+        let unshown = &self.shared.unshown;
+        if !unshown.has_room(now).await {
+            return Err(busy("too many paid proofs wait to be shown"));
         }
-        let (mesh, invoice) = (self.clone(), invoice.to_owned());
+        if unshown.is_under_way(&payee) {
+            return Err(busy("a payment to this node is under way"));
+        }
+        let to_pay = QuoteToPay {
+            invoice,
+            payer: self.node_id(),
+            payee,
+            limit,
+        };
+        let payable = Payable::read(&to_pay, now)?;
+        let mesh = self.clone();
         let under_way = Arc::clone(&self.shared.paying).read_owned().await;
         // A task of its own: a payment that has begun is seen through, and its proof kept, though the caller goes away.
         let paying = tokio::spawn(async move {
-            let to_pay = QuoteToPay {
-                invoice: &invoice,
-                payer: mesh.node_id(),
-                payee,
-                limit,
-            };
-            let paid = pay_quote(lightning.as_ref(), to_pay, now).await?;
-            mesh.count_spent(paid.amount);
-            mesh.shared.unshown.keep(payee, paid.proof.clone()).await;
+            let paid = mesh.see_through(payee, &payable, lightning.as_ref()).await;
             drop(under_way);
-            Ok(paid)
+            paid
         });
         paying
             .await
@@ -266,7 +272,10 @@ pub(crate) fn refused(by: NodeId, code: RefusalCode) -> MeshError {
         }
         RefusalCode::NoRoute => MeshError::RoutingError(said),
         RefusalCode::Denied => MeshError::Denied(said),
-        RefusalCode::Busy | RefusalCode::FreeLaneSpent => MeshError::Busy(said),
+        // Later may do: what is shown then is kept.
+        RefusalCode::Busy | RefusalCode::FreeLaneSpent | RefusalCode::ProofPending => {
+            MeshError::Busy(said)
+        }
         _ => MeshError::InvalidPacket(said),
     }
 }

@@ -13,8 +13,12 @@ const MIN_QUOTE_LIFETIME_SECS: u32 = 120;
 /// How long debits may wait to be booked: a disk is no faster, and a crash forgets no more than ten seconds' earnings.
 const DEBIT_INTERVALS_MS: RangeInclusive<u32> = 10..=10_000;
 
-/// How long a quote may be paid on the chain: ten minutes are one block, and a week bounds what has to be remembered.
-const ON_CHAIN_LIFETIMES_SECS: RangeInclusive<u32> = 600..=604_800;
+/// How long a quote may be paid on the chain: an hour is six blocks, and a week bounds what has to be remembered.
+const ON_CHAIN_LIFETIMES_SECS: RangeInclusive<u32> = 3_600..=604_800;
+
+/// How much of that each block takes which a payment has to be deep: twice what a block takes on average, because a payment
+/// that is deep enough too late is lost to its payer.
+const SECS_PER_BLOCK: u32 = 1_200;
 
 /// Checks what neither the settings nor the node can know alone.
 pub(crate) fn check(
@@ -48,20 +52,32 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Asks the Lightning back end for the key that signs its invoices. One that cannot be reached now is no reason not to
-/// start: this node's own quotes are recognised without it.
-pub(crate) async fn payee_key(
+/// What is known of the wallet from the start on.
+pub(crate) struct Wallet {
+    /// The key that signs its invoices.
+    pub(crate) payee_key: Option<PublicKey>,
+    /// Whether it has to say that an invoice is settled.
+    pub(crate) check_settlement: bool,
+}
+
+/// Asks the Lightning back end who it is. One that cannot be reached now is no reason not to start: this node's own quotes
+/// are recognised without it, and others are not given.
+pub(crate) async fn wallet(
     config: &MeshConfig,
     node_api: &dyn NodeAPI,
-) -> Result<Option<PublicKey>, MeshError> {
+) -> Result<Wallet, MeshError> {
+    let unknown = Wallet {
+        payee_key: None,
+        check_settlement: config.check_settlement,
+    };
     let Some(lightning) = node_api.lightning() else {
-        return Ok(None);
+        return Ok(unknown);
     };
     let info = match lightning.info().await {
         Ok(info) => info,
         Err(error) => {
             tracing::warn!(%error, "starting without the Lightning back end");
-            return Ok(None);
+            return Ok(unknown);
         }
     };
     if info.network != config.network {
@@ -71,9 +87,12 @@ pub(crate) async fn payee_key(
             info.network.as_str()
         )));
     }
-    PublicKey::from_slice(&info.payee_key)
-        .map(Some)
-        .map_err(wrong_setting)
+    let key = PublicKey::from_slice(&info.payee_key).map_err(wrong_setting)?;
+    Ok(Wallet {
+        payee_key: Some(key),
+        // Others could have the same key sign invoices for quotes of theirs.
+        check_settlement: config.check_settlement || info.is_shared,
+    })
 }
 
 /// Which payments on the chain count.
@@ -90,6 +109,13 @@ pub(crate) fn settlement(
             ON_CHAIN_LIFETIMES_SECS.end()
         )));
     }
+    let least_secs = on_chain.least_depth.get().saturating_mul(SECS_PER_BLOCK);
+    if on_chain.quote_lifetime_secs < least_secs {
+        return Err(wrong_setting(format!(
+            "on_chain.quote_lifetime_secs = {}: expected at least {least_secs}, so that {} blocks can come in that time",
+            on_chain.quote_lifetime_secs, on_chain.least_depth
+        )));
+    }
     if on_chain.final_depth < on_chain.least_depth {
         return Err(wrong_setting(format!(
             "on_chain.final_depth = {}: expected no less than least_depth, {}",
@@ -99,6 +125,11 @@ pub(crate) fn settlement(
     if !on_chain.addresses.is_empty() && node_api.chain().is_none() {
         return Err(wrong_setting(
             "on_chain.addresses: this node has no chain to ask about payments; leave them out",
+        ));
+    }
+    if !on_chain.addresses.is_empty() && node_api.store().is_none() {
+        return Err(wrong_setting(
+            "on_chain.addresses: without a store a restart forgets which payments were claimed; leave them out",
         ));
     }
     SettlementPolicy::from_config(on_chain, config.network).map_err(wrong_setting)

@@ -1,13 +1,21 @@
+use crate::payer::PaymentUnderWay;
 use mesh_types::{MAX_KEPT_PROOFS, NodeId, PaymentProof, Store, StoreError, UnixTime};
 use parking_lot::Mutex;
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Proofs of what this node has paid and whose payee has not yet said that it has them.
 ///
 /// A proof is money until it is credited: it is kept from the moment of the payment until the payee answers, whatever
 /// became of the packet or the caller that wanted it, and over a restart.
+///
+/// Notes of payments whose outcome is not known are among them, and are shown to nobody.
 pub(crate) struct Unshown {
     kept: Mutex<HashMap<NodeId, Vec<PaymentProof>>>,
+    /// The payments that the wallet is being asked to make by this process.
+    asking: Mutex<HashSet<[u8; 32]>>,
     store: Arc<dyn Store>,
 }
 
@@ -19,7 +27,55 @@ impl Unshown {
             kept.entry(payee).or_default().push(proof);
         }
         let kept = Mutex::new(kept);
-        Ok(Self { kept, store })
+        let asking = Mutex::default();
+        Ok(Self {
+            kept,
+            asking,
+            store,
+        })
+    }
+
+    /// Notes durably that a payment is about to be made, and that this process waits for its outcome while the answer lives.
+    pub(crate) async fn begin(
+        &self,
+        payee: NodeId,
+        note: &PaymentProof,
+        payment_hash: [u8; 32],
+    ) -> Result<Asking<'_>, StoreError> {
+        self.asking.lock().insert(payment_hash);
+        let asking = Asking {
+            unshown: self,
+            payment_hash,
+        };
+        self.store.keep_proof(payee, note.clone()).await?;
+        self.kept
+            .lock()
+            .entry(payee)
+            .or_default()
+            .push(note.clone());
+        Ok(asking)
+    }
+
+    /// Whether what became of a payment to `payee` is not known.
+    pub(crate) fn is_under_way(&self, payee: &NodeId) -> bool {
+        let kept = self.kept.lock();
+        let notes = kept.get(payee).into_iter().flatten();
+        notes.filter(|it| PaymentUnderWay::of(it).is_some()).count() > 0
+    }
+
+    pub(crate) fn all_under_way(&self) -> Vec<(NodeId, PaymentProof)> {
+        let kept = self.kept.lock();
+        let all = kept
+            .iter()
+            .flat_map(|(payee, proofs)| proofs.iter().map(|proof| (*payee, proof)));
+        all.filter(|(_, proof)| PaymentUnderWay::of(proof).is_some())
+            .map(|(payee, proof)| (payee, proof.clone()))
+            .collect()
+    }
+
+    /// Whether this process waits for the outcome of that payment.
+    pub(crate) fn is_asking(&self, payment_hash: &[u8; 32]) -> bool {
+        self.asking.lock().contains(payment_hash)
     }
 
     /// Says whether another proof could be kept: to be asked before paying. Proofs that have expired make room.
@@ -43,7 +99,12 @@ impl Unshown {
 
     /// What `payee` has been paid and not yet been shown.
     pub(crate) fn of(&self, payee: &NodeId) -> Vec<PaymentProof> {
-        self.kept.lock().get(payee).cloned().unwrap_or_default()
+        let kept = self.kept.lock();
+        let proofs = kept.get(payee).into_iter().flatten();
+        proofs
+            .filter(|it| PaymentUnderWay::of(it).is_none())
+            .cloned()
+            .collect()
     }
 
     pub(crate) async fn forget(&self, payee: &NodeId, shown: &PaymentProof) {
@@ -67,6 +128,8 @@ impl Unshown {
 
     fn expired(&self, now: UnixTime) -> Vec<(NodeId, PaymentProof)> {
         let is_over = |proof: &PaymentProof| match proof {
+            // What became of it has to be known first.
+            note if PaymentUnderWay::of(note).is_some() => false,
             PaymentProof::Lightning { expires_at, .. } => {
                 !UnixTime::from_secs(*expires_at).is_alive_at(now)
             }
@@ -80,5 +143,17 @@ impl Unshown {
             .filter(|(_, proof)| is_over(proof))
             .map(|(payee, proof)| (payee, proof.clone()))
             .collect()
+    }
+}
+
+/// A payment that the wallet is being asked to make.
+pub(crate) struct Asking<'u> {
+    unshown: &'u Unshown,
+    payment_hash: [u8; 32],
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.unshown.asking.lock().remove(&self.payment_hash);
     }
 }

@@ -1,80 +1,124 @@
 use crate::{MeshManager, manager::Shared};
-use mesh_types::{ChainNode, ChainTransaction, OnChainConfig, Standing, StoreError, Watched};
-use std::{num::NonZeroU32, sync::Weak, time::Duration};
+use mesh_payment::{
+    CovenantProof,
+    bitcoin::{Transaction, consensus::serialize, hashes::Hash as _},
+};
+use mesh_types::{
+    ChainError, ChainNode, ChainTransaction, ClaimKey, PaymentProof, Standing, StoreError, TxHash,
+    Watched,
+};
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 use tokio::time::{sleep, timeout};
 
-/// How often the chain is asked how the watched payments stand.
+/// How often the chain is asked how the watched payments stand, and what is to be collected.
 ///
 /// Half a minute, because blocks come every ten, and what is undone should not be spent for long.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// How long one answer is waited for; the rest of the round is left for the next one then.
+/// How long one answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How deep payments have to stay.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Depths {
-    /// From this depth on a payment holds.
-    holds_at: u32,
-    /// At this depth nothing undoes it any more.
-    final_at: NonZeroU32,
-}
-
-impl Depths {
-    pub(crate) const fn new(config: &OnChainConfig) -> Self {
-        Self {
-            // What counted in the mempool holds there; everything else has to be in a block.
-            holds_at: if config.unconfirmed_covenants { 0 } else { 1 },
-            final_at: config.final_depth,
-        }
-    }
-
-    fn standing(self, found: Option<&ChainTransaction>) -> Standing {
-        match found {
-            Some(found) if found.depth >= self.final_at.get() => Standing::Final,
-            Some(found) if found.depth >= self.holds_at => Standing::Holds,
-            Some(_) | None => Standing::Gone,
-        }
-    }
-}
+/// How many answers in a row may fail before the rest of a round is left for the next one.
+///
+/// Three, because one transaction that the node cannot tell of must not keep the others from being watched, and a node that
+/// is away is not asked 65,536 times.
+const MOST_FAILURES: u32 = 3;
 
 impl MeshManager {
     /// Asks the chain how the payments on it stand: credit whose payment is gone is frozen, and can be spent again when the
-    /// payment is back.
+    /// payment is back. Then sends the transactions that collect what covenants pay, until they are deep.
     ///
     /// A running mesh does this by itself; it is here for those who drive a mesh without its clock.
     pub async fn watch_payments(&self) {
-        if let Some(chain) = self.shared.node_api.chain() {
-            self.shared.watch(chain.as_ref()).await;
-        }
+        round(&Arc::downgrade(&self.shared), None).await;
     }
 }
 
-impl Shared {
-    async fn watch(&self, chain: &dyn ChainNode) {
-        let watched = match self.store.watched().await {
-            Ok(watched) => watched,
-            Err(error) => {
-                return tracing::warn!(%error, "payments on the chain are not watched now");
-            }
-        };
-        for payment in watched {
-            let asked = timeout(PATIENCE, chain.transaction(payment.tx_hash)).await;
-            let found = match asked {
-                Ok(Ok(found)) => found,
-                Ok(Err(error)) => {
-                    return tracing::warn!(%error, "payments on the chain are not watched now");
-                }
-                Err(_) => return tracing::warn!("the chain is slow: payments are not watched now"),
-            };
-            let standing = self.depths.standing(found.as_ref());
-            if let Err(error) = self.judge(&payment, standing).await {
-                return tracing::warn!(%error, "what became of a payment is not written down");
-            }
+/// Watches payments until the mesh is gone.
+pub(crate) async fn keep_watch(mesh: Weak<Shared>) {
+    let mut last = None;
+    while mesh.strong_count() > 0 {
+        last = round(&mesh, last).await;
+        sleep(INTERVAL).await;
+    }
+}
+
+/// Looks at everything once, first at what comes behind `after`; answers with where it broke off, so that what is not
+/// answered in one round does not stop the next at the same place.
+///
+/// The mesh is not held between two looks, so that it can end in the middle of a round.
+async fn round(mesh: &Weak<Shared>, after: Option<ClaimKey>) -> Option<ClaimKey> {
+    let mut failures = 0;
+    let mut watched = known(mesh.upgrade()?.store.watched().await);
+    let behind = watched.partition_point(|it| after.is_some_and(|after| it.key <= after));
+    watched.rotate_left(behind);
+    let mut standings = HashMap::new();
+    for payment in watched {
+        let (shared, chain) = both(mesh)?;
+        let looked = shared.look_at(&payment, chain.as_ref(), &mut standings);
+        if !goes_on(looked.await, &mut failures) {
+            return Some(payment.key);
         }
     }
+    let shared = mesh.upgrade()?;
+    let covenants = known(shared.covenants().await);
+    drop(shared);
+    for proof in covenants {
+        let (shared, chain) = both(mesh)?;
+        if !goes_on(shared.collect(&proof, chain.as_ref()).await, &mut failures) {
+            break;
+        }
+    }
+    None
+}
 
-    async fn judge(&self, payment: &Watched, standing: Standing) -> Result<(), StoreError> {
+/// Says whether to go on with the round.
+fn goes_on(looked: Result<(), String>, failures: &mut u32) -> bool {
+    match looked {
+        Ok(()) => *failures = 0,
+        Err(reason) => {
+            tracing::warn!(reason, "a payment on the chain is not looked at now");
+            *failures = failures.saturating_add(1);
+        }
+    }
+    *failures < MOST_FAILURES
+}
+
+fn both(mesh: &Weak<Shared>) -> Option<(Arc<Shared>, Arc<dyn ChainNode>)> {
+    let shared = mesh.upgrade()?;
+    let chain = shared.node_api.chain()?;
+    Some((shared, chain))
+}
+
+fn known<T>(asked: Result<Vec<T>, StoreError>) -> Vec<T> {
+    asked.unwrap_or_else(|error| {
+        tracing::warn!(%error, "payments on the chain are not watched now");
+        Vec::new()
+    })
+}
+
+impl Shared {
+    /// - `standings`: what this round has been told already; one transaction may pay for many.
+    async fn look_at(
+        &self,
+        payment: &Watched,
+        chain: &dyn ChainNode,
+        standings: &mut HashMap<TxHash, Standing>,
+    ) -> Result<(), String> {
+        let standing = match standings.get(&payment.tx_hash) {
+            Some(known) => *known,
+            None => {
+                let found = ask(chain.transaction(payment.tx_hash)).await?;
+                let standing = standing(found.as_ref(), self.final_depth);
+                standings.insert(payment.tx_hash, standing);
+                standing
+            }
+        };
         let Watched {
             payer,
             amount,
@@ -87,27 +131,72 @@ impl Shared {
             (Standing::Gone, true) => {}
             (Standing::Gone, false) => {
                 tracing::warn!(%payer, %amount, %tx_hash, "a payment has left the chain: its credit is frozen");
-                self.store.judge(payment.key, standing).await?;
+                self.write_down(payment, standing).await?;
             }
             (Standing::Holds | Standing::Final, _) => {
                 tracing::info!(%payer, %amount, %tx_hash, ?standing, "a payment is in the chain");
-                return self.store.judge(payment.key, standing).await;
+                return self.write_down(payment, standing).await;
             }
         }
         self.take_back(payer).await;
         Ok(())
     }
+
+    async fn write_down(&self, payment: &Watched, standing: Standing) -> Result<(), String> {
+        let judged = self.store.judge(payment.key, standing).await;
+        judged.map_err(|error| error.to_string())
+    }
+
+    /// The covenants that were credited and are not known to be collected.
+    async fn covenants(&self) -> Result<Vec<PaymentProof>, StoreError> {
+        let local = self.engine.node_id();
+        let kept = self.store.kept_proofs().await?.into_iter();
+        let own = kept.filter(|(payee, _)| *payee == local);
+        Ok(own.map(|(_, proof)| proof).collect())
+    }
+
+    /// Sends the transaction that takes what a covenant pays, until it is so deep that nothing undoes it.
+    async fn collect(&self, proof: &PaymentProof, chain: &dyn ChainNode) -> Result<(), String> {
+        let local = self.engine.node_id();
+        let Some(spend) = spend(proof) else {
+            return Ok(());
+        };
+        let tx_hash = TxHash::from_bytes(spend.compute_txid().to_byte_array());
+        let found = ask(chain.transaction(tx_hash)).await?;
+        match found {
+            None => ask(chain.submit(serialize(&spend))).await,
+            Some(found) if found.depth >= self.final_depth.get() => {
+                let forgotten = self.store.forget_proof(local, proof.clone()).await;
+                forgotten.map_err(|error| error.to_string())
+            }
+            Some(_) => Ok(()),
+        }
+    }
 }
 
-/// Watches payments until the mesh is gone.
-pub(crate) async fn keep_watch(mesh: Weak<Shared>) {
-    loop {
-        sleep(INTERVAL).await;
-        let Some(shared) = mesh.upgrade() else {
-            return;
-        };
-        if let Some(chain) = shared.node_api.chain() {
-            shared.watch(chain.as_ref()).await;
+/// The transaction that takes what a covenant pays; `None` for any other proof.
+fn spend(proof: &PaymentProof) -> Option<Transaction> {
+    match proof {
+        PaymentProof::InstantSettlement { covenant_proof, .. } => {
+            let covenant = CovenantProof::from_bytes(covenant_proof).ok()?;
+            Some(covenant.spend())
         }
+        PaymentProof::Lightning { .. } | PaymentProof::OnChainSettlement { .. } => None,
+    }
+}
+
+fn standing(found: Option<&ChainTransaction>, final_depth: NonZeroU32) -> Standing {
+    match found.map(|found| found.depth) {
+        Some(depth) if depth >= final_depth.get() => Standing::Final,
+        Some(1..) => Standing::Holds,
+        // In the mempool again is not in the chain again.
+        Some(0) | None => Standing::Gone,
+    }
+}
+
+async fn ask<T>(question: impl Future<Output = Result<T, ChainError>>) -> Result<T, String> {
+    match timeout(PATIENCE, question).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err("the chain is slow to answer".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-use crate::{CovenantError, InvoiceError, QuoteError, SettlementError};
+use crate::{CovenantError, CovenantLevel, InvoiceError, QuoteError, SettlementError};
 use mesh_types::{MeshError, Msat, Network, NodeId, PaymentProof, UnixTime};
 use std::fmt;
 use thiserror::Error;
@@ -70,6 +70,9 @@ pub enum VerifyError {
     /// The invoice has neither a preimage of this node's making nor its payee's signature (P-11).
     #[error("the invoice was issued by somebody else")]
     NotIssuedHere,
+    /// The wallet does not say, or not yet, that the invoice is settled (P-25).
+    #[error("the invoice is not settled")]
+    Unsettled,
     /// The covenant's bytes are none that counts (P-19, P-20).
     #[error(transparent)]
     Covenant(#[from] CovenantError),
@@ -103,6 +106,37 @@ pub enum ProofKind {
     OnChainSettlement,
     /// A covenant that pays a request when it is spent.
     InstantSettlement,
+}
+
+impl ProofField {
+    /// Checks that a proof says of itself what is so.
+    pub(crate) fn expect(self, claimed: u64, actual: u64) -> Result<(), VerifyError> {
+        if claimed == actual {
+            return Ok(());
+        }
+        Err(VerifyError::FieldMismatch {
+            field: self,
+            claimed,
+            actual,
+        })
+    }
+}
+
+impl VerifyError {
+    /// Whether the same proof may hold later, when more blocks have come.
+    pub const fn is_pending(&self) -> bool {
+        matches!(
+            self,
+            Self::Unsettled
+                | Self::Settlement(
+                    SettlementError::NotOnChain
+                        | SettlementError::TooShallow { .. }
+                        | SettlementError::Level(
+                            CovenantLevel::CommitmentOnly | CovenantLevel::Funded { .. }
+                        )
+                )
+        )
+    }
 }
 
 impl ProofKind {

@@ -94,15 +94,21 @@ mod question;
 mod quote;
 mod quote_key;
 mod quoter;
+#[cfg(doctest)]
+mod readme;
 mod settlement;
 mod shell;
+mod tagged;
 mod verified;
 mod verifier;
+
+/// The library whose transactions and scripts are spoken of here, of the version that fits.
+pub use bitcoin;
 
 pub use accounts::{AccountError, Accounts, MAX_ACCOUNTS, Reservation, Shortfall, Totals};
 pub use covenant::{
     CovenantError, CovenantKind, CovenantLevel, CovenantProof, KindError, LeastLevel,
-    OutputQuestion, TemplateError,
+    OutputQuestion, SpendQuestion, TemplateError,
 };
 pub use error::{ProofField, ProofKind, VerifyError};
 pub use invoice::{Invoice, InvoiceError};
@@ -111,7 +117,7 @@ pub use question::{Question, Verification};
 pub use quote::{NONCE_LEN, Quote, QuoteError};
 pub use quote_key::QuoteKey;
 pub use quoter::{IssuedQuote, MAX_QUOTE, Quoter, QuoterError};
-pub use settlement::{PolicyError, SettlementError, SettlementPolicy};
+pub use settlement::{LEAST_ON_CHAIN, PolicyError, SettlementError, SettlementPolicy};
 pub use shell::{PaymentVerifier, VerificationResult};
 pub use verified::VerifiedPayment;
 pub use verifier::{MAX_CLOCK_SKEW, Verifier};

@@ -50,28 +50,10 @@ pub(crate) fn verify(
 }
 
 fn check_agreement(invoice: &Invoice, amount: Msat, shown: &Shown<'_>) -> Result<(), VerifyError> {
-    for (field, claimed, actual) in [
-        (ProofField::Amount, shown.amount_msats, amount.to_msat()),
-        (
-            ProofField::Timestamp,
-            shown.timestamp,
-            invoice.timestamp().to_secs(),
-        ),
-        (
-            ProofField::Expiry,
-            shown.expires_at,
-            invoice.expires_at().to_secs(),
-        ),
-    ] {
-        if claimed != actual {
-            return Err(VerifyError::FieldMismatch {
-                field,
-                claimed,
-                actual,
-            });
-        }
-    }
-    Ok(())
+    let (made_at, ends_at) = (invoice.timestamp(), invoice.expires_at());
+    ProofField::Amount.expect(shown.amount_msats, amount.to_msat())?;
+    ProofField::Timestamp.expect(shown.timestamp, made_at.to_secs())?;
+    ProofField::Expiry.expect(shown.expires_at, ends_at.to_secs())
 }
 
 fn check_quote(verifier: &Verifier, quote: &Quote, amount: Msat) -> Result<(), VerifyError> {

@@ -1,10 +1,9 @@
 use crate::{
-    Question, Quote, SettlementError, Verification, VerifiedPayment, Verifier, VerifyError,
-    op_template_hash::tagged, settlement,
+    ProofField, Question, Quote, SettlementError, Verification, VerifiedPayment, Verifier,
+    VerifyError, settlement, tagged::tagged,
 };
 use bitcoin::{
-    ScriptBuf, Transaction,
-    consensus::deserialize,
+    ScriptBuf,
     hashes::{Hash as _, HashEngine as _, sha256},
 };
 use mesh_types::{ChainTransaction, Claim, ClaimKey, TxHash, UnixTime};
@@ -25,12 +24,14 @@ pub(crate) fn begin(
     now: UnixTime,
 ) -> Result<Verification, VerifyError> {
     let quote = Quote::from_text(shown.payment_request_id)?;
-    settlement::check_quote(verifier, &quote, now)?;
+    settlement::check_quote(verifier, &quote, shown.timestamp, now)?;
+    // The amount that the proof names has to be the one that is paid: what it lacks is lacking whatever the chain says.
+    settlement::covering(shown.amount_sats, quote.amount)?;
     let policy = &verifier.settlement;
     let question = TransactionQuestion {
         tx_hash: TxHash::from_bytes(*shown.tx_hash),
         quote,
-        claimed: (shown.amount_sats, shown.timestamp),
+        claimed_sats: shown.amount_sats,
         scripts: policy.scripts.clone(),
         least_depth: policy.least_depth,
     };
@@ -43,7 +44,7 @@ pub(crate) fn begin(
 pub struct TransactionQuestion {
     tx_hash: TxHash,
     quote: Quote,
-    claimed: (u64, u64),
+    claimed_sats: u64,
     scripts: Vec<ScriptBuf>,
     least_depth: NonZeroU32,
 }
@@ -63,11 +64,7 @@ impl TransactionQuestion {
     /// The answer has to come from a node of one's own: it is believed.
     pub fn answer(self, found: Option<&ChainTransaction>) -> Result<VerifiedPayment, VerifyError> {
         let found = found.ok_or(SettlementError::NotOnChain)?;
-        let transaction: Transaction =
-            deserialize(&found.bytes).map_err(|_| SettlementError::OtherTransaction)?;
-        if transaction.compute_txid().as_byte_array() != self.tx_hash.as_bytes() {
-            return Err(SettlementError::OtherTransaction.into());
-        }
+        let transaction = settlement::read(found, self.tx_hash)?;
         if transaction.is_coinbase() {
             return Err(SettlementError::Coinbase.into());
         }
@@ -81,17 +78,11 @@ impl TransactionQuestion {
             (_, 0) => return Err(SettlementError::NotOurScript.into()),
             (_, outputs) => return Err(SettlementError::SeveralOutputs { outputs }.into()),
         };
-        let amount = settlement::paid_by(output, &self.scripts, self.quote.amount)?;
-        settlement::check_agreement(self.claimed, output.value.to_sat(), &self.quote)?;
+        let value_sats = output.value.to_sat();
+        let amount = settlement::covering(value_sats, self.quote.amount)?;
+        ProofField::AmountSats.expect(self.claimed_sats, value_sats)?;
         settlement::check_name(outputs, &self.quote.named_on_chain())?;
-        let least = self.least_depth.get();
-        if found.depth < least {
-            return Err(SettlementError::TooShallow {
-                depth: found.depth,
-                least,
-            }
-            .into());
-        }
+        settlement::check_depth(found, self.least_depth)?;
         Ok(VerifiedPayment::new(Claim {
             key: claim_key(self.tx_hash, index),
             payer: self.quote.payer,

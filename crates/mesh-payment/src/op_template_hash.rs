@@ -1,8 +1,12 @@
 //! BIP-446, `OP_TEMPLATEHASH`: the hash of the transaction that a tapscript may hold its spender to.
 
-use crate::ctv::hash_of_each;
+use crate::{
+    ctv::{hash_of_each, put_output, put_sequence, space_for},
+    tagged::tagged,
+};
 use bitcoin::{
     Transaction,
+    consensus::Encodable as _,
     hashes::{Hash as _, HashEngine as _, sha256},
 };
 
@@ -16,21 +20,15 @@ pub fn template_hash(tx: &Transaction, input_index: u32, annex: Option<&[u8]>) -
     let mut engine = tagged(b"TemplateHash");
     engine.input(&tx.version.0.to_le_bytes());
     engine.input(&tx.lock_time.to_consensus_u32().to_le_bytes());
-    engine.input(&hash_of_each(&tx.input, |input| &input.sequence));
-    engine.input(&hash_of_each(&tx.output, |output| output));
+    let space = &mut space_for(tx);
+    engine.input(&hash_of_each(&tx.input, space, put_sequence));
+    engine.input(&hash_of_each(&tx.output, space, put_output));
     engine.input(&[u8::from(annex.is_some())]);
     engine.input(&input_index.to_le_bytes());
     if let Some(annex) = annex {
-        engine.input(&hash_of_each(&[annex.to_vec()], |annex| annex));
+        engine.input(&hash_of_each(&[annex.to_vec()], space, |annex, space| {
+            let _ = annex.consensus_encode(space);
+        }));
     }
     sha256::Hash::from_engine(engine).to_byte_array()
-}
-
-/// Begins a hash that no other tag's can be (BIP 340, "Tagged Hashes").
-pub(crate) fn tagged(tag: &[u8]) -> sha256::HashEngine {
-    let tag = sha256::Hash::hash(tag);
-    let mut engine = sha256::HashEngine::default();
-    engine.input(tag.as_byte_array());
-    engine.input(tag.as_byte_array());
-    engine
 }

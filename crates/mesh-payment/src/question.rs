@@ -1,4 +1,4 @@
-use crate::{OutputQuestion, TransactionQuestion, VerifiedPayment, VerifyError};
+use crate::{OutputQuestion, SpendQuestion, TransactionQuestion, VerifiedPayment, VerifyError};
 use mesh_types::{ChainError, ChainNode};
 
 /// How far a proof has come without asking anybody.
@@ -18,12 +18,14 @@ pub enum Verification {
 pub enum Question {
     /// What became of an output?
     Output(OutputQuestion),
+    /// Has a covenant's own template spent its coin?
+    Spend(SpendQuestion),
     /// Which transaction is that, and how deep?
     Transaction(TransactionQuestion),
 }
 
 impl Question {
-    /// Puts the question to `chain`: the async form.
+    /// Puts the question, and what follows from its answer, to `chain`: the async form.
     ///
     /// # Errors
     /// [`ChainError`] when it could not be decided; what it was decided to is in the answer.
@@ -31,15 +33,27 @@ impl Question {
         self,
         chain: &dyn ChainNode,
     ) -> Result<Result<VerifiedPayment, VerifyError>, ChainError> {
-        Ok(match self {
-            Self::Output(question) => {
-                let found = chain.output(question.outpoint()).await?;
-                question.answer(&found)
+        let mut asking = self;
+        loop {
+            let answered = match asking {
+                Self::Output(question) => {
+                    let found = chain.output(question.outpoint()).await?;
+                    question.answer(&found)
+                }
+                Self::Spend(question) => {
+                    let found = chain.transaction(question.tx_hash()).await?;
+                    question.answer(found.as_ref()).map(Verification::Verified)
+                }
+                Self::Transaction(question) => {
+                    let found = chain.transaction(question.tx_hash()).await?;
+                    question.answer(found.as_ref()).map(Verification::Verified)
+                }
+            };
+            match answered {
+                Ok(Verification::Asks(next)) => asking = next,
+                Ok(Verification::Verified(payment)) => return Ok(Ok(payment)),
+                Err(error) => return Ok(Err(error)),
             }
-            Self::Transaction(question) => {
-                let found = chain.transaction(question.tx_hash()).await?;
-                question.answer(found.as_ref())
-            }
-        })
+        }
     }
 }

@@ -1,15 +1,22 @@
 use crate::{
     CovenantKind, CovenantLevel, LeastLevel, ProofField, Quote, Verifier, VerifyError,
-    op_template_hash::tagged,
+    tagged::tagged,
 };
 use bitcoin::{
-    Address, ScriptBuf, TxOut,
+    Address, ScriptBuf, Transaction, TxOut,
     address::{NetworkUnchecked, ParseError},
+    consensus::deserialize,
     hashes::{Hash as _, HashEngine as _, sha256},
 };
-use mesh_types::{Msat, Network, OnChainConfig, UnixTime};
+use mesh_types::{ChainTransaction, Msat, Network, OnChainConfig, TxHash, UnixTime};
 use std::num::NonZeroU32;
 use thiserror::Error;
+
+/// The least that a quote asks for which is paid on the chain.
+///
+/// 1,000 satoshi, because an output of less is hardly worth what it costs to spend it, and each payment is watched until it
+/// is deep.
+pub const LEAST_ON_CHAIN: Msat = Msat::from_msat(1_000_000);
 
 /// What a payment on the chain to this node looks like.
 ///
@@ -71,11 +78,7 @@ impl SettlementPolicy {
         Ok(Self {
             scripts: scripts.collect::<Result<_, _>>()?,
             least_depth: config.least_depth,
-            least_level: if config.unconfirmed_covenants {
-                LeastLevel::Funded
-            } else {
-                LeastLevel::Confirmed
-            },
+            least_level: LeastLevel::Confirmed,
             ctv_on: config.ctv_on.clone(),
             template_hash_on: config.template_hash_on.clone(),
         })
@@ -135,6 +138,12 @@ pub enum SettlementError {
     SeveralOutputs {
         /// How many.
         outputs: usize,
+    },
+    /// The quote asks for less than is taken on the chain (P-15).
+    #[error("a quote for {quoted} is not paid on the chain, where {LEAST_ON_CHAIN} is the least")]
+    TooSmall {
+        /// What it asks for.
+        quoted: Msat,
     },
     /// It pays less than the quote asks for (P-16).
     #[error("it pays {paid}, its quote asks for {quoted}")]
@@ -221,10 +230,12 @@ impl Named {
     }
 }
 
-/// Checks what is asked of every quote that is paid on the chain: it is ours, by its tag, and not over (P-15).
+/// Checks what is asked of every quote that is paid on the chain: it is ours, by its tag, and not over; and the proof's
+/// `timestamp` is its end (P-15).
 pub(crate) fn check_quote(
     verifier: &Verifier,
     quote: &Quote,
+    timestamp: u64,
     now: UnixTime,
 ) -> Result<(), VerifyError> {
     if quote.payee != verifier.node_id {
@@ -239,42 +250,46 @@ pub(crate) fn check_quote(
             expired_at: quote.expires_at,
         });
     }
-    Ok(())
-}
-
-/// Checks what a proof says of itself: it has to be what its output and its quote say (P-15).
-pub(crate) fn check_agreement(
-    shown: (u64, u64),
-    value_sats: u64,
-    quote: &Quote,
-) -> Result<(), VerifyError> {
-    let (amount_sats, timestamp) = shown;
-    let end = quote.expires_at.to_secs();
-    for (field, claimed, actual) in [
-        (ProofField::AmountSats, amount_sats, value_sats),
-        (ProofField::Timestamp, timestamp, end),
-    ] {
-        if claimed != actual {
-            return Err(VerifyError::FieldMismatch {
-                field,
-                claimed,
-                actual,
-            });
+    if quote.amount < LEAST_ON_CHAIN {
+        return Err(SettlementError::TooSmall {
+            quoted: quote.amount,
         }
+        .into());
+    }
+    ProofField::Timestamp.expect(timestamp, quote.expires_at.to_secs())
+}
+
+/// The transaction that was asked for.
+pub(crate) fn read(
+    found: &ChainTransaction,
+    tx_hash: TxHash,
+) -> Result<Transaction, SettlementError> {
+    let transaction: Transaction =
+        deserialize(&found.bytes).map_err(|_| SettlementError::OtherTransaction)?;
+    if transaction.compute_txid().as_byte_array() != tx_hash.as_bytes() {
+        return Err(SettlementError::OtherTransaction);
+    }
+    Ok(transaction)
+}
+
+/// Checks that a transaction is as deep as it has to be (P-22).
+pub(crate) fn check_depth(
+    found: &ChainTransaction,
+    least_depth: NonZeroU32,
+) -> Result<(), SettlementError> {
+    let least = least_depth.get();
+    if found.depth < least {
+        return Err(SettlementError::TooShallow {
+            depth: found.depth,
+            least,
+        });
     }
     Ok(())
 }
 
-/// What `output` pays to one of `scripts`, when that covers the quote (P-16).
-pub(crate) fn paid_by(
-    output: &TxOut,
-    scripts: &[ScriptBuf],
-    quoted: Msat,
-) -> Result<Msat, SettlementError> {
-    if !scripts.contains(&output.script_pubkey) {
-        return Err(SettlementError::NotOurScript);
-    }
-    let paid = Msat::from_sats(output.value.to_sat()).ok_or(SettlementError::Amounts)?;
+/// So many satoshi, when they cover the quote (P-16).
+pub(crate) fn covering(sats: u64, quoted: Msat) -> Result<Msat, SettlementError> {
+    let paid = Msat::from_sats(sats).ok_or(SettlementError::Amounts)?;
     if paid < quoted {
         return Err(SettlementError::TooLittle { paid, quoted });
     }

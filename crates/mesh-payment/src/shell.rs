@@ -1,4 +1,6 @@
-use crate::{QuoteKey, SettlementPolicy, Verification, VerifiedPayment, Verifier, VerifyError};
+use crate::{
+    ProofKind, QuoteKey, SettlementPolicy, Verification, VerifiedPayment, Verifier, VerifyError,
+};
 use mesh_types::{
     LightningInfo, LightningNode, MeshError, Msat, Network, NodeAPI, NodeId, PaymentProof,
 };
@@ -61,17 +63,22 @@ impl PaymentVerifier {
     /// Judges `proof` now. Whether its payment was claimed before is not asked here.
     ///
     /// # Errors
-    /// When it cannot be decided: the Lightning back end or the chain that has to be asked is not there, or cannot be
-    /// reached. A proof that is not good is `Ok`, with `verified: false` and the reason.
+    /// When it cannot be decided: there is no Lightning back end for a Lightning proof, or it or the chain cannot be asked
+    /// now. A proof that is not good is `Ok`, with `verified: false` and the reason.
     pub async fn verify(&self, proof: &PaymentProof) -> Result<VerificationResult, MeshError> {
-        let begun = self.verifier().await?.begin(proof, self.node_api.now());
-        let verdict = match begun {
-            Ok(Verification::Verified(payment)) => Ok(payment),
-            Ok(Verification::Asks(question)) => {
-                let chain = self.node_api.chain().ok_or_else(no_chain)?;
-                let asked = question.put_to(chain.as_ref()).await;
-                asked.map_err(|error| MeshError::Busy(error.to_string()))?
-            }
+        let verifier = match (proof, &self.settlement) {
+            (PaymentProof::Lightning { .. }, _) | (_, None) => self.verifier().await?,
+            (_, Some((network, policy))) => self.chain_verifier(*network, policy),
+        };
+        let verdict = match verifier.begin(proof, self.node_api.now()) {
+            Ok(Verification::Verified(payment)) => self.settled(payment).await?,
+            Ok(Verification::Asks(question)) => match self.node_api.chain() {
+                Some(chain) => {
+                    let asked = question.put_to(chain.as_ref()).await;
+                    asked.map_err(|error| MeshError::Busy(error.to_string()))?
+                }
+                None => Err(VerifyError::NotEnabled(ProofKind::of(proof))),
+            },
             Err(error) => Err(error),
         };
         Ok(verdict.as_ref().map_or_else(
@@ -80,38 +87,47 @@ impl PaymentVerifier {
         ))
     }
 
-    /// Asks the node for what a [`Verifier`] has to know.
+    /// Asks the wallet whether the invoice is settled, where a signature with its key alone says too little.
+    async fn settled(
+        &self,
+        payment: VerifiedPayment,
+    ) -> Result<Result<VerifiedPayment, VerifyError>, MeshError> {
+        let lightning = self.node_api.lightning().ok_or_else(no_back_end)?;
+        if !info(lightning.as_ref()).await?.is_shared {
+            return Ok(Ok(payment));
+        }
+        let found = lightning.incoming(*payment.key().as_bytes()).await;
+        let found = found.map_err(|error| MeshError::LightningError(error.to_string()))?;
+        Ok(payment.check_settled(found).map(|()| payment))
+    }
+
+    /// Asks the node for what a [`Verifier`] of Lightning proofs has to know.
     ///
     /// # Errors
-    /// When there is neither a Lightning back end nor a settlement policy, when the back end cannot be reached, its key is
-    /// none, or it is on another network than the policy.
+    /// When there is no Lightning back end, it cannot be reached, or its key is none.
     pub async fn verifier(&self) -> Result<Verifier, MeshError> {
-        let (network, payee_key) = match (self.node_api.lightning(), &self.settlement) {
-            (Some(lightning), settlement) => {
-                let info = info(lightning.as_ref()).await?;
-                if let Some((network, _)) = settlement
-                    && *network != info.network
-                {
-                    let found = info.network;
-                    let reason = format!("the back end is on {found}, the policy on {network}");
-                    return Err(MeshError::LightningError(reason));
-                }
-                let key = PublicKey::from_slice(&info.payee_key).map_err(|error| {
-                    MeshError::LightningError(format!("the back end's key: {error}"))
-                })?;
-                (info.network, Some(key))
-            }
-            (None, Some((network, _))) => (*network, None),
-            (None, None) => return Err(no_back_end()),
-        };
-        let policy = self.settlement.as_ref().map(|(_, policy)| policy.clone());
+        let lightning = self.node_api.lightning().ok_or_else(no_back_end)?;
+        let info = info(lightning.as_ref()).await?;
+        let payee_key = PublicKey::from_slice(&info.payee_key)
+            .map_err(|error| MeshError::LightningError(format!("the back end's key: {error}")))?;
         Ok(Verifier {
+            node_id: self.node_api.get_node_id(),
+            network: info.network,
+            quote_key: self.quote_key.clone(),
+            payee_key: Some(payee_key),
+            settlement: SettlementPolicy::default(),
+        })
+    }
+
+    /// What judges payments on the chain: no wallet has to be asked for it.
+    fn chain_verifier(&self, network: Network, policy: &SettlementPolicy) -> Verifier {
+        Verifier {
             node_id: self.node_api.get_node_id(),
             network,
             quote_key: self.quote_key.clone(),
-            payee_key,
-            settlement: policy.unwrap_or_default(),
-        })
+            payee_key: None,
+            settlement: policy.clone(),
+        }
     }
 }
 
@@ -126,10 +142,6 @@ fn no_back_end() -> MeshError {
     MeshError::LightningError(
         "this node has no Lightning back end, so it has issued no invoice".to_owned(),
     )
-}
-
-fn no_chain() -> MeshError {
-    MeshError::ConfigError("this node has no chain to ask about the payment".to_owned())
 }
 
 impl VerificationResult {

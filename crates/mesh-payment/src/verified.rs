@@ -1,4 +1,5 @@
-use mesh_types::{Claim, ClaimKey, Msat, NodeId, UnixTime};
+use crate::VerifyError;
+use mesh_types::{Claim, ClaimKey, Incoming, Msat, NodeId, UnixTime};
 
 /// A payment that has been verified and not yet been claimed.
 ///
@@ -17,6 +18,22 @@ impl VerifiedPayment {
     /// What has to be claimed before the payment counts.
     pub const fn claim(&self) -> Claim {
         self.claim
+    }
+
+    /// Checks what the wallet says of the invoice: with a right preimage alone it need not be this wallet's, or settled yet
+    /// (P-25).
+    ///
+    /// # Errors
+    /// [`VerifyError::NotIssuedHere`] when it is not this wallet's, [`VerifyError::Unsettled`] when it is not settled for as
+    /// much.
+    pub fn check_settled(&self, found: Incoming) -> Result<(), VerifyError> {
+        match found {
+            Incoming::Settled { amount } if amount >= self.claim.amount => Ok(()),
+            Incoming::Settled { .. } | Incoming::Unpaid | Incoming::Held => {
+                Err(VerifyError::Unsettled)
+            }
+            Incoming::NotOurs => Err(VerifyError::NotIssuedHere),
+        }
     }
 
     /// What was paid, as a key.

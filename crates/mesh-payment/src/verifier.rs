@@ -1,9 +1,10 @@
 use crate::{
-    ProofKind, QuoteKey, SettlementPolicy, Verification, VerifiedPayment, VerifyError, covenant,
-    lightning, on_chain,
+    Invoice, ProofKind, QuoteKey, SettlementPolicy, Verification, VerifiedPayment, VerifyError,
+    covenant, lightning, on_chain,
 };
 use mesh_types::{Network, NodeId, PaymentProof, UnixTime};
 use secp256k1::PublicKey;
+use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
 /// How far the clock of this node's wallet may be from the node's own, either way.
@@ -53,6 +54,20 @@ impl Verifier {
             Verification::Verified(payment) => Ok(payment),
             Verification::Asks(_) => Err(VerifyError::NotEnabled(ProofKind::of(proof))),
         }
+    }
+
+    /// Says whether a payment of `invoice` will be known as one to this node: it carries the preimage of its quote, or the
+    /// signature of the payee key. A payer who paid any other would have nothing to show.
+    pub fn would_recognise(&self, invoice: &str, preimage: &[u8; 32]) -> bool {
+        let Ok(invoice) = Invoice::parse(invoice) else {
+            return false;
+        };
+        let hash: [u8; 32] = Sha256::digest(preimage).into();
+        hash == *invoice.payment_hash()
+            || self
+                .payee_key
+                .as_ref()
+                .is_some_and(|key| invoice.is_signed_by(key))
     }
 
     /// Verifies all of `proof` that can be verified without the chain.

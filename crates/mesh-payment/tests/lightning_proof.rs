@@ -593,6 +593,19 @@ fn p11_a_signature_covers_invoices_of_any_length() {
 }
 
 #[test]
+fn an_invoice_is_recognised_by_our_preimage_or_our_payees_signature() {
+    let node = Node::ours();
+    let preimage = node.quote().request.preimage;
+    let own = draft().text();
+    let of_wallet = node.draft_with_foreign_preimage(&node.quote()).text();
+    let (both, strict) = (node.verifier(), node.strict_verifier());
+    assert!(both.would_recognise(&own, &preimage) && strict.would_recognise(&own, &preimage));
+    assert!(both.would_recognise(&of_wallet, &preimage));
+    assert!(!strict.would_recognise(&of_wallet, &preimage));
+    assert!(!both.would_recognise("lnbc1", &preimage));
+}
+
+#[test]
 fn p11_a_verifier_without_any_key_refuses_everything() {
     let node = Node::ours();
     let blind = Verifier {

@@ -12,9 +12,9 @@ use chain::{Covenant, FORMS, OnChain, WrittenChain, policy};
 use issuer::{AMOUNT, NOW, Node, PAYER};
 use mesh_payment::{PaymentVerifier, ProofKind, SettlementError, VerificationResult, VerifyError};
 use mesh_types::{
-    ChainError, ChainNode, ChainOutput, ChainTransaction, Clock, InvoiceRequest, LightningError,
-    LightningInfo, LightningNode, MeshError, MeshEvent, Msat, Network, NodeAPI, NodeId, OutPoint,
-    PaymentProof, TxHash, UnixTime,
+    ChainError, ChainNode, ChainOutput, ChainTransaction, Clock, Incoming, InvoiceRequest,
+    LightningError, LightningInfo, LightningNode, MeshError, MeshEvent, Network, NodeAPI, NodeId,
+    OutPoint, Outgoing, PaidInvoice, PayLimits, PaymentProof, TxHash, UnixTime,
 };
 use mockall::mock;
 use std::{
@@ -54,6 +54,7 @@ mock! {
             &self,
             tx_hash: TxHash,
         ) -> Result<Option<ChainTransaction>, ChainError>;
+        async fn submit(&self, transaction: Vec<u8>) -> Result<(), ChainError>;
     }
 }
 
@@ -67,8 +68,10 @@ mock! {
         async fn pay_invoice(
             &self,
             invoice: &str,
-            max_fee: Msat,
-        ) -> Result<[u8; 32], LightningError>;
+            limits: PayLimits,
+        ) -> Result<PaidInvoice, LightningError>;
+        async fn incoming(&self, payment_hash: [u8; 32]) -> Result<Incoming, LightningError>;
+        async fn outgoing(&self, payment_hash: [u8; 32]) -> Result<Outgoing, LightningError>;
     }
 }
 
@@ -100,6 +103,8 @@ fn good_info() -> LightningInfo {
     LightningInfo {
         payee_key: Node::ours().payee_key().serialize(),
         network: Network::Regtest,
+        takes_preimages: true,
+        is_shared: false,
     }
 }
 
@@ -245,10 +250,11 @@ fn a_payment_that_its_chain_does_not_have_is_an_answer_with_its_reason() {
 }
 
 #[test]
-fn a_node_without_a_chain_or_whose_chain_cannot_be_reached_cannot_decide() {
+fn a_node_without_a_chain_takes_nothing_on_it_and_one_whose_chain_is_away_cannot_decide() {
     let proof = OnChain::good().proof();
     let verdict = judge(&on_chain_verifier(None), &proof);
-    assert!(matches!(verdict, Err(MeshError::ConfigError(_))));
+    let not_enabled = VerifyError::NotEnabled(ProofKind::OnChainSettlement);
+    assert_eq!(verdict, Ok(refused(not_enabled)));
     let mut chain = MockChain::new();
     let down = ChainError("connection refused".to_owned());
     chain
@@ -259,13 +265,27 @@ fn a_node_without_a_chain_or_whose_chain_cannot_be_reached_cannot_decide() {
 }
 
 #[test]
-fn a_wallet_on_another_network_than_the_policy_cannot_decide() {
-    let proof = Node::ours().paid();
-    let same = verifier(Ok(good_info())).with_settlement(Network::Regtest, policy());
-    assert!(judge(&same, &proof).unwrap().verified);
-    let other = verifier(Ok(good_info())).with_settlement(Network::Signet, policy());
-    let verdict = judge(&other, &proof);
-    assert!(matches!(verdict, Err(MeshError::LightningError(_))));
+fn a_shared_wallet_has_to_say_that_the_invoice_is_settled() {
+    let shared = LightningInfo {
+        is_shared: true,
+        ..good_info()
+    };
+    let judged = |found: Incoming| {
+        let mut wallet = MockWallet::new();
+        wallet.expect_info().return_const(Ok(shared));
+        wallet.expect_incoming().return_const(Ok(found));
+        let wallet: Arc<dyn LightningNode> = Arc::new(wallet);
+        let mut api = MockApi::new();
+        api.expect_get_node_id().return_const(Node::ours().id);
+        api.expect_now().return_const(NOW);
+        api.expect_lightning().return_const(Some(wallet));
+        let verdict = judge(&PaymentVerifier::new(Arc::new(api)), &Node::ours().paid());
+        verdict.unwrap().error
+    };
+    assert_eq!(judged(Incoming::Settled { amount: AMOUNT }), None);
+    assert_eq!(judged(Incoming::Held), Some(VerifyError::Unsettled));
+    assert_eq!(judged(Incoming::Unpaid), Some(VerifyError::Unsettled));
+    assert_eq!(judged(Incoming::NotOurs), Some(VerifyError::NotIssuedHere));
 }
 
 #[test]

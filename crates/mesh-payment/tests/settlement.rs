@@ -1,7 +1,6 @@
 //! The rules for payments on the chain, P-15 to P-23: each is broken alone.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test stops where something is not as it expects"
 )]
@@ -155,11 +154,28 @@ fn p15_a_request_that_is_no_quote_is_refused() {
 }
 
 #[test]
+fn p15_a_quote_for_next_to_nothing_is_not_paid_on_the_chain() {
+    let offer = |sats| {
+        let amount = Msat::from_sats(sats).unwrap();
+        let quoter = Node::ours().quoter;
+        quoter.offer(PAYER, amount, [9; 16], NOW).unwrap()
+    };
+    assert!(OnChain::paying(offer(1_000)).judge().is_ok());
+    let small = offer(999);
+    let expected = SettlementError::TooSmall {
+        quoted: small.amount,
+    };
+    assert_eq!(settlement(OnChain::paying(small).judge()), expected);
+    let covenant = Covenant::paying(small, Form::Bare);
+    assert_eq!(settlement(covenant.judge()), expected);
+}
+
+#[test]
 fn p15_what_a_proof_says_of_itself_has_to_be_so() {
     let (covenant, on_chain) = (Covenant::good(Form::Bare), OnChain::good());
     let written = WrittenChain::with(&covenant, &on_chain, 1);
     for good in [covenant.proof(), on_chain.proof()] {
-        for (by_amount, by_time) in [(1, 0), (0, 1), (u64::MAX, 0), (0, u64::MAX)] {
+        for (by_amount, by_time) in [(1, 0), (0, 1), (1 << 40, 0), (0, u64::MAX)] {
             let mut proof = good.clone();
             if let PaymentProof::OnChainSettlement {
                 amount_sats,
@@ -388,6 +404,35 @@ fn p20_locks_that_lock_nothing_are_none() {
 }
 
 #[test]
+fn p20_a_negative_version_does_not_hide_a_relative_lock() {
+    for found in [i32::MIN, -1, 0, 4, i32::MAX] {
+        let refused = unminable(|tx| {
+            tx.version = Version(found);
+            tx.input[0].sequence = Sequence::from_height(65_535);
+        });
+        assert_eq!(refused, TemplateError::Version { found });
+    }
+}
+
+#[test]
+fn p20_a_template_that_no_node_relays_is_refused() {
+    let costly = vec![0xae; 1_001];
+    let with_costly = |tx: &mut Transaction| {
+        let script = bitcoin::ScriptBuf::from(costly.clone());
+        tx.output.push(output(10_000, script));
+    };
+    assert_eq!(unminable(with_costly), TemplateError::TooLarge);
+    let many = |tx: &mut Transaction| tx.output.extend(vec![output(1_000, their_script()); 4_000]);
+    assert_eq!(unminable(many), TemplateError::TooLarge);
+    let dust = TemplateError::Dust { index: 0 };
+    let change = |tx: &mut Transaction| tx.output[0].value = Amount::from_sat(1);
+    assert_eq!(unminable(change), dust);
+    let burnt = TemplateError::Dust { index: 2 };
+    let burning = |tx: &mut Transaction| tx.output[2].value = Amount::from_sat(1_000);
+    assert_eq!(unminable(burning), burnt);
+}
+
+#[test]
 fn p20_amounts_beyond_all_bitcoin_are_refused() {
     for value in [Amount::MAX_MONEY, Amount::from_sat(u64::MAX)] {
         let amounts = unminable(|tx| tx.output[0].value = value);
@@ -406,6 +451,7 @@ fn p21_a_coin_that_is_bound_to_something_else_is_none() {
                 script_pubkey: script.into_bytes(),
                 value_sats: 1_000_000,
                 depth: 9,
+                is_coinbase: false,
             };
             let refused = settlement(good.judge_by(&verifier(), &coin));
             assert_eq!(refused, SettlementError::NotCommitted);
@@ -427,6 +473,7 @@ fn p21_a_template_pays_out_no_more_than_its_coin_holds() {
         script_pubkey: covenant.bound().1.into_bytes(),
         value_sats: in_sats,
         depth: 9,
+        is_coinbase: false,
     };
     let refused = settlement(covenant.judge_by(&verifier(), &coin));
     assert_eq!(
@@ -499,6 +546,34 @@ fn bound_otherwise(form: Form, change: impl Fn(&mut CovenantKind)) -> KindError 
         CovenantError::Bound(error) => error,
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn p21_a_coin_spent_by_its_own_template_has_paid() {
+    for form in FORMS {
+        let covenant = Covenant::good(form);
+        let paid = covenant.judge_spent(&verifier(), Some(&covenant.spend(1)));
+        assert_eq!(paid, covenant.judge(), "it is the same payment");
+        let early = covenant.judge_spent(&verifier(), Some(&covenant.spend(0)));
+        let expected = SettlementError::TooShallow { depth: 0, least: 1 };
+        assert_eq!(settlement(early), expected);
+        let unknown = settlement(covenant.judge_spent(&verifier(), None));
+        assert_eq!(unknown, SettlementError::Level(CovenantLevel::Spent));
+        let other = OnChain::good().found(9);
+        let other = settlement(covenant.judge_spent(&verifier(), Some(&other)));
+        assert_eq!(other, SettlementError::OtherTransaction);
+    }
+}
+
+#[test]
+fn p21_a_coin_that_is_new_coins_is_none() {
+    let covenant = Covenant::good(Form::Bare);
+    let mut coin = covenant.coin(99);
+    if let ChainOutput::Unspent { is_coinbase, .. } = &mut coin {
+        *is_coinbase = true;
+    }
+    let refused = settlement(covenant.judge_by(&verifier(), &coin));
+    assert_eq!(refused, SettlementError::Coinbase);
 }
 
 #[test]
@@ -585,30 +660,31 @@ fn p22_new_coins_are_no_payment() {
 
 #[test]
 fn p22_two_outputs_to_us_do_not_say_which_is_meant() {
-    let mut good = OnChain::good();
-    good.transaction.output.push(output(1_000, our_script()));
-    let refused = settlement(good.judge());
-    assert_eq!(refused, SettlementError::SeveralOutputs { outputs: 2 });
+    let several = SettlementError::SeveralOutputs { outputs: 2 };
+    let mut on_chain = OnChain::good();
+    let outputs = &mut on_chain.transaction.output;
+    outputs.push(output(1_000, our_script()));
+    assert_eq!(settlement(on_chain.judge()), several);
+    let mut covenant = Covenant::good(Form::Bare);
+    let outputs = &mut covenant.template.output;
+    outputs.push(output(1_000, our_script()));
+    assert_eq!(settlement(covenant.judge()), several);
 }
 
 #[test]
 fn p23_a_claim_is_named_by_what_was_paid_and_by_nothing_else() {
     let key = |covenant: &Covenant| covenant.judge().unwrap().key();
     let one = Covenant::good(Form::WitnessScript);
-    let mut twice = one.clone();
-    twice
-        .template
-        .output
-        .push(output(AMOUNT_SATS, our_script()));
-    let first = key(&twice);
-    twice.output_index = 3;
-    assert_ne!(key(&twice), first, "another output is another payment");
+    let mut moved = one.clone();
+    moved.template.output.swap(0, 1);
+    moved.output_index = 0;
+    assert_ne!(key(&moved), key(&one), "another output is another payment");
     let mut other_coin = one.clone();
     other_coin.template.input = vec![input(6)];
     assert_ne!(key(&other_coin), key(&one), "so is another coin");
     // The same coin, whatever its template pays besides: it can be spent only once.
     let mut other_template = one.clone();
-    other_template.template.output[0].value = Amount::from_sat(1);
+    other_template.template.output[0].value = Amount::from_sat(1_000);
     assert_eq!(key(&other_template), key(&one));
     // Another witness makes no other transaction.
     let paid = OnChain::good();
@@ -694,7 +770,6 @@ fn a_policy_is_what_the_configuration_says_and_takes_addresses_of_its_own_networ
     let config = |addresses: &[&str]| OnChainConfig {
         addresses: addresses.iter().map(|it| (*it).to_owned()).collect(),
         least_depth: NonZeroU32::new(6).unwrap(),
-        unconfirmed_covenants: false,
         ctv_on: vec![Network::Signet],
         template_hash_on: vec![Network::Regtest],
         ..OnChainConfig::default()
@@ -714,12 +789,6 @@ fn a_policy_is_what_the_configuration_says_and_takes_addresses_of_its_own_networ
         template_hash_on: vec![Network::Regtest],
     };
     assert_eq!(read(&config(&[ours]), Network::Regtest), Ok(expected));
-    let eager = OnChainConfig {
-        unconfirmed_covenants: true,
-        ..config(&[])
-    };
-    let level = read(&eager, Network::Regtest).unwrap().least_level;
-    assert_eq!(level, LeastLevel::Funded);
     for (address, networks) in [
         (ours, vec![Network::Regtest]),
         (main, vec![Network::Bitcoin]),

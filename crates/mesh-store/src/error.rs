@@ -63,6 +63,14 @@ pub enum OpenError {
         /// What is wrong with it, without a password.
         reason: String,
     },
+    /// It is a database, which looks after its space itself.
+    #[error(
+        "{store} is no file: PostgreSQL uses free space again by itself, and VACUUM FULL gives it back"
+    )]
+    NoFile {
+        /// The store, without a password.
+        store: String,
+    },
     /// This program was built without this kind of store.
     #[error("this program was built without the kind of store that {store} is")]
     NotBuilt {

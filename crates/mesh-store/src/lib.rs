@@ -29,6 +29,7 @@ pub use ledger::{
     Watching, check_export,
 };
 pub use location::{LocationError, StoreLocation};
+pub use open::Compacted;
 pub use record::{Account, ClaimRecord, Debit, Deposit};
 pub use store::MeshStore;
 pub use writer::{MAX_BATCH, MAX_WAITING, PATIENCE};

@@ -20,4 +20,4 @@ mod snapshot;
 mod survival;
 mod tables;
 
-pub(crate) use open::open;
+pub(crate) use open::{compact, open};

@@ -76,8 +76,11 @@ async fn lived() -> Opened {
         assert_eq!(answer.await, Ok(ClaimOutcome::New));
     }
     for number in 0..30 {
-        let standings = [Standing::Gone, Standing::Holds, Standing::Final];
-        let standing = standings[number as usize % 3];
+        let standing = match number % 3 {
+            0 => Standing::Gone,
+            1 => Standing::Holds,
+            _ => Standing::Final,
+        };
         let judged = store.judge(claim(number).key, standing).await;
         assert_eq!(judged, Ok(()));
     }

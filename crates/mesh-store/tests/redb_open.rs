@@ -21,9 +21,11 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// Payer, amount, transaction, whether it is frozen.
+type WatchedRow = (&'static [u8; 32], u64, &'static [u8; 32], bool);
+
 const META: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("meta");
-const WATCHED: TableDefinition<'_, &[u8; 32], (&[u8; 32], u64, &[u8; 32], bool)> =
-    TableDefinition::new("watched");
+const WATCHED: TableDefinition<'_, &[u8; 32], WatchedRow> = TableDefinition::new("watched");
 const FROZEN: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("frozen");
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 

@@ -46,7 +46,7 @@ pub struct OutPoint {
 /// What a node knows of an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChainOutput {
-    /// Neither the chain nor the mempool has it.
+    /// Neither the chain nor the mempool has it, or the node cannot tell that from its being spent.
     Missing,
     /// A transaction in the chain or in the mempool has spent it.
     Spent,
@@ -58,6 +58,8 @@ pub enum ChainOutput {
         value_sats: u64,
         /// Blocks from the one that holds it to the tip, both counted; 0 in the mempool.
         depth: u32,
+        /// Whether it is new coins, which nobody can spend for a hundred blocks.
+        is_coinbase: bool,
     },
 }
 
@@ -79,11 +81,17 @@ pub trait ChainNode: Send + Sync {
     /// When the node cannot tell.
     async fn output(&self, outpoint: OutPoint) -> Result<ChainOutput, ChainError>;
 
-    /// A transaction of the chain or the mempool; `None` when neither has it.
+    /// A transaction of the chain or the mempool; `None` when neither has it, and then credit that hangs on it is frozen.
     ///
     /// # Errors
-    /// When the node cannot tell.
+    /// When the node cannot tell, as one that has no index of transactions or is not at the tip.
     async fn transaction(&self, tx_hash: TxHash) -> Result<Option<ChainTransaction>, ChainError>;
+
+    /// Sends a transaction, as consensus serializes it, to the network. One that the node has already is fine.
+    ///
+    /// # Errors
+    /// When the node does not take it.
+    async fn submit(&self, transaction: Vec<u8>) -> Result<(), ChainError>;
 }
 
 /// Why a node could not answer a question about the chain.

@@ -33,6 +33,9 @@ pub struct MeshConfig {
     pub quote_lifetime_secs: u32,
     /// How old a debit may become before it is booked, in milliseconds; a crash forgets what was not.
     pub debit_interval_ms: u32,
+    /// Whether the wallet has to say, too, that an invoice is settled before its proof counts. Always so with a wallet whose
+    /// key others share.
+    pub check_settlement: bool,
     /// What each source may send without paying.
     pub free_lane: FreeLane,
     /// Which payments on the chain count.
@@ -55,6 +58,7 @@ impl Default for MeshConfig {
             price_per_kib_msat: 100,
             quote_lifetime_secs: 600,
             debit_interval_ms: 200,
+            check_settlement: false,
             free_lane: FreeLane::default(),
             on_chain: OnChainConfig::default(),
             peers: Vec::new(),
@@ -145,6 +149,7 @@ impl MeshConfig {
         "price_per_kib_msat",
         "quote_lifetime_secs",
         "debit_interval_ms",
+        "check_settlement",
         "free_lane.bytes_per_second_per_source",
         "free_lane.burst_bytes_per_source",
         "free_lane.bytes_per_second_total",
@@ -152,7 +157,6 @@ impl MeshConfig {
         "on_chain.least_depth",
         "on_chain.final_depth",
         "on_chain.quote_lifetime_secs",
-        "on_chain.unconfirmed_covenants",
         "on_chain.ctv_on",
         "on_chain.template_hash_on",
         "peers",
@@ -193,6 +197,7 @@ impl MeshConfig {
             "price_per_kib_msat" => self.price_per_kib_msat = read(key, value, "millisatoshi")?,
             "quote_lifetime_secs" => self.quote_lifetime_secs = read(key, value, "seconds")?,
             "debit_interval_ms" => self.debit_interval_ms = read(key, value, "milliseconds")?,
+            "check_settlement" => self.check_settlement = read(key, value, "true or false")?,
             "free_lane.bytes_per_second_per_source" => {
                 self.free_lane.bytes_per_second_per_source = read(key, value, "bytes a second")?;
             }
@@ -208,9 +213,6 @@ impl MeshConfig {
             "on_chain.final_depth" => self.on_chain.final_depth = read(key, value, BLOCKS)?,
             "on_chain.quote_lifetime_secs" => {
                 self.on_chain.quote_lifetime_secs = read(key, value, "seconds")?;
-            }
-            "on_chain.unconfirmed_covenants" => {
-                self.on_chain.unconfirmed_covenants = read(key, value, "true or false")?;
             }
             "on_chain.ctv_on" => self.on_chain.ctv_on = read_list(key, value)?,
             "on_chain.template_hash_on" => {

@@ -26,6 +26,7 @@ mod context;
 mod error;
 mod event;
 mod hex;
+mod lightning;
 mod network;
 mod node_id;
 mod on_chain_config;
@@ -46,12 +47,16 @@ pub use context::ModuleContext;
 pub use error::MeshError;
 pub use event::{MeshEvent, NodeEvent};
 pub use hex::{HexError, from_hex, to_hex};
+pub use lightning::{
+    Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, Outgoing, PaidInvoice,
+    PayLimits,
+};
 pub use network::{Network, UnknownNetwork};
 pub use node_id::{NodeId, NodeIdError};
 pub use on_chain_config::OnChainConfig;
 pub use packet::{MAC_LEN, Mac, MeshPacket, PacketKind};
 pub use policy::{DetectedProtocol, MeshMode, RoutingPolicy, UnknownMode};
-pub use ports::{Clock, InvoiceRequest, LightningError, LightningInfo, LightningNode, NodeAPI};
+pub use ports::{Clock, NodeAPI};
 pub use price::Price;
 pub use proof::{PaymentProof, ProofForHop};
 pub use route::{MAX_ROUTE_NODES, Route, RouteError};

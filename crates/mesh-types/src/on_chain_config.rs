@@ -16,8 +16,6 @@ pub struct OnChainConfig {
     pub final_depth: NonZeroU32,
     /// How long a quote may be paid on the chain, and the payment shown, in seconds.
     pub quote_lifetime_secs: u32,
-    /// Whether a covenant counts whose coin is less deep, or still in the mempool, from where it can be replaced.
-    pub unconfirmed_covenants: bool,
     /// The networks that enforce OP_CHECKTEMPLATEVERIFY (BIP-119).
     pub ctv_on: Vec<Network>,
     /// The networks that enforce OP_TEMPLATEHASH (BIP-446).
@@ -31,7 +29,6 @@ impl Default for OnChainConfig {
             least_depth: NonZeroU32::MIN,
             final_depth: NonZeroU32::MIN.saturating_add(5),
             quote_lifetime_secs: 86_400,
-            unconfirmed_covenants: false,
             ctv_on: Vec::new(),
             template_hash_on: Vec::new(),
         }

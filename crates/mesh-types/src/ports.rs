@@ -1,7 +1,6 @@
-use crate::{ChainNode, MeshError, MeshEvent, Msat, Network, NodeId, Store, UnixTime};
+use crate::{ChainNode, LightningNode, MeshError, MeshEvent, NodeId, Store, UnixTime};
 use async_trait::async_trait;
-use std::{fmt, sync::Arc, time::Duration};
-use thiserror::Error;
+use std::sync::Arc;
 
 /// The part of a node that a mesh needs, with blvm-node's own method names where it has them.
 ///
@@ -40,78 +39,6 @@ pub trait NodeAPI: Clock {
     fn store(&self) -> Option<Arc<dyn Store>> {
         None
     }
-}
-
-/// What a Lightning node says about itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LightningInfo {
-    /// The compressed public key that signs its invoices.
-    pub payee_key: [u8; 33],
-    /// The network of its channels.
-    pub network: Network,
-}
-
-/// An invoice to be issued.
-///
-/// # Security
-/// The preimage is worth the amount to whoever knows it, so `Debug` leaves it out.
-#[derive(Clone, PartialEq, Eq)]
-pub struct InvoiceRequest {
-    /// The amount, never zero.
-    pub amount: Msat,
-    /// The preimage to use, where the back end takes one.
-    pub preimage: [u8; 32],
-    /// The text of the invoice's description.
-    pub description: String,
-    /// How long the invoice may be paid, in whole seconds.
-    pub expiry: Duration,
-}
-
-impl fmt::Debug for InvoiceRequest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InvoiceRequest")
-            .field("amount", &self.amount)
-            .field("description", &self.description)
-            .field("expiry", &self.expiry)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A wallet that issues and pays BOLT11 invoices.
-#[async_trait]
-pub trait LightningNode: Send + Sync {
-    /// Who signs its invoices, and on which network.
-    ///
-    /// # Errors
-    /// When the back end cannot be reached.
-    async fn info(&self) -> Result<LightningInfo, LightningError>;
-
-    /// Issues an invoice and gives its BOLT11 text.
-    ///
-    /// # Errors
-    /// When the back end refuses or cannot be reached.
-    async fn create_invoice(&self, request: InvoiceRequest) -> Result<String, LightningError>;
-
-    /// Pays a BOLT11 invoice and gives the preimage. `max_fee` bounds what routing may cost on top.
-    ///
-    /// # Errors
-    /// When the payment failed for good, or its outcome is unknown.
-    async fn pay_invoice(&self, invoice: &str, max_fee: Msat) -> Result<[u8; 32], LightningError>;
-}
-
-/// Why a wallet did not do what it was asked.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum LightningError {
-    /// The back end cannot be reached now.
-    #[error("the Lightning back end is not reachable: {0}")]
-    Unreachable(String),
-    /// The back end refused the request.
-    #[error("the Lightning back end refused: {0}")]
-    Refused(String),
-    /// The payment failed and will not complete.
-    #[error("the payment failed: {0}")]
-    PaymentFailed(String),
 }
 
 /// Tells the time. A program has one, read in one file; tests and simulations bring their own.

@@ -152,6 +152,7 @@ fn every_setting_can_be_set_flat_and_reads_back() {
         ("price_per_kib_msat", "2"),
         ("quote_lifetime_secs", "3"),
         ("debit_interval_ms", "7"),
+        ("check_settlement", "true"),
         ("free_lane.bytes_per_second_per_source", "4"),
         ("free_lane.burst_bytes_per_source", "5"),
         ("free_lane.bytes_per_second_total", "6"),
@@ -159,7 +160,6 @@ fn every_setting_can_be_set_flat_and_reads_back() {
         ("on_chain.least_depth", "8"),
         ("on_chain.final_depth", "9"),
         ("on_chain.quote_lifetime_secs", "10"),
-        ("on_chain.unconfirmed_covenants", "true"),
         ("on_chain.ctv_on", "regtest,signet"),
         ("on_chain.template_hash_on", "regtest"),
         ("peers", &format!("{peer}, {peer}")),
@@ -173,13 +173,13 @@ fn every_setting_can_be_set_flat_and_reads_back() {
     let expected = serde_json::json!({
         "enabled": false, "mode": "open", "listen_addr": "127.0.0.1:1", "network": "signet",
         "identity_path": "keys/mine", "price_per_packet_msat": 1, "price_per_kib_msat": 2,
-        "quote_lifetime_secs": 3, "debit_interval_ms": 7, "peers": [peer, peer], "known_nodes": [],
+        "quote_lifetime_secs": 3, "debit_interval_ms": 7, "check_settlement": true, "peers": [peer, peer], "known_nodes": [],
         "free_lane": {
             "bytes_per_second_per_source": 4, "burst_bytes_per_source": 5, "bytes_per_second_total": 6
         },
         "on_chain": {
             "addresses": ["bc1one", "bc1two"], "least_depth": 8, "final_depth": 9,
-            "quote_lifetime_secs": 10, "unconfirmed_covenants": true,
+            "quote_lifetime_secs": 10,
             "ctv_on": ["regtest", "signet"], "template_hash_on": ["regtest"],
         },
     });

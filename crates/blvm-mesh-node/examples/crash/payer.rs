@@ -10,7 +10,7 @@ use blvm_mesh::{
 };
 use blvm_mesh_node::{
     Home, Node, NodeConfig, Passage, Watcher,
-    config::{Backend, LightningSection, NodeSection},
+    config::{LightningSection, NodeSection},
 };
 use mesh_link::LinkEvent;
 use std::{
@@ -40,9 +40,8 @@ impl Payer {
                 ..MeshConfig::default()
             },
             node: NodeSection::in_folder(folder.join(format!("payer-{number}"))),
-            lightning: LightningSection {
-                backend: Backend::Sandbox,
-                path: Some(folder.join("sandbox")),
+            lightning: LightningSection::Sandbox {
+                path: folder.join("sandbox"),
             },
         };
         let node = Node::start(&config, Home::Forgetful, Arc::new(Blind)).await;

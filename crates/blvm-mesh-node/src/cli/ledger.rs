@@ -87,6 +87,7 @@ pub(crate) enum LedgerCommand {
     Verify(VerifyArgs),
     Export(ExportArgs),
     Import(ImportArgs),
+    Compact(CompactArgs),
 }
 
 /// Recompute every account from the journal, and report each difference
@@ -121,6 +122,26 @@ pub(crate) struct ExportArgs {
 
     #[command(flatten)]
     pub(crate) control: ControlArgs,
+}
+
+/// Give the free space of the store's file back to the system
+///
+/// A running node uses the space of forgotten claims again, and gives it back by itself when it is
+/// started and the file holds little; this is for a large one that has become much emptier for good.
+/// Its node must not run. It takes about a second for each 50 MB that the file holds.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Example:\n  blvm-mesh ledger compact --config /etc/mesh.toml"
+)]
+pub(crate) struct CompactArgs {
+    /// The configuration file of the node whose store is to become smaller
+    #[arg(long, value_name = "PATH", default_value = "mesh.toml")]
+    pub(crate) config: PathBuf,
+
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Fill an empty store with an export, all or nothing, and compare what it then holds

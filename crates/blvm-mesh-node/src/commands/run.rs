@@ -64,14 +64,14 @@ fn told_to_stop() -> io::Result<impl Future<Output = ()>> {
 fn warn(config: &NodeConfig) {
     let is_priced =
         config.mesh.mode == MeshMode::PaymentGated && config.mesh.price() != Price::FREE;
-    match config.lightning.backend {
+    match config.lightning.backend() {
         Backend::Sandbox => tracing::warn!(
             "the Lightning back end is a SANDBOX: its invoices are regtest, no real money moves, and a payment proves nothing"
         ),
         Backend::None if is_priced => tracing::warn!(
             "this node asks for payment and has no Lightning back end, so nobody can pay it: see [lightning]"
         ),
-        Backend::None => {}
+        Backend::None | Backend::Cln | Backend::Lnd | Backend::Lnbits => {}
     }
 }
 

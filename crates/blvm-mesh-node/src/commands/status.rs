@@ -160,6 +160,9 @@ pub(super) fn lightning(backend: Backend) -> String {
     match backend {
         Backend::None => "none: neither quotes nor pays",
         Backend::Sandbox => "sandbox: NO REAL MONEY, its payments prove nothing",
+        Backend::Cln => "Core Lightning",
+        Backend::Lnd => "LND",
+        Backend::Lnbits => "LNbits, whose operator holds the money",
     }
     .to_owned()
 }

@@ -43,6 +43,9 @@ pub enum SettingError {
         "there is no [mesh] table; write at least the line [mesh], every setting has a default"
     )]
     NoMeshTable,
+    /// A setting of the Lightning back end is wrong or missing.
+    #[error("[lightning] {0}; docs/lightning.md has a set-up for each back end")]
+    Lightning(String),
     /// The sandbox has no folder.
     #[error(
         "[lightning] backend = \"sandbox\" needs path = \"...\", a folder that all sandbox wallets share"

@@ -1,5 +1,6 @@
 use super::{NodeConfig, SettingError};
 use blvm_mesh::MeshConfig;
+use mesh_lightning::LightningConfig;
 use mesh_store::StoreLocation;
 use serde::{Deserialize, Serialize, Serializer, ser};
 use std::{
@@ -32,23 +33,50 @@ impl NodeSection {
 
 /// The wallet that quotes and pays.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct LightningSection {
-    /// Which kind of wallet.
-    pub backend: Backend,
-    /// The folder that all sandbox wallets share.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub path: Option<PathBuf>,
+#[serde(tag = "backend", rename_all = "lowercase")]
+pub enum LightningSection {
+    /// None: the node neither quotes nor pays.
+    #[default]
+    None,
+    /// A wallet that plays Lightning with the others of a shared folder, without money.
+    Sandbox {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A Lightning node, or a wallet on one.
+    #[serde(untagged)]
+    Node(LightningConfig),
+}
+
+impl LightningSection {
+    /// Which kind of wallet it is.
+    pub const fn backend(&self) -> Backend {
+        match self {
+            Self::None => Backend::None,
+            Self::Sandbox { .. } => Backend::Sandbox,
+            Self::Node(LightningConfig::Cln(_)) => Backend::Cln,
+            Self::Node(LightningConfig::Lnd(_)) => Backend::Lnd,
+            // The settings have read no other.
+            Self::Node(_) => Backend::Lnbits,
+        }
+    }
 }
 
 /// A kind of wallet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
-    /// None: the node neither quotes nor pays. In text `none`.
+    /// None. In text `none`.
     #[default]
     None,
-    /// Wallets that play Lightning in a shared folder, without money. In text `sandbox`.
+    /// Play money. In text `sandbox`.
     Sandbox,
+    /// Core Lightning. In text `cln`.
+    Cln,
+    /// LND. In text `lnd`.
+    Lnd,
+    /// LNbits. In text `lnbits`.
+    Lnbits,
 }
 
 impl fmt::Display for Backend {
@@ -56,6 +84,9 @@ impl fmt::Display for Backend {
         f.pad(match self {
             Self::None => "none",
             Self::Sandbox => "sandbox",
+            Self::Cln => "cln",
+            Self::Lnd => "lnd",
+            Self::Lnbits => "lnbits",
         })
     }
 }
@@ -75,7 +106,7 @@ pub(super) struct File {
     #[serde(default)]
     node: WrittenNode,
     #[serde(default)]
-    lightning: WrittenLightning,
+    lightning: toml::Table,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -89,7 +120,9 @@ struct WrittenNode {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct WrittenLightning {
-    backend: Backend,
+    /// Read already; here, so that it is no unknown key.
+    #[serde(rename = "backend")]
+    _backend: Backend,
     path: Option<PathBuf>,
 }
 
@@ -113,12 +146,34 @@ impl File {
         Ok(NodeConfig {
             mesh: self.mesh.ok_or(SettingError::NoMeshTable)?,
             node,
-            lightning: LightningSection {
-                backend: self.lightning.backend,
-                path: self.lightning.path.map(|written| folder.join(written)),
-            },
+            lightning: lightning(self.lightning, folder)?,
         })
     }
+}
+
+/// Which settings there are depends on the back end.
+fn lightning(written: toml::Table, folder: &Path) -> Result<LightningSection, SettingError> {
+    let backend = match written.get("backend") {
+        Some(word) => word.clone().try_into().map_err(in_lightning)?,
+        None => Backend::None,
+    };
+    if let Backend::Cln | Backend::Lnd | Backend::Lnbits = backend {
+        let config: LightningConfig = written.try_into().map_err(in_lightning)?;
+        return Ok(LightningSection::Node(config.rooted(folder)));
+    }
+    let written: WrittenLightning = written.try_into().map_err(in_lightning)?;
+    match (backend, written.path) {
+        (Backend::Sandbox, Some(path)) => Ok(LightningSection::Sandbox {
+            path: folder.join(path),
+        }),
+        (Backend::Sandbox, None) => Err(SettingError::SandboxWithoutPath),
+        (_, Some(_)) => Err(SettingError::PathWithoutSandbox),
+        (_, None) => Ok(LightningSection::None),
+    }
+}
+
+fn in_lightning(error: toml::de::Error) -> SettingError {
+    SettingError::Lightning(error.message().to_owned())
 }
 
 /// Writes a store's place as a configuration has it, but for a password.

@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     Home, Node,
-    config::{Backend, LightningSection, NodeConfig, NodeSection},
+    config::{LightningSection, NodeConfig, NodeSection},
     sandbox::SandboxBalance,
 };
 use blvm_mesh::{
@@ -123,9 +123,8 @@ impl Actor {
                 control_socket: data_dir.join("control.sock"),
                 ..NodeSection::in_folder(data_dir)
             },
-            lightning: LightningSection {
-                backend: Backend::Sandbox,
-                path: Some(folder.join("sandbox")),
+            lightning: LightningSection::Sandbox {
+                path: folder.join("sandbox"),
             },
         };
         let (witness, seen) = Witness::new();

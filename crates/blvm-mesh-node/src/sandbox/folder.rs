@@ -115,18 +115,25 @@ impl Folder {
         put(&self.root.join(to_hex(payee)), hash, "paid", record)
     }
 
+    /// Who has paid an invoice; `None` when nobody has.
+    pub(super) fn settled(&self, payee: &[u8; 33], hash: &[u8; 32]) -> io::Result<Option<Settled>> {
+        read(&self.root.join(to_hex(payee)).join(name(hash, "paid")))
+    }
+
+    /// The keys of all wallets of the folder.
+    pub(super) fn payees(&self) -> io::Result<Vec<[u8; 33]>> {
+        let mut payees = Vec::new();
+        for wallet in fs::read_dir(&self.root)? {
+            let name = wallet?.file_name();
+            payees.extend(name.to_str().and_then(|hex| from_hex(hex).ok()));
+        }
+        Ok(payees)
+    }
+
     /// Shows every payment of the folder, with the key of the wallet that received it.
     pub(super) fn each_settled(&self, mut show: impl FnMut([u8; 33], Settled)) -> io::Result<()> {
-        for wallet in fs::read_dir(&self.root)? {
-            let wallet = wallet?;
-            let Some(payee) = wallet
-                .file_name()
-                .to_str()
-                .and_then(|hex| from_hex(hex).ok())
-            else {
-                continue;
-            };
-            for file in fs::read_dir(wallet.path())? {
+        for payee in self.payees()? {
+            for file in fs::read_dir(self.root.join(to_hex(&payee)))? {
                 let path = file?.path();
                 if path.extension().is_some_and(|kind| kind == "paid")
                     && let Some(settled) = read(&path)?

@@ -117,6 +117,24 @@ pub(crate) struct TableWallet {
     key: SecretKey,
     table: Arc<Mutex<HashMap<[u8; 32], [u8; 32]>>>,
     pub(crate) paid: Arc<Mutex<Vec<String>>>,
+    pub(crate) outcome: Arc<Mutex<Outcome>>,
+    /// What it says of every invoice of its own; nothing, when it is away.
+    pub(crate) incoming: Arc<Mutex<Option<Incoming>>>,
+    pub(crate) is_shared: bool,
+}
+
+/// What becomes of the next payments of a wallet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// They are made, and that is told.
+    #[default]
+    Told,
+    /// They fail.
+    Failed,
+    /// The answer is lost, and nothing was paid.
+    LostBefore,
+    /// The answer is lost, and they are made.
+    LostBehind,
 }
 
 impl TableWallet {
@@ -125,6 +143,9 @@ impl TableWallet {
             key: SecretKey::from_slice(&[seed; 32]).unwrap(),
             table: Arc::default(),
             paid: Arc::default(),
+            outcome: Arc::default(),
+            incoming: Arc::default(),
+            is_shared: false,
         }
     }
 
@@ -134,6 +155,12 @@ impl TableWallet {
             table: Arc::clone(&self.table),
             ..Self::new(seed)
         }
+    }
+
+    /// Knows from now on what `other` knows of preimages.
+    pub(crate) fn learn_from(&self, other: &Self) {
+        let known = other.table.lock().unwrap().clone();
+        self.table.lock().unwrap().extend(known);
     }
 
     pub(crate) fn issue(&self, request: &InvoiceRequest, now: UnixTime) -> String {
@@ -303,6 +330,10 @@ pub(crate) struct BlockChain {
     pub(crate) transactions: Mutex<HashMap<TxHash, ChainTransaction>>,
     /// While set, it answers nothing.
     pub(crate) is_away: AtomicBool,
+    /// Transactions that it cannot tell about.
+    pub(crate) unanswerable: Mutex<Vec<TxHash>>,
+    /// What it was given to send.
+    pub(crate) submitted: Mutex<Vec<Vec<u8>>>,
     pub(crate) questions: AtomicU64,
 }
 
@@ -326,7 +357,15 @@ impl ChainNode for BlockChain {
 
     async fn transaction(&self, tx_hash: TxHash) -> Result<Option<ChainTransaction>, ChainError> {
         self.ask()?;
+        if self.unanswerable.lock().unwrap().contains(&tx_hash) {
+            return Err(ChainError("there is no index of it".to_owned()));
+        }
         Ok(self.transactions.lock().unwrap().get(&tx_hash).cloned())
+    }
+
+    async fn submit(&self, transaction: Vec<u8>) -> Result<(), ChainError> {
+        self.submitted.lock().unwrap().push(transaction);
+        Ok(())
     }
 }
 
@@ -343,6 +382,8 @@ impl LightningNode for Backend {
         Ok(LightningInfo {
             payee_key: key.serialize(),
             network: Network::Regtest,
+            takes_preimages: true,
+            is_shared: self.wallet.is_shared,
         })
     }
 
@@ -350,9 +391,45 @@ impl LightningNode for Backend {
         Ok(self.wallet.issue(&request, self.clock.now()))
     }
 
-    async fn pay_invoice(&self, invoice: &str, _max_fee: Msat) -> Result<[u8; 32], LightningError> {
-        self.wallet.paid.lock().unwrap().push(invoice.to_owned());
-        Ok(self.wallet.preimage_of(invoice))
+    async fn pay_invoice(
+        &self,
+        invoice: &str,
+        _: PayLimits,
+    ) -> Result<PaidInvoice, LightningError> {
+        let outcome = *self.wallet.outcome.lock().unwrap();
+        if matches!(outcome, Outcome::Told | Outcome::LostBehind) {
+            self.wallet.paid.lock().unwrap().push(invoice.to_owned());
+        }
+        match outcome {
+            Outcome::Told => Ok(PaidInvoice {
+                preimage: self.wallet.preimage_of(invoice),
+                fee: Msat::ZERO,
+            }),
+            Outcome::Failed => Err(LightningError::PaymentFailed("no route".to_owned())),
+            Outcome::LostBefore | Outcome::LostBehind => Err(LightningError::Unknown(
+                "the connection was lost".to_owned(),
+            )),
+        }
+    }
+
+    async fn incoming(&self, _: [u8; 32]) -> Result<Incoming, LightningError> {
+        let said = *self.wallet.incoming.lock().unwrap();
+        said.ok_or_else(|| LightningError::Unreachable("it is away".to_owned()))
+    }
+
+    async fn outgoing(&self, payment_hash: [u8; 32]) -> Result<Outgoing, LightningError> {
+        let paid = self.wallet.paid.lock().unwrap().clone();
+        let hash = |text: &String| {
+            let invoice: lightning_invoice::Bolt11Invoice = text.parse().unwrap();
+            invoice.payment_hash().to_byte_array()
+        };
+        let found = paid.iter().find(|text| hash(text) == payment_hash);
+        Ok(found.map_or(Outgoing::NotPaid, |text| {
+            Outgoing::Paid(PaidInvoice {
+                preimage: self.wallet.preimage_of(text),
+                fee: Msat::ZERO,
+            })
+        }))
     }
 }
 

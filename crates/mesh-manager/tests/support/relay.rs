@@ -28,9 +28,18 @@ impl Relay {
         clock: ManualClock,
         blocks: Arc<BlockChain>,
     ) -> Self {
+        Self::with_wallet(config, store, clock, blocks, TableWallet::new(100 + RELAY)).await
+    }
+
+    pub(crate) async fn with_wallet(
+        config: MeshConfig,
+        store: &Arc<TestStore>,
+        clock: ManualClock,
+        blocks: Arc<BlockChain>,
+        wallet: TableWallet,
+    ) -> Self {
         let wires = Wires::default();
         wires.drop_to("node-3");
-        let wallet = TableWallet::new(100 + RELAY);
         let api = Arc::new(WiredNode {
             id: id(RELAY),
             wires,
@@ -66,9 +75,13 @@ impl Relay {
 
     /// A packet to the destination, with a proof perhaps.
     pub(crate) fn packet(&self, proof: Option<PaymentProof>) -> Vec<u8> {
+        self.packet_offering(FEE, proof)
+    }
+
+    pub(crate) fn packet_offering(&self, fee: Msat, proof: Option<PaymentProof>) -> Vec<u8> {
         let draft = mesh_manager::Draft {
             proof: proof.map(|proof| ProofForHop { hop: 1, proof }),
-            ..data(&[SOURCE, RELAY, 3], b"books", FEE)
+            ..data(&[SOURCE, RELAY, 3], b"books", fee)
         };
         compose(&self.source, draft, self.api.clock.now()).bytes
     }

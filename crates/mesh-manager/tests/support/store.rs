@@ -153,6 +153,7 @@ impl NodeStore for TestStore {
     }
 
     async fn keep_proof(&self, payee: NodeId, proof: PaymentProof) -> Result<(), StoreError> {
+        self.up()?;
         self.inner.keep_proof(payee, proof).await
     }
 

@@ -1,6 +1,6 @@
 use crate::{ctv, op_template_hash};
 use bitcoin::{
-    ScriptBuf, Transaction,
+    ScriptBuf, Transaction, Witness,
     key::{Secp256k1, TapTweak as _},
     opcodes::{Opcode, all::OP_EQUAL, all::OP_NOP4},
     secp256k1::VerifyOnly,
@@ -86,6 +86,22 @@ impl CovenantKind {
             Self::CtvWitnessScript => Ok(check_template(template).to_p2wsh()),
             Self::CtvLeaf { control } => taproot(&check_template(template), control),
             Self::TemplateHashLeaf { control } => taproot(&equal_template(template), control),
+        }
+    }
+
+    /// What has to be shown when the coin is spent by `template`: nobody has to sign.
+    pub(super) fn witness(&self, template: &Transaction) -> Witness {
+        match self {
+            Self::CtvBare => Witness::new(),
+            Self::CtvWitnessScript => Witness::from_slice(&[check_template(template).as_bytes()]),
+            Self::CtvLeaf { control } => {
+                let script = check_template(template);
+                Witness::from_slice(&[script.as_bytes(), &control.serialize()])
+            }
+            Self::TemplateHashLeaf { control } => {
+                let script = equal_template(template);
+                Witness::from_slice(&[script.as_bytes(), &control.serialize()])
+            }
         }
     }
 }

@@ -112,6 +112,16 @@ impl CovenantProof {
         })
     }
 
+    /// The transaction that takes what the covenant pays: the template, with what its coin asks for. Anybody may send it.
+    pub fn spend(&self) -> Transaction {
+        let mut spend = self.template.clone();
+        let witness = self.kind.witness(&self.template);
+        if let [input] = spend.input.as_mut_slice() {
+            input.witness = witness;
+        }
+        spend
+    }
+
     /// Writes the encoding: version, kind, quote, for a leaf its control block behind two bytes of length, and the
     /// template.
     pub fn to_bytes(&self) -> Vec<u8> {

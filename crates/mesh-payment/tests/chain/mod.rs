@@ -1,6 +1,7 @@
 //! A chain that a test writes, and the payments on it.
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a test stops where something is not as it expects"
 )]
 #![allow(dead_code, reason = "each test file uses its own part of it")]
@@ -209,6 +210,7 @@ impl Covenant {
             script_pubkey: self.bound().1.into_bytes(),
             value_sats: self.out_sats().saturating_add(self.fee_sats),
             depth,
+            is_coinbase: false,
         }
     }
 
@@ -258,9 +260,37 @@ impl Covenant {
         match verifier.begin(&self.proof(), NOW)? {
             Verification::Asks(Question::Output(question)) => {
                 assert_eq!(question.outpoint(), self.outpoint());
-                question.answer(coin)
+                match question.answer(coin)? {
+                    Verification::Verified(payment) => Ok(payment),
+                    Verification::Asks(Question::Spend(question)) => question.answer(None),
+                    other => panic!("{other:?}"),
+                }
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Judges it on a chain where its coin is spent, and which knows `found` as its template.
+    pub(crate) fn judge_spent(
+        &self,
+        verifier: &Verifier,
+        found: Option<&ChainTransaction>,
+    ) -> Result<VerifiedPayment, VerifyError> {
+        let Verification::Asks(Question::Output(question)) = verifier.begin(&self.proof(), NOW)?
+        else {
+            panic!("it asks for no coin");
+        };
+        match question.answer(&ChainOutput::Spent)? {
+            Verification::Asks(Question::Spend(question)) => question.answer(found),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The transaction that collects it, as a chain knows it.
+    pub(crate) fn spend(&self, depth: u32) -> ChainTransaction {
+        ChainTransaction {
+            bytes: serialize(&self.covenant_proof().spend()),
+            depth,
         }
     }
 }
@@ -358,15 +388,22 @@ impl WrittenChain {
         proof: &PaymentProof,
         now: UnixTime,
     ) -> Result<VerifiedPayment, VerifyError> {
-        match verifier.begin(proof, now)? {
-            Verification::Verified(payment) => Ok(payment),
-            Verification::Asks(Question::Output(question)) => {
-                let found = self.outputs.get(&question.outpoint());
-                question.answer(found.unwrap_or(&ChainOutput::Missing))
-            }
-            Verification::Asks(Question::Transaction(question)) => {
-                let found = self.transactions.get(&question.tx_hash());
-                question.answer(found)
+        let mut begun = verifier.begin(proof, now)?;
+        loop {
+            begun = match begun {
+                Verification::Verified(payment) => return Ok(payment),
+                Verification::Asks(Question::Output(question)) => {
+                    let found = self.outputs.get(&question.outpoint());
+                    question.answer(found.unwrap_or(&ChainOutput::Missing))?
+                }
+                Verification::Asks(Question::Spend(question)) => {
+                    let found = self.transactions.get(&question.tx_hash());
+                    return question.answer(found);
+                }
+                Verification::Asks(Question::Transaction(question)) => {
+                    let found = self.transactions.get(&question.tx_hash());
+                    return question.answer(found);
+                }
             }
         }
     }
@@ -381,5 +418,9 @@ impl ChainNode for WrittenChain {
 
     async fn transaction(&self, tx_hash: TxHash) -> Result<Option<ChainTransaction>, ChainError> {
         Ok(self.transactions.get(&tx_hash).cloned())
+    }
+
+    async fn submit(&self, _: Vec<u8>) -> Result<(), ChainError> {
+        Err(ChainError("what is written is written".to_owned()))
     }
 }

@@ -532,7 +532,7 @@ def control_vectors():
         "refused_sequence_cut": (encoded["refused"][:8], "Truncated"),
         "refused_without_code": (encoded["refused"][:9], "Truncated"),
         "refused_code_0": (encoded["refused"][:9] + b"\x00", "Code"),
-        "refused_code_12": (encoded["refused"][:9] + b"\x0c", "Code"),
+        "refused_code_13": (encoded["refused"][:9] + b"\x0d", "Code"),
         "refused_byte_too_many": (encoded["refused"] + b"\x00", "Trailing"),
         "refused_sequence_too_high": (b"\x01" + top_bit + b"\x01", "Sequence"),
         "required_cut": (encoded["required"][:-1], "Truncated"),

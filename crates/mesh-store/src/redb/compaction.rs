@@ -4,7 +4,7 @@ use super::{
     rows::{ACCOUNTS, CLAIMS, DEBITS, DEPOSITS, ENDS},
 };
 use redb::{CompactionError, Database, ReadableDatabase as _, ReadableTableMetadata as _};
-use std::{fs, os::unix::fs::MetadataExt as _, path::Path};
+use std::{fs, io, os::unix::fs::MetadataExt as _, path::Path};
 
 /// The least that a file takes before it is made smaller, bytes.
 ///
@@ -31,17 +31,32 @@ pub(super) fn compact_if_worthwhile(path: &Path, database: &mut Database) -> Res
     compact_beyond(WORTHWHILE, path, database).map(drop)
 }
 
+/// Moves what the file holds to its front, gives the rest back, however long that takes, and closes the file.
+pub(super) fn compact(mut database: Database) -> Result<(), Fault> {
+    move_pages(&mut database)?;
+    Ok(database.close()?)
+}
+
+/// What a file takes on the disk, bytes: what was never written takes no blocks.
+pub(super) fn takes(path: &Path) -> io::Result<u64> {
+    Ok(fs::metadata(path)?.blocks().saturating_mul(512))
+}
+
 /// Says whether it was done.
 fn compact_beyond(worthwhile: u64, path: &Path, database: &mut Database) -> Result<bool, Fault> {
-    let Ok(found) = fs::metadata(path) else {
+    let Ok(takes) = takes(path) else {
         return Ok(false);
     };
-    // What was never written takes no blocks.
-    let takes = found.blocks().saturating_mul(512);
     let needs = needs(database)?;
     if takes < worthwhile || needs > BOUND || needs.saturating_mul(2) > takes {
         return Ok(false);
     }
+    move_pages(database)?;
+    tracing::info!(takes, needs, "gave free space of the store back");
+    Ok(true)
+}
+
+fn move_pages(database: &mut Database) -> Result<(), Fault> {
     database.compact().map_err(|error| match error {
         CompactionError::Storage(error) => Fault::from(error),
         other => Fault::Refused(other.to_string()),
@@ -49,9 +64,7 @@ fn compact_beyond(worthwhile: u64, path: &Path, database: &mut Database) -> Resu
     // The commits of a compaction leave out what opening the file quickly takes.
     let mut transaction = database.begin_write()?;
     begin_durable(&mut transaction)?;
-    transaction.commit()?;
-    tracing::info!(takes, needs, "gave free space of the store back");
-    Ok(true)
+    Ok(transaction.commit()?)
 }
 
 /// About how many bytes the rows take.
@@ -72,7 +85,7 @@ fn needs(database: &Database) -> Result<u64, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{StoreLocation, redb::open::builder, store::MeshStore};
+    use crate::{OpenError, StoreLocation, redb::open::builder, store::MeshStore};
     use mesh_types::{
         Claim, ClaimKey, ClaimStore as _, CreditStore as _, Msat, NodeId, PacketTag, UnixTime,
     };
@@ -100,7 +113,7 @@ mod tests {
     }
 
     fn takes(path: &Path) -> u64 {
-        fs::metadata(path).unwrap().blocks() * 512
+        super::takes(path).unwrap()
     }
 
     #[tokio::test]
@@ -140,11 +153,38 @@ mod tests {
         database.close().unwrap();
         assert!(takes(&path) * 2 < all, "{} of {all}", takes(&path));
 
+        let location = StoreLocation::Redb(path.clone());
         let store = open(&path).await;
+        let mut tasks = JoinSet::new();
+        for number in CLAIMS..2 * CLAIMS {
+            let store = store.clone();
+            let later = Claim {
+                expires_at: later,
+                ..claim(number)
+            };
+            tasks.spawn(async move {
+                let by = PacketTag::from_bytes([1; 16]);
+                store.claim(later, by, NOW).await.unwrap()
+            });
+        }
+        tasks.join_all().await;
+        let much_later = later.plus(Duration::from_secs(3_600));
+        store.remove_expired(much_later).await.unwrap();
+        store.close().await;
+        // Too little to be compacted when it is opened, and free all the same.
+        let all = takes(&path);
+        let compacted = MeshStore::compact(&location).await.unwrap();
+        assert_eq!((compacted.before, compacted.after), (all, takes(&path)));
+        assert!(compacted.after < all, "{compacted:?}");
+        let store = open(&path).await;
+        assert!(matches!(
+            MeshStore::compact(&location).await,
+            Err(OpenError::Held { .. })
+        ));
         let books = store.books(1).await.unwrap();
-        assert_eq!(books.credit, Msat::from_msat(u64::from(CLAIMS)));
+        assert_eq!(books.credit, Msat::from_msat(u64::from(2 * CLAIMS)));
         let verdict = store.ledger().verify().await.unwrap();
         assert!(verdict.is_right());
-        assert_eq!(verdict.journal.deposits, u64::from(CLAIMS));
+        assert_eq!(verdict.journal.deposits, u64::from(2 * CLAIMS));
     }
 }

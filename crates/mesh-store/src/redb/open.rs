@@ -1,6 +1,6 @@
 use super::{
     backend::{RedbBackend, Shared, begin_durable},
-    compaction::compact_if_worthwhile,
+    compaction::{self, compact_if_worthwhile},
     fault::Fault,
     lock::{Lock, beside},
     reader::RedbReader,
@@ -9,7 +9,7 @@ use super::{
         WATCHED,
     },
 };
-use crate::{error::OpenError, location::StoreLocation, store::MeshStore};
+use crate::{error::OpenError, location::StoreLocation, open::Compacted, store::MeshStore};
 use redb::{Builder, Database, DatabaseError, ReadableDatabase as _, StorageError};
 use std::{
     fs::{self, File, OpenOptions},
@@ -44,6 +44,27 @@ pub(crate) async fn open(path: &Path) -> Result<MeshStore, OpenError> {
         Ok(opened) => opened.map(|(database, lock)| start(database, Some(lock))),
         Err(ended) => Err(corrupt(&path, ended)),
     }
+}
+
+/// Makes the file at `path` as small as what it holds.
+pub(crate) async fn compact(path: &Path) -> Result<Compacted, OpenError> {
+    let path = path.to_owned();
+    let compacting = path.clone();
+    let compacted = spawn_blocking(move || {
+        // Before it is opened, which compacts a file that holds little.
+        let takes =
+            || compaction::takes(&compacting).map_err(|error| no_access(&compacting, error));
+        let before = takes()?;
+        let (database, _lock) = open_file(&compacting)?;
+        unpanicked(&compacting, || {
+            compaction::compact(database).map_err(|fault| faulty(&compacting, fault))
+        })?;
+        Ok(Compacted {
+            before,
+            after: takes()?,
+        })
+    });
+    compacted.await.map_err(|ended| corrupt(&path, ended))?
 }
 
 pub(super) fn start(database: Database, lock: Option<Lock>) -> MeshStore {

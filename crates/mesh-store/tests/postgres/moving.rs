@@ -27,8 +27,8 @@ async fn watched_payments_move_to_postgresql_and_back_byte_by_byte() {
         deposit(&first, of).await;
         deposit(&first, claim(1_000 + number, 10)).await;
     }
-    assert_eq!(draw_all(&first, payer(1)).await.to_msat(), 1_203);
-    settle(&first, payer(1), 1_000, 203).await;
+    assert_eq!(draw_all(&first, payer(1)).await.to_msat(), 1_220);
+    settle(&first, payer(1), 1_000, 220).await;
     for number in 0..20 {
         let standings = [Standing::Gone, Standing::Gone, Standing::Final];
         let standing = standings[number as usize % 3];

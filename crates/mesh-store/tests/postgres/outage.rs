@@ -8,7 +8,7 @@ use crate::{
 use mesh_store::MeshStore;
 use mesh_types::{
     ClaimOutcome, ClaimStore as _, CreditStore as _, Msat, NodeStore as _, PacketTag, Settled,
-    Settlement, StoreError,
+    Settlement, Standing, StoreError,
 };
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -260,6 +260,54 @@ async fn what_nobody_could_be_told_is_known_when_the_server_is_back() {
     }
 }
 
+/// Judges as whoever has heard no answer: again.
+async fn insist_on(store: &MeshStore, payment: u64, standing: Standing) {
+    loop {
+        match store.judge(key(payment), standing).await {
+            Ok(()) => return,
+            Err(StoreError::Unavailable(_) | StoreError::Unknown(_)) => {}
+            Err(other) => panic!("{other}"),
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_judgement_that_nobody_heard_the_answer_to_counts_once() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    for (at, for_good) in [
+        (Break::BeforeCommit, false),
+        (Break::BeforeCommit, true),
+        (Break::AfterCommit, false),
+        (Break::AfterCommit, true),
+    ] {
+        let location = server.database();
+        let wire = Wire::to(server.folder());
+        let store = MeshStore::open(&wire.location(&name(&location)))
+            .await
+            .unwrap();
+        deposit(&store, on_chain(1, 50)).await;
+        deposit(&store, claim(2, 70)).await;
+        for (standing, credit, watched) in [(Standing::Gone, 70, 1), (Standing::Final, 120, 0)] {
+            wire.break_at(at, for_good);
+            let told = store.judge(key(1), standing).await;
+            assert!(wire.is_broken());
+            if for_good {
+                let unknown = matches!(told, Err(StoreError::Unknown(_)));
+                assert!(unknown, "{at:?}: {told:?}");
+            }
+            wire.mend();
+            insist_on(&store, 1, standing).await;
+            check_credit(&store, payer(1), credit).await;
+            assert_eq!(store.books(0).await.unwrap().watched, watched);
+            assert!(store.ledger().verify().await.unwrap().is_right());
+        }
+        check_books(&store, 120, 0).await;
+    }
+}
+
 /// Draws and settles until it is told to stop, and says what was booked as spent.
 async fn spend(store: Arc<MeshStore>, rounds: u64) -> u64 {
     let mut spent = 0;
@@ -331,5 +379,9 @@ async fn a_server_that_is_killed_again_and_again_accepts_each_payment_once_and_b
         );
     }
     let spent = spending.await.unwrap();
+    // Everything may have been over when the server was last killed.
+    while store.books(0).await.is_err() {
+        tokio::task::yield_now().await;
+    }
     check_books(&*store, winners.len() as u64 * 50, spent).await;
 }

@@ -100,7 +100,7 @@ async fn a_ledger_of_version_1_is_migrated_and_keeps_everything() {
     assert_eq!(store.kept_proofs().await.unwrap().len(), 1);
     deposit(&store, on_chain(2, 30)).await;
     store.judge(key(2), Standing::Gone).await.unwrap();
-    check_credit(&store, payer(1), 0).await;
+    check_credit(&store, on_chain(2, 30).payer, 0).await;
     assert!(store.ledger().verify().await.unwrap().is_right());
     let versions =
         "select string_agg(version::text, ',' order by version) from blvm_mesh.migration";

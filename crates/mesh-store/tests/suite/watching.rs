@@ -265,7 +265,7 @@ pub(crate) async fn claims_and_judgements_at_once_add_up(mut place: impl Place) 
 }
 
 pub(crate) async fn at_the_bound_only_payments_on_the_chain_are_refused(mut place: impl Place) {
-    const AT_ONCE: usize = 4_096;
+    const AT_ONCE: usize = 1_024;
     let store = place.open().await;
     for first in (0..MAX_WATCHED).step_by(AT_ONCE) {
         let mut tasks = JoinSet::new();

@@ -1,13 +1,14 @@
 use super::{books::Books, overview::sums};
 use crate::{
-    cli::{ExportArgs, ImportArgs},
+    cli::{CompactArgs, ExportArgs, ImportArgs},
     command_error::CommandError,
     commands::ask::{print, print_json},
     config::NodeConfig,
     control::{Client, ClientError, ExportReport, LedgerCall, LedgerReport},
     text::counted,
 };
-use mesh_store::{Exported, ImportError, MeshStore, check_export};
+use mesh_store::{Compacted, Exported, ImportError, MeshStore, check_export};
+use serde::Serialize;
 use std::{
     fs::{DirBuilder, File},
     io::BufReader,
@@ -74,17 +75,49 @@ pub(super) async fn import(args: &ImportArgs) -> Result<(), CommandError> {
     ))
 }
 
-async fn fill(config: &NodeConfig, file: BufReader<File>) -> Result<Exported, CommandError> {
+/// Makes the store's file as small as what it holds.
+pub(super) async fn compact(args: &CompactArgs) -> Result<(), CommandError> {
+    let config = NodeConfig::load(&args.config)?;
+    expect_stopped(&config).await?;
+    let store = &config.node.store;
+    let Compacted { before, after } = MeshStore::compact(store).await?;
+    if args.json {
+        return print_json(&CompactReport { before, after });
+    }
+    let given_back = before.saturating_sub(after);
+    print(&format!(
+        "{store}: {} of {} given back, {} left\n",
+        megabytes(given_back),
+        megabytes(before),
+        megabytes(after)
+    ))
+}
+
+/// What a file took and takes, bytes.
+#[derive(Debug, Serialize)]
+struct CompactReport {
+    before: u64,
+    after: u64,
+}
+
+fn megabytes(bytes: u64) -> String {
+    let tenths = bytes.saturating_add(50_000) / 100_000;
+    format!("{}.{} MB", tenths / 10, tenths % 10)
+}
+
+async fn expect_stopped(config: &NodeConfig) -> Result<(), CommandError> {
     let socket = &config.node.control_socket;
     match Client::connect(socket).await {
-        Err(ClientError::NotRunning { .. }) => {}
-        Ok(_) => {
-            return Err(CommandError::NodeRuns {
-                socket: socket.clone(),
-            });
-        }
-        Err(error) => return Err(error.into()),
+        Err(ClientError::NotRunning { .. }) => Ok(()),
+        Ok(_) => Err(CommandError::NodeRuns {
+            socket: socket.clone(),
+        }),
+        Err(error) => Err(error.into()),
     }
+}
+
+async fn fill(config: &NodeConfig, file: BufReader<File>) -> Result<Exported, CommandError> {
+    expect_stopped(config).await?;
     make_private(&config.node.data_dir)?;
     let store = MeshStore::open(&config.node.store).await?;
     let imported = store.ledger().import(file).await;

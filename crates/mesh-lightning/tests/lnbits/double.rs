@@ -1,0 +1,259 @@
+//! A double of LNbits's API: amounts in satoshi on the way in, in millisatoshi on the way out.
+
+use crate::{
+    rest::{Api, Asked, Reply, serve},
+    suite::{
+        Pair,
+        wallet::{Op, Payment, Stage, Wallet},
+    },
+};
+use lightning_invoice::Bolt11Invoice;
+use mesh_lightning::{Lnbits, LnbitsConfig, SecretFrom};
+use mesh_types::{LightningNode, Network, from_hex, to_hex};
+use serde_json::{Value, json};
+use std::{
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
+
+pub(crate) const ADMIN_KEY: &str = "d08a3313322a4514af75d488bcc27eee";
+pub(crate) const INVOICE_KEY: &str = "b1e5a7c09d2f4e6881aa0c3d5e7f9012";
+
+/// In what a server differs from a plain recent one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trait {
+    /// It names the text as versions before 1 did.
+    OldName,
+    /// It has a fault in all that it does.
+    Fault,
+    /// It has a fault in the middle of a payment, which goes through.
+    FaultWhilePaying,
+    /// It is a web server.
+    WebServer,
+}
+
+pub(crate) struct LnbitsPair {
+    node: Lnbits,
+    wallet: Arc<Wallet>,
+    folder: TempDir,
+    config: LnbitsConfig,
+    serving: JoinHandle<()>,
+}
+
+impl LnbitsPair {
+    pub(crate) async fn with(traits: &[Trait]) -> Self {
+        Self::behind(None, traits).await
+    }
+
+    pub(crate) async fn behind(tls: Option<TlsAcceptor>, traits: &[Trait]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let wallet = Arc::new(Wallet::new());
+        let double = Arc::new(Double {
+            wallet: Arc::clone(&wallet),
+            traits: traits.to_vec(),
+            number: AtomicU8::new(100),
+        });
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let (address, serving) = serve(double, tls).await;
+        let key = folder.path().join("key");
+        secret_file(&key, &format!("{ADMIN_KEY}\n"));
+        let config = LnbitsConfig {
+            url: format!("{scheme}://{address}/"),
+            key: SecretFrom::File(key),
+            tls_cert: None,
+        };
+        Self {
+            node: Lnbits::open(&config, Network::Regtest).unwrap(),
+            wallet,
+            folder,
+            config,
+            serving,
+        }
+    }
+
+    pub(crate) fn config(&self) -> &LnbitsConfig {
+        &self.config
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+pub(crate) fn secret_file(path: &Path, content: &str) {
+    fs::write(path, content).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
+}
+
+impl Pair for LnbitsPair {
+    async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    fn node(&self) -> &dyn LightningNode {
+        &self.node
+    }
+
+    fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    async fn stop(&mut self) {
+        self.serving.abort();
+        let _ = (&mut self.serving).await;
+    }
+
+    fn takes_preimages(&self) -> bool {
+        false
+    }
+
+    fn debug(&self) -> String {
+        format!("{:?} {:?}", self.node, self.config)
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        vec![ADMIN_KEY.to_owned(), to_hex(&[5; 32])]
+    }
+}
+
+struct Double {
+    wallet: Arc<Wallet>,
+    traits: Vec<Trait>,
+    number: AtomicU8,
+}
+
+impl Api for Double {
+    fn wallet(&self) -> &Wallet {
+        &self.wallet
+    }
+
+    /// One address tells of both directions, so the amount asked for tells the probe, and the hash a direction.
+    fn op(&self, asked: &Asked) -> Op {
+        if asked.path.contains("fee-reserve") {
+            return Op::Fee;
+        }
+        if asked.body["out"] == json!(true) {
+            return Op::Pay;
+        }
+        match asked.method.as_str() {
+            "POST" if asked.body["memo"] == json!("blvm-mesh asks who signs") => Op::Info,
+            "POST" => Op::Create,
+            _ if self.wallet.state().faults.contains_key(&Op::Incoming) => Op::Incoming,
+            _ => Op::Outgoing,
+        }
+    }
+
+    fn answer(&self, asked: &Asked) -> Reply {
+        if self.traits.contains(&Trait::WebServer) {
+            let body = "<html>404</html>".to_owned();
+            return Reply { status: 404, body };
+        }
+        if self.traits.contains(&Trait::Fault) {
+            return detail(500, "Internal Server Error");
+        }
+        let key = asked.headers.get("x-api-key").unwrap();
+        let is_known = key == ADMIN_KEY || key == INVOICE_KEY;
+        if !is_known && asked.method == "POST" {
+            return detail(404, "Wallet not found.");
+        }
+        if let Some((_, text)) = asked.path.split_once("/fee-reserve?invoice=") {
+            text.parse::<Bolt11Invoice>().unwrap();
+            return good(200, &json!({ "fee_reserve": self.wallet.fee() }));
+        }
+        match (asked.method.as_str(), &asked.body["out"]) {
+            ("POST", out) if *out == json!(false) => self.create(&asked.body),
+            ("POST", _) if key != ADMIN_KEY => detail(403, "Invoice (or Admin) key required."),
+            ("POST", _) => self.pay(&asked.body),
+            _ => {
+                let hash = asked.path.strip_prefix("/api/v1/payments/").unwrap();
+                self.find(from_hex(hash).unwrap(), is_known)
+            }
+        }
+    }
+
+    fn error(&self, message: &str) -> Reply {
+        detail(520, message)
+    }
+}
+
+impl Double {
+    fn create(&self, body: &Value) -> Reply {
+        let sats = body["amount"].as_u64().unwrap();
+        let (memo, expiry) = (
+            body["memo"].as_str().unwrap(),
+            body["expiry"].as_u64().unwrap(),
+        );
+        let preimage = [self.number.fetch_add(1, Ordering::Relaxed); 32];
+        let issued = self.wallet.issue(preimage, sats * 1_000, memo, expiry);
+        let text = issued.unwrap().text;
+        let mut answer =
+            json!({ "payment_request": text, "checking_id": "c", "status": "pending" });
+        if !self.traits.contains(&Trait::OldName) {
+            answer["bolt11"] = json!(text);
+        }
+        good(201, &answer)
+    }
+
+    fn pay(&self, body: &Value) -> Reply {
+        let invoice: Bolt11Invoice = body["bolt11"].as_str().unwrap().parse().unwrap();
+        let hash = *invoice.payment_hash().as_ref();
+        let msat = invoice.amount_milli_satoshis().unwrap();
+        let payment = self.wallet.pay(hash, msat, u64::MAX);
+        if self.traits.contains(&Trait::FaultWhilePaying) {
+            return detail(500, "Internal Server Error");
+        }
+        match payment {
+            Payment::Failed => {
+                let body = json!({ "detail": "Payment failed: no route", "status": "failed" });
+                let body = body.to_string();
+                Reply { status: 520, body }
+            }
+            Payment::Pending => good(201, &json!({ "checking_id": "c", "status": "pending" })),
+            Payment::Paid { .. } => good(201, &json!({ "checking_id": "c", "status": "success" })),
+        }
+    }
+
+    /// Tells everyone whether it is paid, and the details to the wallet.
+    fn find(&self, hash: [u8; 32], is_known: bool) -> Reply {
+        let state = self.wallet.state();
+        let (amount, fee, status) = if let Some(issued) = state.invoices.get(&hash) {
+            let paid = issued.stage == Stage::Paid;
+            let status = if paid { "success" } else { "pending" };
+            (i64::try_from(issued.amount).unwrap(), 0, status)
+        } else if let Some((payment, msat)) = state.payments.get(&hash) {
+            let amount = -i64::try_from(*msat).unwrap();
+            match payment {
+                Payment::Pending => (amount, -2_000, "pending"),
+                Payment::Failed => (amount, -2_000, "failed"),
+                Payment::Paid { fee } => (amount, -i64::try_from(*fee).unwrap(), "success"),
+            }
+        } else {
+            return detail(404, "Payment does not exist.");
+        };
+        let paid = status == "success";
+        let preimage = paid.then(|| to_hex(&state.preimages[&hash]));
+        let mut answer = json!({ "paid": paid, "preimage": preimage });
+        if is_known {
+            answer["status"] = json!(status);
+            answer["details"] = json!({ "amount": amount, "fee": fee, "status": status });
+        }
+        good(200, &answer)
+    }
+}
+
+fn good(status: u16, body: &Value) -> Reply {
+    let body = body.to_string();
+    Reply { status, body }
+}
+
+fn detail(status: u16, text: &str) -> Reply {
+    good(status, &json!({ "detail": text }))
+}

@@ -515,6 +515,29 @@ fn p21_only_the_levels_that_the_policy_names_count() {
 }
 
 #[test]
+fn a_refusal_is_pending_exactly_when_more_blocks_can_change_it() {
+    let settlement = |error: SettlementError| VerifyError::from(error);
+    for pending in [
+        VerifyError::Unsettled,
+        settlement(SettlementError::NotOnChain),
+        settlement(SettlementError::TooShallow { depth: 1, least: 6 }),
+        settlement(SettlementError::Level(CovenantLevel::CommitmentOnly)),
+        settlement(SettlementError::Level(CovenantLevel::Funded { depth: 0 })),
+    ] {
+        assert!(pending.is_pending(), "{pending}");
+    }
+    for refused in [
+        VerifyError::ForgedQuote,
+        VerifyError::Expired { expired_at: NOW },
+        settlement(SettlementError::NotOurScript),
+        settlement(SettlementError::OtherTransaction),
+        settlement(SettlementError::Level(CovenantLevel::Spent)),
+    ] {
+        assert!(!refused.is_pending(), "{refused}");
+    }
+}
+
+#[test]
 fn a_refusal_says_in_words_what_is_not_so() {
     let level = |level| SettlementError::Level(level).to_string();
     let missing = level(CovenantLevel::CommitmentOnly);
@@ -695,7 +718,7 @@ fn p23_a_claim_is_named_by_what_was_paid_and_by_nothing_else() {
     assert_ne!(keys[0], key(&one));
 }
 
-/// Bytes in a row, hashed by another library than the crate uses.
+/// The hash of bytes in a row.
 fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     Sha256::digest(parts.concat()).into()
 }
@@ -713,13 +736,20 @@ fn the_hashes_of_a_template_are_those_that_the_bips_write_out() {
     tx.lock_time = LockTime::from_consensus(0x0102_0304);
     tx.input = vec![input(1), input(2)];
     tx.input[1].sequence = Sequence::from_consensus(0x0506_0708);
+    // Around where a script's length takes more than one byte.
+    tx.output
+        .extend([0xfc, 0xfd, 0x100].map(|len| output(1, vec![0x51; len].into())));
     let outputs: Vec<u8> = tx.output.iter().flat_map(serialize).collect();
     let outputs = sha256(&[&outputs]);
     let sequences = sha256(&[&[0xff; 4], &[8, 7, 6, 5]]);
     let begin = [1, 0, 0, 0, 4, 3, 2, 1];
-    let counted = [&[2, 0, 0, 0], &sequences[..], &[3, 0, 0, 0], &outputs].concat();
+    let counted = [&[2, 0, 0, 0], &sequences[..], &[6, 0, 0, 0], &outputs].concat();
     let index = [0x0c, 0x0b, 0x0a, 0];
-    let by_ctv = |tx: &Transaction| ctv::template_hash(tx, 0x000a_0b0c);
+    let by_ctv = |tx: &Transaction| {
+        let hash = ctv::template_hash(tx, 0x000a_0b0c);
+        assert_eq!(ctv::Template::of(tx).hash(0x000a_0b0c), hash);
+        hash
+    };
     assert_eq!(by_ctv(&tx), sha256(&[&begin, &counted, &index]));
     let by_template_hash = |annex| op_template_hash::template_hash(&tx, 0x000a_0b0c, annex);
     let common = [&begin, &sequences[..], &outputs].concat();

@@ -16,8 +16,8 @@ use mesh_payment::{
     Invoice, InvoiceError, MAX_CLOCK_SKEW, ProofField, ProofKind, QuoteError, Verifier, VerifyError,
 };
 use mesh_types::{
-    Claim, ClaimKey, HexError, MeshError, Msat, Network, NodeId, PaymentProof, UnixTime, from_hex,
-    to_hex,
+    Claim, ClaimKey, HexError, Incoming, MeshError, Msat, Network, NodeId, PaymentProof, UnixTime,
+    from_hex, to_hex,
 };
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use std::{collections::HashSet, time::Duration};
@@ -617,6 +617,25 @@ fn p11_a_verifier_without_any_key_refuses_everything() {
         blind.verify(&node.paid(), NOW),
         Err(VerifyError::NotIssuedHere)
     );
+}
+
+#[test]
+fn p25_the_wallet_has_to_have_what_the_proof_says() {
+    let node = Node::ours();
+    let payment = node.verifier().verify(&node.paid(), NOW).unwrap();
+    let settled = |msat: u64| Incoming::Settled {
+        amount: Msat::from_msat(msat),
+    };
+    let actual = AMOUNT.to_msat();
+    for found in [settled(actual), settled(actual + 1)] {
+        assert_eq!(payment.check_settled(found), Ok(()));
+    }
+    for found in [settled(actual - 1), Incoming::Unpaid, Incoming::Held] {
+        let unsettled = Err(VerifyError::Unsettled);
+        assert_eq!(payment.check_settled(found), unsettled);
+    }
+    let foreign = payment.check_settled(Incoming::NotOurs);
+    assert_eq!(foreign, Err(VerifyError::NotIssuedHere));
 }
 
 #[test]

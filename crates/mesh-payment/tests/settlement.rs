@@ -9,10 +9,10 @@ mod chain;
 mod issuer;
 
 use bitcoin::{
-    Amount, Sequence, Transaction, TxOut,
+    Amount, ScriptBuf, Sequence, Transaction, TxOut,
     absolute::LockTime,
     consensus::serialize,
-    key::{Keypair, Secp256k1},
+    key::{Keypair, Secp256k1, XOnlyPublicKey},
     taproot::{LeafVersion, TapNodeHash},
     transaction::Version,
 };
@@ -433,6 +433,30 @@ fn p20_a_template_that_no_node_relays_is_refused() {
 }
 
 #[test]
+fn p20_a_template_may_be_as_large_and_as_costly_as_nodes_relay_and_no_more() {
+    let largest = {
+        let mut template = Covenant::good(Form::WitnessScript).template;
+        template.output.push(output(0, vec![0x51; 70_000].into()));
+        // A byte weighs four.
+        70_000 + (400_000 - template.weight().to_wu()) / 4
+    };
+    let largest = usize::try_from(largest).unwrap();
+    // OP_CHECKMULTISIG outside of a witness costs 80.
+    for (script, most) in [(0x51, largest), (0xae, 200)] {
+        let with = |len: usize| {
+            move |tx: &mut Transaction| {
+                let script = vec![script; len].into();
+                tx.output.push(output(1_000_000, script));
+            }
+        };
+        let mut at_most = Covenant::good(Form::WitnessScript);
+        with(most)(&mut at_most.template);
+        assert!(at_most.judge().is_ok(), "{most}");
+        assert_eq!(unminable(with(most + 1)), TemplateError::TooLarge);
+    }
+}
+
+#[test]
 fn p20_amounts_beyond_all_bitcoin_are_refused() {
     for value in [Amount::MAX_MONEY, Amount::from_sat(u64::MAX)] {
         let amounts = unminable(|tx| tx.output[0].value = value);
@@ -511,6 +535,36 @@ fn p21_only_the_levels_that_the_policy_names_count() {
         assert_eq!(missing, Some(CovenantLevel::CommitmentOnly));
         let spent = level(&verifier, &ChainOutput::Spent);
         assert_eq!(spent, Some(CovenantLevel::Spent));
+    }
+}
+
+#[test]
+fn whoever_spends_a_covenant_shows_what_its_coin_is_bound_to() {
+    for form in FORMS {
+        let covenant = Covenant::good(form);
+        let (kind, coin) = covenant.bound();
+        let spend = covenant.covenant_proof().spend();
+        assert_eq!(spend.compute_txid(), covenant.template.compute_txid());
+        let shown = spend.input[0].witness.to_vec();
+        match kind {
+            CovenantKind::CtvBare => assert!(shown.is_empty()),
+            CovenantKind::CtvWitnessScript => {
+                let [script] = <[_; 1]>::try_from(shown).unwrap();
+                assert_eq!(ScriptBuf::from(script).to_p2wsh(), coin);
+            }
+            CovenantKind::CtvLeaf { control } | CovenantKind::TemplateHashLeaf { control } => {
+                let [script, shown] = <[_; 2]>::try_from(shown).unwrap();
+                assert_eq!(shown, control.serialize());
+                let key = XOnlyPublicKey::from_slice(&coin.as_bytes()[2..]).unwrap();
+                let is_bound = control.verify_taproot_commitment(
+                    &Secp256k1::verification_only(),
+                    key,
+                    &ScriptBuf::from(script),
+                );
+                assert!(is_bound);
+            }
+            other => panic!("{other:?}"),
+        }
     }
 }
 

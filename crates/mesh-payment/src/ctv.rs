@@ -99,7 +99,14 @@ pub(crate) fn put_output(output: &TxOut, space: &mut Vec<u8>) {
         Ok(len @ ..0xfd) => {
             let [a, b, c, d, e, f, g, h] = output.value.to_sat().to_le_bytes();
             space.extend_from_slice(&[a, b, c, d, e, f, g, h, len]);
-            space.extend_from_slice(script);
+            // Lengths that are known when this is compiled are copied without a call: P2WPKH, P2WSH and P2TR.
+            if let Ok(script) = <&[u8; 22]>::try_from(script) {
+                space.extend_from_slice(script);
+            } else if let Ok(script) = <&[u8; 34]>::try_from(script) {
+                space.extend_from_slice(script);
+            } else {
+                space.extend_from_slice(script);
+            }
         }
         _ => {
             let _ = output.consensus_encode(space);

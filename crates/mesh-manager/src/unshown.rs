@@ -56,11 +56,13 @@ impl Unshown {
         Ok(asking)
     }
 
-    /// Whether what became of a payment to `payee` is not known.
+    /// Whether what became of a payment to `payee` is not known, and nobody here waits to hear it.
     pub(crate) fn is_under_way(&self, payee: &NodeId) -> bool {
         let kept = self.kept.lock();
-        let notes = kept.get(payee).into_iter().flatten();
-        notes.filter(|it| PaymentUnderWay::of(it).is_some()).count() > 0
+        let mut notes = kept.get(payee).into_iter().flatten();
+        notes.any(|note| {
+            PaymentUnderWay::of(note).is_some_and(|it| !self.is_asking(&it.payment_hash))
+        })
     }
 
     pub(crate) fn all_under_way(&self) -> Vec<(NodeId, PaymentProof)> {

@@ -120,5 +120,6 @@ pub use mesh_types::{
     MeshEvent, MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId,
     NodeStore, OnChainConfig, OutPoint, Outgoing, PacketKind, PacketTag, PaidInvoice, PayLimits,
     PaymentProof, PeerAddress, Price, ProofForHop, Route, RoutingPolicy, SequenceBlock, Settled,
-    Settlement, Standing, Store, StoreError, TxHash, UnixTime, Watched, from_hex, to_hex,
+    SettledInvoice, Settlement, Standing, Store, StoreError, TxHash, UnixTime, Watched, from_hex,
+    to_hex,
 };

@@ -48,8 +48,8 @@ pub use error::MeshError;
 pub use event::{MeshEvent, NodeEvent};
 pub use hex::{HexError, from_hex, to_hex};
 pub use lightning::{
-    Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, Outgoing, PaidInvoice,
-    PayLimits,
+    Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, MAX_SETTLED, Outgoing,
+    PaidInvoice, PayLimits, SettledInvoice,
 };
 pub use network::{Network, UnknownNetwork};
 pub use node_id::{NodeId, NodeIdError};

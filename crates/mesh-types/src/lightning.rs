@@ -98,6 +98,22 @@ pub enum Outgoing {
     Paid(PaidInvoice),
 }
 
+/// The most settled invoices that are told of at one time; more where the last of them cannot be told apart by their place.
+pub const MAX_SETTLED: usize = 100;
+
+/// An invoice of this wallet's own that has been paid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettledInvoice {
+    /// Its payment hash.
+    pub payment_hash: [u8; 32],
+    /// The text of its description; empty where it has none.
+    pub description: String,
+    /// What arrived.
+    pub amount: Msat,
+    /// Its place in the wallet's list of settled invoices, above 0. What is settled later has no smaller one.
+    pub place: u64,
+}
+
 /// A wallet that issues and pays BOLT11 invoices.
 #[async_trait]
 pub trait LightningNode: Send + Sync {
@@ -135,6 +151,24 @@ pub trait LightningNode: Send + Sync {
     /// # Errors
     /// When the back end cannot be reached.
     async fn outgoing(&self, payment_hash: [u8; 32]) -> Result<Outgoing, LightningError>;
+
+    /// The invoices of this wallet that were settled behind `place` of its list, the oldest first, about [`MAX_SETTLED`] at
+    /// most. Where there is none yet it waits for one, as long as `patience`, and then answers with none.
+    ///
+    /// Asked again from the place of the last that it told of, none is ever left out. The places stay the same when the
+    /// wallet is started again.
+    ///
+    /// # Errors
+    /// When the back end cannot be reached; [`LightningError::Refused`] when it cannot tell, as where this is left as it is.
+    async fn settled_behind(
+        &self,
+        place: u64,
+        patience: Duration,
+    ) -> Result<Vec<SettledInvoice>, LightningError> {
+        let _ = (place, patience);
+        let reason = "this wallet does not tell which of its invoices are settled";
+        Err(LightningError::Refused(reason.to_owned()))
+    }
 }
 
 /// Why a wallet did not do what it was asked.

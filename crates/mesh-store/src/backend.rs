@@ -46,6 +46,10 @@ pub(crate) enum Op {
         payee: NodeId,
         proof: PaymentProof,
     },
+    KeepSettledPlace {
+        payee_key: [u8; 33],
+        place: u64,
+    },
 }
 
 /// What became of an [`Op`].
@@ -115,6 +119,9 @@ pub(crate) trait Reader: Send + Sync {
     /// The proofs that wait to be shown.
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError>;
 
+    /// Up to which place of a wallet's list all is credited.
+    async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError>;
+
     /// Everything as it is at one moment, whatever is committed meanwhile.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
 }
@@ -183,6 +190,7 @@ impl fmt::Debug for Op {
             Self::ReserveSequences { .. } => "ReserveSequences",
             Self::KeepProof { .. } => "KeepProof",
             Self::ForgetProof { .. } => "ForgetProof",
+            Self::KeepSettledPlace { .. } => "KeepSettledPlace",
         })
     }
 }

@@ -164,4 +164,13 @@ impl NodeStore for TestStore {
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
         self.inner.kept_proofs().await
     }
+
+    async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError> {
+        self.inner.settled_place(payee_key).await
+    }
+
+    async fn keep_settled_place(&self, payee_key: [u8; 33], place: u64) -> Result<(), StoreError> {
+        self.up()?;
+        self.inner.keep_settled_place(payee_key, place).await
+    }
 }

@@ -6,7 +6,7 @@ use sqlx::{
 };
 
 /// The newest version of the schema that this program knows.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
     (
@@ -23,6 +23,11 @@ const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
         3,
         "watched payments",
         include_str!("../../migrations/0003_watched_payments.sql"),
+    ),
+    (
+        4,
+        "settled places",
+        include_str!("../../migrations/0004_settled_places.sql"),
     ),
 ];
 
@@ -126,6 +131,7 @@ async fn check(conn: &mut PgConnection, store: &str) -> Result<(), OpenError> {
         "session",
         "kept_proof",
         "watched",
+        "settled_place",
     ] {
         let is_there: bool =
             sqlx::query_scalar("select to_regclass('blvm_mesh.' || $1) is not null")

@@ -1,6 +1,8 @@
 use super::{
     fault::Fault,
-    rows::{IDENTITY, NEXT_SEQUENCE, SWEPT_AT, identity, number},
+    rows::{
+        IDENTITY, NEXT_SEQUENCE, SWEPT_AT, identity, number, settled_place, settled_place_name,
+    },
     tables::{Debits, Tables, plus},
 };
 use crate::{
@@ -44,6 +46,8 @@ pub(super) struct Batch<'t> {
     claims: HashMap<ClaimKey, Option<ClaimRecord>>,
     /// New claims, each with the serial number of its deposit.
     new_claims: Vec<(u64, ClaimRecord)>,
+    /// Claims made by no packet that one has shown now.
+    taken_over: Vec<ClaimRecord>,
     deposits: Vec<Deposit>,
     next_serial: u64,
     accounts: HashMap<NodeId, Held>,
@@ -83,6 +87,7 @@ impl<'t> Batch<'t> {
             tables,
             claims: HashMap::new(),
             new_claims: Vec::new(),
+            taken_over: Vec::new(),
             deposits: Vec::new(),
             accounts: HashMap::new(),
             debits: Debits::new(),
@@ -141,11 +146,17 @@ impl<'t> Batch<'t> {
             Op::ReserveSequences { at_least } => self.reserve_sequences(*at_least),
             Op::KeepProof { payee, proof } => self.keep_proof(*payee, proof),
             Op::ForgetProof { payee, proof } => self.forget_proof(*payee, proof),
+            Op::KeepSettledPlace { payee_key, place } => self.keep_place(payee_key, *place),
         }
     }
 
     fn claim(&mut self, claim: &Claim, by: PacketTag, now: UnixTime) -> Result<Answer, Fault> {
-        if let Some(Some(record)) = self.claims.get(&claim.key) {
+        if let Some(Some(record)) = self.claims.get_mut(&claim.key) {
+            if record.by == PacketTag::NONE && by != PacketTag::NONE {
+                record.by = by;
+                self.taken_over.push(*record);
+                self.changed = true;
+            }
             return Ok(Answer::Claimed(if record.by == by {
                 ClaimOutcome::Again
             } else {
@@ -335,6 +346,17 @@ impl<'t> Batch<'t> {
         Ok(Answer::Done)
     }
 
+    fn keep_place(&mut self, payee_key: &[u8; 33], place: u64) -> Result<Answer, Fault> {
+        let kept = settled_place(&self.tables.meta, payee_key)?;
+        if kept.is_none_or(|kept| kept < place) {
+            let name = settled_place_name(payee_key);
+            let bytes = place.to_le_bytes();
+            self.tables.meta.insert(name.as_str(), bytes.as_slice())?;
+            self.changed = true;
+        }
+        Ok(Answer::Done)
+    }
+
     /// The account of `payer`, read once.
     fn held(&mut self, payer: NodeId) -> Result<&mut Held, Fault> {
         match self.accounts.entry(payer) {
@@ -348,13 +370,16 @@ impl<'t> Batch<'t> {
     }
 
     fn write_claims(&mut self) -> Result<(), Fault> {
-        if self.new_claims.is_empty() {
-            return Ok(());
+        if !self.new_claims.is_empty() {
+            self.tables.append_deposits(&self.deposits)?;
+            self.tables.write_claims(&mut self.new_claims)?;
+            self.deposits.clear();
+            self.new_claims.clear();
         }
-        self.tables.append_deposits(&self.deposits)?;
-        self.tables.write_claims(&mut self.new_claims)?;
-        self.deposits.clear();
-        self.new_claims.clear();
+        // Behind the new ones, which may be among them.
+        for claim in self.taken_over.drain(..) {
+            self.tables.write_claim(&claim)?;
+        }
         Ok(())
     }
 }

@@ -1,7 +1,10 @@
 use super::{
     backend::Shared,
     fault::Fault,
-    rows::{ACCOUNTS, FROZEN, META, PROOFS, WATCHED, account, frozen_of, identity, watched},
+    rows::{
+        ACCOUNTS, FROZEN, META, PROOFS, WATCHED, account, frozen_of, identity, settled_place,
+        watched,
+    },
     snapshot::RedbSnapshot,
 };
 use crate::{
@@ -74,6 +77,11 @@ impl Reader for RedbReader {
 
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
         self.read(|shared| kept_proofs(&shared.begin_read()?)).await
+    }
+
+    async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError> {
+        self.read(move |shared| settled_place(&shared.begin_read()?.open_table(META)?, &payee_key))
+            .await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {

@@ -225,7 +225,7 @@ impl Engine {
         if usize::from(hop) != position {
             return Ok(None);
         }
-        let verification = self.verifier.begin(&decode_proof(proof)?, now)?;
+        let verification = self.verifier().begin(&decode_proof(proof)?, now)?;
         let mac = packet.mac(position).ok_or(Refusal::NotOnRoute)?;
         let (by, source) = (PacketTag::from_bytes(*mac), packet.source());
         let at = Halfway::at(position);
@@ -275,6 +275,10 @@ impl Engine {
         }
         if share >= price && are_debits_late {
             return Err(Refusal::Busy("older debits are not booked yet".to_owned()));
+        }
+        if self.is_wallet_away() {
+            let reason = "the Lightning back end is away, and nothing can be paid".to_owned();
+            return Err(Refusal::Busy(reason));
         }
         let lacking = || price.saturating_sub(self.accounts.credit(&source));
         Err(Refusal::PaymentRequired {

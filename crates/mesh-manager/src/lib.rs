@@ -73,6 +73,7 @@ mod ticket;
 mod traffic;
 mod under_way;
 mod unshown;
+mod wallet;
 mod watch;
 
 pub use budget::{BudgetSpent, Budgets, MAX_BUDGETS};

@@ -219,6 +219,7 @@ impl MeshManager {
         limit: Msat,
     ) -> Result<crate::PaidQuote, MeshError> {
         let lightning = self.lightning()?;
+        self.shared.is_payable()?;
         let now = self.shared.node_api.now();
         let busy = |reason: &str| MeshError::Busy(reason.to_owned());
         let unshown = &self.shared.unshown;

@@ -31,7 +31,7 @@ impl MeshManager {
                 if !matches!(error, LightningError::Unknown(_)) {
                     unshown.forget(&payee, &note).await;
                 }
-                Err(MeshError::LightningError(error.to_string()))
+                Err(self.shared.failed(&error))
             }
         }
     }

@@ -115,6 +115,10 @@ impl Pair for LnbitsPair {
         false
     }
 
+    fn reopen(&mut self) {
+        self.node = Lnbits::open(&self.config, Network::Regtest).unwrap();
+    }
+
     fn debug(&self) -> String {
         format!("{:?} {:?}", self.node, self.config)
     }

@@ -126,6 +126,10 @@ impl Pair for LndPair {
         let _ = (&mut self.serving).await;
     }
 
+    fn reopen(&mut self) {
+        self.node = Lnd::open(&self.config, Network::Regtest).unwrap().0;
+    }
+
     fn debug(&self) -> String {
         format!("{:?} {:?}", self.node, self.config)
     }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Long, in times that are not waited for.
-const PATIENCE: Duration = Duration::from_secs(40);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Issues an invoice of this number.
-async fn issue(pair: &impl Pair, number: u8) -> [u8; 32] {
+pub(crate) async fn issue(pair: &impl Pair, number: u8) -> [u8; 32] {
     let mut asked = request(number);
     asked.description = format!("mesh {number}");
     let text = pair.node().create_invoice(asked).await.unwrap();
@@ -20,14 +20,14 @@ async fn issue(pair: &impl Pair, number: u8) -> [u8; 32] {
 }
 
 /// Has invoices of these numbers paid, in this order.
-async fn settle(pair: &impl Pair, numbers: impl IntoIterator<Item = u8>) {
+pub(crate) async fn settle(pair: &impl Pair, numbers: impl IntoIterator<Item = u8>) {
     for number in numbers {
         let hash = issue(pair, number).await;
         pair.wallet().set_stage(&hash, Stage::Paid);
     }
 }
 
-async fn told(node: &dyn LightningNode, place: u64) -> Vec<SettledInvoice> {
+pub(crate) async fn told(node: &dyn LightningNode, place: u64) -> Vec<SettledInvoice> {
     node.settled_behind(place, PATIENCE).await.unwrap()
 }
 
@@ -43,11 +43,11 @@ async fn all_told(pair: &impl Pair, mut place: u64, count: usize) -> Vec<Settled
     all
 }
 
-fn names(told: &[SettledInvoice]) -> Vec<String> {
+pub(crate) fn names(told: &[SettledInvoice]) -> Vec<String> {
     told.iter().map(|it| it.description.clone()).collect()
 }
 
-fn named(numbers: impl IntoIterator<Item = u8>) -> Vec<String> {
+pub(crate) fn named(numbers: impl IntoIterator<Item = u8>) -> Vec<String> {
     let name = |number| format!("mesh {number}");
     numbers.into_iter().map(name).collect()
 }

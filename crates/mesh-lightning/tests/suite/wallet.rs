@@ -169,6 +169,7 @@ impl Wallet {
         };
         state.invoices.insert(hash, issued.clone());
         state.events.push(Event::Issued(hash));
+        self.rings.notify_waiters();
         state.preimages.insert(hash, preimage);
         Some(issued)
     }

@@ -32,7 +32,11 @@ pub(crate) async fn told(node: &dyn LightningNode, place: u64) -> Vec<SettledInv
 }
 
 /// Asks from each last place on until `count` are told.
-async fn all_told(pair: &impl Pair, mut place: u64, count: usize) -> Vec<SettledInvoice> {
+pub(crate) async fn all_told(
+    pair: &impl Pair,
+    mut place: u64,
+    count: usize,
+) -> Vec<SettledInvoice> {
     let mut all = Vec::new();
     while all.len() < count {
         let more = told(pair.node(), place).await;

@@ -116,10 +116,10 @@ pub use mesh_routing::{FeeDistribution, RouteQuote, RoutingTable, Split, least_t
 pub use mesh_types::{
     Books, ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey, ClaimOutcome,
     ClaimStore, Clock, ConfigError, CreditStore, DetectedProtocol, Drawn, FreeLane, Incoming,
-    InvoiceRequest, KnownNode, LightningError, LightningInfo, LightningNode, MeshConfig, MeshError,
-    MeshEvent, MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId,
-    NodeStore, OnChainConfig, OutPoint, Outgoing, PacketKind, PacketTag, PaidInvoice, PayLimits,
-    PaymentProof, PeerAddress, Price, ProofForHop, Route, RoutingPolicy, SequenceBlock, Settled,
-    SettledInvoice, Settlement, Standing, Store, StoreError, TxHash, UnixTime, Watched, from_hex,
-    to_hex,
+    InvoiceRequest, KnownNode, LightningError, LightningInfo, LightningNode, MAX_SETTLED,
+    MeshConfig, MeshError, MeshEvent, MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI,
+    NodeEvent, NodeId, NodeStore, OnChainConfig, OutPoint, Outgoing, PacketKind, PacketTag,
+    PaidInvoice, PayLimits, PaymentProof, PeerAddress, Price, ProofForHop, Route, RoutingPolicy,
+    SequenceBlock, Settled, SettledInvoice, Settlement, Standing, Store, StoreError, TxHash,
+    UnixTime, Watched, from_hex, to_hex,
 };

@@ -67,7 +67,7 @@ async fn whoever_pays_it_the_credit_is_the_named_nodes() {
     let credit = credit(&node, &home);
     assert_eq!(credit.get("payer").unwrap(), PAYER);
     assert_eq!(credit.get("credit_msat").unwrap(), 5_000_000);
-    let ledger = home.ask(&["ledger", "deposits"]);
+    let ledger = home.ask(&["ledger"]);
     let hash = quoted.get("payment_hash").unwrap().as_str().unwrap();
     assert!(ledger.to_string().contains(hash), "{ledger}");
 }

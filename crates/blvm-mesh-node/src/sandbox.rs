@@ -14,7 +14,10 @@ use lightning_invoice::{Bolt11Invoice, Currency, InvoiceBuilder, PaymentSecret};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use thiserror::Error;
@@ -41,6 +44,7 @@ pub struct SandboxLightning {
     secret: SecretKey,
     payee_key: PublicKey,
     clock: Arc<dyn Clock>,
+    is_silent: AtomicBool,
 }
 
 /// What a sandbox wallet has received and sent. It is play money: there is no bound on what can be sent.
@@ -102,7 +106,13 @@ impl SandboxLightning {
             secret,
             payee_key,
             clock,
+            is_silent: AtomicBool::new(false),
         })
+    }
+
+    /// Tells from now on nothing of what it receives, as a wallet does that cannot: proofs alone are credited.
+    pub fn fall_silent(&self) {
+        self.is_silent.store(true, Ordering::Relaxed);
     }
 
     /// The compressed public key that signs this wallet's invoices.
@@ -322,6 +332,10 @@ impl LightningNode for SandboxLightning {
     ) -> Result<Vec<SettledInvoice>, LightningError> {
         let until = Instant::now() + patience.min(MAX_WAIT);
         loop {
+            if self.is_silent.load(Ordering::Relaxed) {
+                let reason = "sandbox: it does not tell what it receives".to_owned();
+                return Err(LightningError::Refused(reason));
+            }
             let told = self.settled(place);
             let told = told.map_err(|error| cannot_reach(error.to_string()))?;
             let left = until.saturating_duration_since(Instant::now());

@@ -8,7 +8,7 @@ use crate::{
     },
 };
 use lightning_invoice::Bolt11Invoice;
-use mesh_lightning::{Lnbits, LnbitsConfig, SecretFrom};
+use mesh_lightning::{LightningConfig, Lnbits, LnbitsConfig, SecretFrom};
 use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
 use std::{
@@ -128,6 +128,10 @@ impl Pair for LnbitsPair {
 
     fn debug(&self) -> String {
         format!("{:?} {:?}", self.node, self.config)
+    }
+
+    fn settings(&self) -> LightningConfig {
+        LightningConfig::Lnbits(self.config.clone())
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -39,6 +39,8 @@ pub(crate) enum Trait {
     Fault,
     /// It has a fault in the middle of a payment, which goes through.
     FaultWhilePaying,
+    /// The node behind it keeps to no limit.
+    SpendsMore,
     /// It is a web server.
     WebServer,
 }
@@ -182,7 +184,11 @@ impl Api for Double {
         }
         if let Some((_, text)) = asked.path.split_once("/fee-reserve?invoice=") {
             text.parse::<Bolt11Invoice>().unwrap();
-            return good(200, &json!({ "fee_reserve": self.wallet.fee() }));
+            let fee = match self.traits.contains(&Trait::SpendsMore) {
+                true => 0,
+                false => self.wallet.fee(),
+            };
+            return good(200, &json!({ "fee_reserve": fee }));
         }
         if let Some(query) = asked.path.strip_prefix("/api/v1/payments?") {
             self.wallet.waiting.send_modify(|count| *count += 1);

@@ -88,6 +88,15 @@ async fn a_fee_that_may_be_too_high_is_not_risked() {
 }
 
 #[tokio::test]
+async fn a_fee_beyond_what_was_named_is_told_as_it_is() {
+    let pair = LnbitsPair::with(&[Trait::SpendsMore]).await;
+    pair.wallet().state().outcome = Outcome::Pays { fee: 9_000 };
+    let (text, _) = pair.wallet().stranger_invoice(5, AMOUNT);
+    let paid = pair.node().pay_invoice(&text, LIMITS).await.unwrap();
+    assert_eq!(paid.fee, Msat::from_msat(9_000));
+}
+
+#[tokio::test]
 async fn an_invoice_key_receives_and_does_not_pay() {
     let pair = LnbitsPair::with(&[]).await;
     let node = Lnbits::open(&with_key(&pair, INVOICE_KEY), Network::Regtest).unwrap();

@@ -8,7 +8,7 @@ use crate::{
     },
 };
 use lightning_invoice::Bolt11Invoice;
-use mesh_lightning::{Lnbits, LnbitsConfig, SecretFrom};
+use mesh_lightning::{LightningConfig, Lnbits, LnbitsConfig, SecretFrom};
 use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
 use std::{
@@ -39,6 +39,8 @@ pub(crate) enum Trait {
     Fault,
     /// It has a fault in the middle of a payment, which goes through.
     FaultWhilePaying,
+    /// The node behind it keeps to no limit.
+    SpendsMore,
     /// It is a web server.
     WebServer,
 }
@@ -130,6 +132,10 @@ impl Pair for LnbitsPair {
         format!("{:?} {:?}", self.node, self.config)
     }
 
+    fn settings(&self) -> LightningConfig {
+        LightningConfig::Lnbits(self.config.clone())
+    }
+
     fn secrets(&self) -> Vec<String> {
         vec![ADMIN_KEY.to_owned(), to_hex(&[5; 32])]
     }
@@ -178,7 +184,11 @@ impl Api for Double {
         }
         if let Some((_, text)) = asked.path.split_once("/fee-reserve?invoice=") {
             text.parse::<Bolt11Invoice>().unwrap();
-            return good(200, &json!({ "fee_reserve": self.wallet.fee() }));
+            let fee = match self.traits.contains(&Trait::SpendsMore) {
+                true => 0,
+                false => self.wallet.fee(),
+            };
+            return good(200, &json!({ "fee_reserve": fee }));
         }
         if let Some(query) = asked.path.strip_prefix("/api/v1/payments?") {
             self.wallet.waiting.send_modify(|count| *count += 1);

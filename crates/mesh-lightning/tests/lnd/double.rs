@@ -17,7 +17,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE},
 };
 use lightning_invoice::Bolt11Invoice;
-use mesh_lightning::{Lnd, LndConfig, SecretFrom};
+use mesh_lightning::{LightningConfig, Lnd, LndConfig, SecretFrom};
 use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
 use std::{
@@ -140,6 +140,10 @@ impl Pair for LndPair {
         format!("{:?} {:?}", self.node, self.config)
     }
 
+    fn settings(&self) -> LightningConfig {
+        LightningConfig::Lnd(self.config.clone())
+    }
+
     fn secrets(&self) -> Vec<String> {
         let mut secrets = [1, 5].map(|number| to_hex(&[number; 32])).to_vec();
         secrets.push(STANDARD.encode([1; 32]));
@@ -211,8 +215,9 @@ impl Api for Double {
         }
     }
 
+    /// Without the word for which a message is not repeated at all.
     fn error(&self, message: &str) -> Reply {
-        error(500, 2, message)
+        error(500, 2, &message.replace("macaroon", "key"))
     }
 
     /// What is settled behind a place, but nothing behind 0.

@@ -12,10 +12,12 @@
 
 pub(crate) mod faults;
 pub(crate) mod invoices;
+pub(crate) mod log;
 pub(crate) mod payments;
 pub(crate) mod settled;
 pub(crate) mod wallet;
 
+use mesh_lightning::LightningConfig;
 use mesh_types::{InvoiceRequest, LightningNode, Msat, PayLimits};
 use std::{future::Future, time::Duration};
 use wallet::Wallet;
@@ -48,6 +50,9 @@ pub(crate) trait Pair: Send + Sync {
     /// What `Debug` of the back end says.
     fn debug(&self) -> String;
 
+    /// The settings that open the back end.
+    fn settings(&self) -> LightningConfig;
+
     /// What no message may say.
     fn secrets(&self) -> Vec<String>;
 }
@@ -77,6 +82,7 @@ macro_rules! lightning_tests {
             what_cannot_be_looked_up_is_not_paid,
             an_invoice_that_it_cannot_pay_is_not_sent,
         );
+        $crate::lightning_tests!(@each log, $pair, no_line_of_the_log_repeats_a_secret);
         $crate::lightning_tests!(@each faults, $pair,
             a_back_end_that_is_not_there_is_unreachable,
             a_silent_back_end_is_unreachable_after_its_patience,

@@ -1,7 +1,7 @@
 //! A double of LNbits's API: amounts in satoshi on the way in, in millisatoshi on the way out.
 
 use crate::{
-    rest::{Api, Asked, Reply, serve},
+    rest::{Api, Asked, Reply, secret_file, serve},
     suite::{
         Pair,
         wallet::{Op, Payment, Stage, Wallet},
@@ -13,8 +13,6 @@ use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::{
         Arc,
@@ -69,7 +67,7 @@ impl LnbitsPair {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (address, serving) = serve(double, tls).await;
         let key = folder.path().join("key");
-        secret_file(&key, &format!("{ADMIN_KEY}\n"));
+        secret_file(&key, format!("{ADMIN_KEY}\n").as_bytes());
         let config = LnbitsConfig {
             url: format!("{scheme}://{address}/"),
             key: SecretFrom::File(key),
@@ -91,11 +89,6 @@ impl LnbitsPair {
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
-}
-
-pub(crate) fn secret_file(path: &Path, content: &str) {
-    fs::write(path, content).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 impl Pair for LnbitsPair {

@@ -5,7 +5,7 @@ use crate::{
     rest::{
         Api, Asked, Reply,
         certificates::{Certified, own},
-        serve,
+        secret_file, serve,
     },
     suite::{
         Pair,
@@ -21,8 +21,7 @@ use mesh_lightning::{LightningConfig, Lnd, LndConfig, SecretFrom};
 use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
 use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
+    fs,
     path::Path,
     sync::{
         Arc,
@@ -107,11 +106,6 @@ impl LndPair {
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
-}
-
-pub(crate) fn secret_file(path: &Path, content: &[u8]) {
-    fs::write(path, content).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 impl Pair for LndPair {

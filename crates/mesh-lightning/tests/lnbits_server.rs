@@ -70,9 +70,14 @@ impl Server {
         let python = programs.join("python3");
         // It looks for its own files where it is started.
         let find = "import lnbits, os; print(os.path.dirname(os.path.dirname(lnbits.__file__)))";
-        let found = Command::new(&python).args(["-c", find]).output().unwrap();
-        let home = String::from_utf8(found.stdout).unwrap();
         let folder = tempfile::tempdir().unwrap();
+        // It leaves a key behind wherever it is imported.
+        let found = Command::new(&python)
+            .args(["-c", find])
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let home = String::from_utf8(found.stdout).unwrap();
         // Not one of those that connections are given: whoever looks for a server there may find himself.
         let from = 20_000 + u16::try_from(std::process::id() % 10_000).unwrap();
         let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();

@@ -29,7 +29,7 @@ const STEPS: &[(&str, Step)] = &[
     ("documentation", documentation),
     ("vectors", || vectors::run(&vectors::Args {})),
     ("demo", demo),
-    ("crash", crash::both),
+    ("crash", crash::all),
 ];
 
 pub(crate) fn run(Args {}: &Args) -> Result<(), Error> {

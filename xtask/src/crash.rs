@@ -25,6 +25,10 @@ pub(crate) struct Args {
     #[arg(long, value_parser = ["redb", "postgres"], default_value = "redb")]
     store: String,
 
+    /// The wallets that pay: sandbox, or lightning, which are LDK nodes with real channels and take minutes to build
+    #[arg(long, value_parser = ["sandbox", "lightning"], default_value = "sandbox")]
+    wallet: String,
+
     /// What the moments and the work are drawn from; drawn itself when it is left out
     #[arg(long)]
     seed: Option<u64>,
@@ -37,24 +41,36 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let package = ["--locked", "-p", "blvm-mesh-node"];
     run_command(cargo().arg("build").args(package))?;
     let mut command = cargo();
+    command.arg("run").args(package);
+    if args.wallet == "lightning" {
+        command.args(["--features", "trials"]);
+    }
     command
-        .arg("run")
-        .args(package)
         .args(["--example", "crash", "--"])
         .args(["--rounds", &args.rounds.to_string()])
-        .args(["--store", &args.store]);
+        .args(["--store", &args.store])
+        .args(["--wallet", &args.wallet]);
     if let Some(seed) = args.seed {
         command.args(["--seed", &seed.to_string()]);
     }
     run_command(&mut command)
 }
 
-/// Both stores, as often as CI has time for.
-pub(crate) fn both() -> Result<(), Error> {
-    ["redb", "postgres"].into_iter().try_for_each(|store| {
+/// Rounds with real payments in CI: each takes ten seconds.
+const LIGHTNING_ROUNDS_IN_CI: u32 = 5;
+
+/// Both stores, and real payments, as often as CI has time for.
+pub(crate) fn all() -> Result<(), Error> {
+    let kinds = [
+        ("redb", "sandbox", ROUNDS_IN_CI),
+        ("postgres", "sandbox", ROUNDS_IN_CI),
+        ("redb", "lightning", LIGHTNING_ROUNDS_IN_CI),
+    ];
+    kinds.into_iter().try_for_each(|(store, wallet, rounds)| {
         run(&Args {
-            rounds: ROUNDS_IN_CI,
+            rounds,
             store: store.to_owned(),
+            wallet: wallet.to_owned(),
             seed: None,
         })
     })

@@ -32,7 +32,13 @@ pub(super) const PICTURE: &[Room] = &[
     heavy("mesh-regtest", &["mesh-types", "mesh-lightning"]),
     heavy(
         "blvm-mesh-node",
-        &["blvm-mesh", "mesh-store", "mesh-lightning", "mesh-link"],
+        &[
+            "blvm-mesh",
+            "mesh-store",
+            "mesh-lightning",
+            "mesh-link",
+            "mesh-regtest",
+        ],
     ),
     heavy(
         "mesh-sim",

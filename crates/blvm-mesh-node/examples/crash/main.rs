@@ -22,11 +22,13 @@ mod postgres;
 mod relay;
 mod round;
 mod truth;
+mod wallets;
 
 use chance::Chance;
 use clap::{Parser, ValueEnum};
 use round::Scene;
 use std::{process::ExitCode, time::Duration};
+use wallets::Wallets;
 
 /// Kill a node at random moments and check its books each time.
 #[derive(Debug, Parser)]
@@ -40,6 +42,10 @@ struct Args {
     #[arg(long, value_enum, default_value_t = Kind::Redb)]
     store: Kind,
 
+    /// The wallets that pay: lightning takes the feature `trials`
+    #[arg(long, value_enum, default_value_t = Purse::Sandbox)]
+    wallet: Purse,
+
     /// What the moments and the work are drawn from; the same seed draws the same
     #[arg(long)]
     seed: Option<u64>,
@@ -51,8 +57,19 @@ enum Kind {
     Postgres,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Purse {
+    /// Play money in a folder
+    Sandbox,
+    /// LDK nodes with channels on a regtest chain, behind fronts of Core Lightning and LND
+    Lightning,
+}
+
 /// How long the relay works before it is killed, at most.
 const LONGEST_WORK: Duration = Duration::from_millis(1_500);
+
+/// The same where each payment takes a good part of a second.
+const LONGEST_LIGHTNING_WORK: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -72,13 +89,20 @@ async fn main() -> ExitCode {
         |server| server.database().to_string(),
     );
     println!(
-        "crash: {} rounds on {:?}, seed {seed}",
-        args.rounds, args.store
+        "crash: {} rounds on {:?}, paid by {:?}, seed {seed}",
+        args.rounds, args.store, args.wallet
     );
+    let (wallets, longest_work) = match args.wallet {
+        Purse::Sandbox => (Wallets::sandbox(folder.path()), LONGEST_WORK),
+        Purse::Lightning => (
+            Wallets::lightning(folder.path()).await,
+            LONGEST_LIGHTNING_WORK,
+        ),
+    };
     let mut chance = Chance::new(seed);
-    let (mut scene, mut relay) = Scene::set(folder.path(), &store).await;
+    let (mut scene, mut relay) = Scene::set(folder.path(), &store, wallets).await;
     for number in 1..=args.rounds {
-        let work = chance.up_to(LONGEST_WORK);
+        let work = chance.up_to(longest_work);
         let told = scene.round(&mut relay, work, &mut chance).await;
         match told {
             Ok(told) => println!("round {number:>4}  {told}"),

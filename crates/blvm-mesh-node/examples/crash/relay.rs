@@ -24,7 +24,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// It dials `peers`: it has forgotten by then how often that failed while it was dead.
-    pub(crate) fn new(folder: &Path, store: &str, peers: &[PeerAddress]) -> Self {
+    pub(crate) fn new(folder: &Path, store: &str, wallet: &str, peers: &[PeerAddress]) -> Self {
         let home = folder.join("relay");
         fs::create_dir_all(&home).unwrap();
         let peers: Vec<_> = peers.iter().map(|peer| format!("\"{peer}\"")).collect();
@@ -35,7 +35,7 @@ impl Relay {
             "[node]\nstore = \"{store}\"\n\n\
              [mesh]\nnetwork = \"regtest\"\nmode = \"payment_gated\"\nlisten_addr = \"127.0.0.1:0\"\npeers = [{peers}]\n\
              price_per_packet_msat = {SHARE_MSAT}\nprice_per_kib_msat = 0\nquote_lifetime_secs = 86400\n\n\
-             [lightning]\nbackend = \"sandbox\"\npath = \"../sandbox\"\n"
+             [lightning]\n{wallet}\n"
         );
         fs::write(&config, text).unwrap();
         // Examples lie in a folder beside the programs.

@@ -3,6 +3,7 @@ use crate::{
     payer::Payer,
     relay::{LOOK_AGAIN, Relay, SHARE_MSAT, Status},
     truth::Truth,
+    wallets::Wallets,
 };
 use blvm_mesh::NodeId;
 use std::{path::Path, sync::Arc, time::Duration};
@@ -26,22 +27,28 @@ pub(crate) struct Scene {
     destination: Payer,
     relay: NodeId,
     truth: Arc<Truth>,
+    wallets: Wallets,
     shown_again: u64,
     rounds: u64,
 }
 
 impl Scene {
     /// Starts everybody, the relay last, and waits until they are linked.
-    pub(crate) async fn set(folder: &Path, store: &str) -> (Self, Relay) {
+    pub(crate) async fn set(folder: &Path, store: &str, wallets: Wallets) -> (Self, Relay) {
         let truth = Arc::new(Truth::default());
-        let start = async |number| Payer::start(number, folder, &truth).await;
+        let start = async |number| Payer::start(number, folder, &truth, &wallets).await;
         let mut payers = Vec::new();
         for number in 0..PAYERS {
             payers.push(start(number).await);
         }
         let destination = start(PAYERS).await;
         let peers = payers.iter().chain([&destination]).map(Payer::address);
-        let mut relay = Relay::new(folder, store, &peers.collect::<Vec<_>>());
+        let mut relay = Relay::new(
+            folder,
+            store,
+            &wallets.of_relay(),
+            &peers.collect::<Vec<_>>(),
+        );
         relay.spawn();
         let id = relay.answers().await.unwrap().id;
         let (receiver, arrived) = (destination.clone(), Arc::clone(&truth));
@@ -56,6 +63,7 @@ impl Scene {
             destination,
             relay: id,
             truth,
+            wallets,
             shown_again: 0,
             rounds: 0,
         };
@@ -106,8 +114,9 @@ impl Scene {
         self.linked(relay).await?;
         let (open, new) = self.settle_open_questions().await?;
         let again = self.show_old_proofs(proofs, chance).await?;
-        let status = self.credited(relay).await?;
-        self.check(status)?;
+        self.wallets.disturb(chance)?;
+        let (status, paid) = self.credited(relay).await?;
+        self.check(status, paid)?;
         Ok(format!(
             "killed after {:>4} ms: {:>3} payments, {:>4} packets; unanswered {open:>2}, of which {new:>2} were not claimed; shown again {again:>2}",
             work.as_millis(),
@@ -154,22 +163,22 @@ impl Scene {
         Ok(again)
     }
 
-    /// Waits until the relay's wallet has told of what nobody has shown.
-    async fn credited(&self, relay: &Relay) -> Result<Status, String> {
-        for _ in 0..300 {
+    /// Waits until the relay's wallet has told of what nobody has shown; answers with what was paid, too.
+    async fn credited(&self, relay: &Relay) -> Result<(Status, u64), String> {
+        for _ in 0..600 {
+            let received = self.wallets.received_msat()?;
             let status = relay.status().ok_or("the relay does not answer")?;
-            if status.deposited >= self.truth.paid_msat() {
-                return Ok(status);
+            if let Some(paid) = received.known_or(|| self.truth.paid_msat())
+                && status.deposited >= paid
+            {
+                return Ok((status, paid));
             }
             sleep(LOOK_AGAIN).await;
         }
-        let paid = self.truth.paid_msat();
-        Err(format!(
-            "{paid} msat were paid, and less is deposited after 30 seconds"
-        ))
+        Err("what was paid is not deposited after a minute".to_owned())
     }
 
-    fn check(&self, status: Status) -> Result<(), String> {
+    fn check(&self, status: Status, paid: u64) -> Result<(), String> {
         let Status {
             deposited,
             credit,
@@ -177,7 +186,6 @@ impl Scene {
             earned,
             ..
         } = status;
-        let paid = self.truth.paid_msat();
         if deposited != paid {
             return Err(format!(
                 "{paid} msat were paid, and {deposited} are deposited"
@@ -222,12 +230,11 @@ impl Scene {
     }
 
     pub(crate) fn summary(&self) -> String {
+        let (payments, half, most) = self.truth.payments();
         format!(
-            "{} kills: {} payments, {} msat in all, each claimed once; {} packets carried; {} proofs shown again and \
-             refused; no more than {} debits could be forgotten",
+            "{} kills: {payments} payments (half of them took up to {half:.1?}, 95 % {most:.1?}), each credited once; {} packets \
+             carried; {} proofs shown again and refused; no more than {} debits could be forgotten",
             self.rounds,
-            self.truth.proofs(),
-            self.truth.paid_msat(),
             self.truth.arrivals(),
             self.shown_again,
             self.truth.forgivable()

@@ -16,6 +16,8 @@ struct Known {
     unshown_msat: u64,
     attempts: u64,
     arrivals: Vec<UnixTime>,
+    /// How long each payment took.
+    payments: Vec<Duration>,
     /// Arrivals whose debits a crash may have forgotten.
     forgivable: u64,
 }
@@ -46,6 +48,23 @@ impl Truth {
     /// Notes a payment whose proof nobody shows.
     pub(crate) fn paid_unshown(&self, amount_msat: u64) {
         self.0.lock().unwrap().unshown_msat += amount_msat;
+    }
+
+    /// Notes how long a payment took.
+    pub(crate) fn took(&self, time: Duration) {
+        self.0.lock().unwrap().payments.push(time);
+    }
+
+    /// How many payments there were, and what half and 95 of 100 of them took at most.
+    pub(crate) fn payments(&self) -> (usize, Duration, Duration) {
+        let mut times = self.0.lock().unwrap().payments.clone();
+        times.sort_unstable();
+        let at = |part: usize| times.get(times.len() * part / 100).copied();
+        (
+            times.len(),
+            at(50).unwrap_or_default(),
+            at(95).unwrap_or_default(),
+        )
     }
 
     pub(crate) fn acknowledged(&self, number: usize) {

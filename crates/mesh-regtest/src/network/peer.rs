@@ -187,12 +187,14 @@ impl Peer {
         apart(|| Ok(node.connect(other.node_id, other.address(), true)?))
     }
 
-    pub(super) fn disconnect_all(&self) -> Result<(), NetworkError> {
-        let node = self.node()?;
-        for peer in node.list_peers() {
-            node.disconnect(peer.node_id)?;
-        }
-        Ok(())
+    pub(super) fn disconnect(&self, other: &Self) -> Result<(), NetworkError> {
+        Ok(self.node()?.disconnect(other.node_id)?)
+    }
+
+    pub(super) fn is_connected_with(&self, other: &Self) -> Result<bool, NetworkError> {
+        let peers = self.node()?.list_peers();
+        let mut connected = peers.iter().filter(|peer| peer.is_connected);
+        Ok(connected.any(|peer| peer.node_id == other.node_id))
     }
 
     /// Where others connect to it.
@@ -280,6 +282,7 @@ impl Running {
             node.start()?;
             Ok(Arc::new(node))
         })?;
+        desk.resume(&node)?;
         let stop = Arc::new(Notify::new());
         let pump = {
             let (node, desk, stop) = (Arc::clone(&node), Arc::clone(&desk), Arc::clone(&stop));

@@ -36,7 +36,6 @@ const GOSSIP_ROUNDS: u32 = 5;
 /// Its functions wait for what they do, for [`PATIENCE`] at most. When it is dropped, its nodes stop and their folders are
 /// removed.
 pub struct LightningNetwork {
-    // The order matters: nodes stop before the chain that they ask, and before their folders go.
     peers: Vec<Arc<Peer>>,
     channels: Vec<(usize, usize)>,
     rpc: RpcServer,
@@ -213,6 +212,15 @@ impl LightningNetwork {
         }
         let what = "all nodes to know all channels".to_owned();
         Err(NetworkError::TimedOut(what))
+    }
+}
+
+impl Drop for LightningNetwork {
+    fn drop(&mut self) {
+        // A front may keep a node, which must not go on when its folder is gone.
+        for peer in &self.peers {
+            peer.stop();
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use ldk_node::{
     lightning::{ln::msgs::SocketAddress, routing::gossip::NodeAlias},
 };
 use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
 use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -29,7 +30,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const BOOK: &str = "desk.json";
 
 /// What a node is made of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PeerConfig {
     /// Its name, of 32 bytes at most, which it also tells the network.
     pub name: String,

@@ -203,10 +203,14 @@ impl Scene {
 
     /// Pays until it succeeds: a new payer does not know the way yet.
     async fn warm_up(&mut self, client: &Arc<dyn LightningNode>) {
+        let before = self.received();
         let (text, _, paid) = self.issue().await;
         for _ in 0..150 {
             match client.pay_invoice(&text, LIMITS).await {
-                Ok(found) => return assert_eq!(found, paid),
+                Ok(found) => {
+                    assert_eq!(found, paid);
+                    return self.has_received_once(before);
+                }
                 Err(LightningError::PaymentFailed(_)) => sleep(Duration::from_millis(200)).await,
                 Err(error) => panic!("{error:?}"),
             }
@@ -237,6 +241,11 @@ impl Scene {
         assert_eq!(client.pay_invoice(&text, LIMITS).await, Ok(paid));
         let settled = Incoming::Settled { amount: AMOUNT };
         assert_eq!(self.payee.incoming(hash).await, Ok(settled));
+        self.has_received_once(before);
+    }
+
+    /// Waits until the payee has one payment more than before, which comes a moment after the payer has heard of it.
+    fn has_received_once(&self, before: u64) {
         let once = before + AMOUNT.to_msat();
         wait_until("the payee to be paid once", || Ok(self.received() == once)).unwrap();
     }

@@ -1,7 +1,7 @@
 //! What the fronts tell of invoices as they are paid, in the words of Core Lightning and of LND.
 
 use super::{
-    scene::{LIMITS, Scene, request},
+    scene::{AMOUNT, FEE, LIMITS, Scene, request},
     sides::{ClnSide, LndSide, Side},
 };
 use mesh_types::to_hex;
@@ -25,11 +25,13 @@ use tokio_rustls::{
 
 /// Issues an invoice and pays it; gives its payment hash in hex.
 async fn pay_one<S: Side>(scene: &Scene<S>) -> String {
+    let before = scene.purse();
     let text = scene.payee.client().create_invoice(request()).await;
     let text = text.unwrap();
     let paid = scene.payer.client().pay_invoice(&text, LIMITS).await;
     let invoice: mesh_regtest::ldk_node::lightning_invoice::Bolt11Invoice = text.parse().unwrap();
     paid.unwrap();
+    scene.has_spent(before, AMOUNT.checked_add(FEE).unwrap());
     to_hex(invoice.payment_hash().as_ref())
 }
 

@@ -53,6 +53,7 @@ mod delivery;
 mod engine;
 mod exchange;
 mod forgetful;
+mod forgetful_payments;
 mod free_lane;
 mod funding;
 mod identity;

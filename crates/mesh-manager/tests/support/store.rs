@@ -165,3 +165,29 @@ impl NodeStore for TestStore {
         self.inner.kept_proofs().await
     }
 }
+
+#[async_trait]
+impl SpendingStore for TestStore {
+    async fn begin_payment(
+        &self,
+        payment: OwnPayment,
+        note: PaymentProof,
+        caps: DayCaps,
+    ) -> Result<Begun, StoreError> {
+        self.up()?;
+        self.inner.begin_payment(payment, note, caps).await
+    }
+
+    async fn end_payment(&self, end: PaymentEnd) -> Result<(), StoreError> {
+        self.up()?;
+        self.inner.end_payment(end).await
+    }
+
+    async fn spent_on_day(&self, at: UnixTime, payee: NodeId) -> Result<DaySums, StoreError> {
+        self.inner.spent_on_day(at, payee).await
+    }
+
+    async fn last_payments(&self, most: usize) -> Result<Vec<OwnPayment>, StoreError> {
+        self.inner.last_payments(most).await
+    }
+}

@@ -6,9 +6,9 @@ use sqlx::{
 };
 
 /// The newest version of the schema that this program knows.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 5;
 
-const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
+const MIGRATIONS: [(i64, &str, &str); 4] = [
     (
         1,
         "ledger",
@@ -23,6 +23,11 @@ const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
         3,
         "watched payments",
         include_str!("../../migrations/0003_watched_payments.sql"),
+    ),
+    (
+        5,
+        "own payments",
+        include_str!("../../migrations/0005_own_payments.sql"),
     ),
 ];
 
@@ -126,6 +131,8 @@ async fn check(conn: &mut PgConnection, store: &str) -> Result<(), OpenError> {
         "session",
         "kept_proof",
         "watched",
+        "payment",
+        "spent",
     ] {
         let is_there: bool =
             sqlx::query_scalar("select to_regclass('blvm_mesh.' || $1) is not null")

@@ -10,9 +10,9 @@ use crate::{
     record::{Account, ClaimRecord, Deposit},
 };
 use mesh_types::{
-    CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS, MAX_WATCHED,
-    Msat, NodeId, PacketTag, PaymentProof, SequenceBlock, Settled, Settlement, Standing,
-    StoreError, UnixTime, Watched,
+    Begun, CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, DayCaps, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS,
+    MAX_WATCHED, Msat, NodeId, OwnPayment, PacketTag, PaymentEnd, PaymentProof, SequenceBlock,
+    Settled, Settlement, Standing, StoreError, UnixTime, Watched,
 };
 use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
 use std::{
@@ -141,6 +141,12 @@ impl<'t> Batch<'t> {
             Op::ReserveSequences { at_least } => self.reserve_sequences(*at_least),
             Op::KeepProof { payee, proof } => self.keep_proof(*payee, proof),
             Op::ForgetProof { payee, proof } => self.forget_proof(*payee, proof),
+            Op::BeginPayment {
+                payment,
+                note,
+                caps,
+            } => self.begin_payment(payment, note, *caps),
+            Op::EndPayment(end) => self.end_payment(end),
         }
     }
 
@@ -332,6 +338,36 @@ impl<'t> Batch<'t> {
         if let Ok(row) = proof_row(payee, proof) {
             self.changed |= self.tables.proofs.remove(row.as_slice())?.is_some();
         }
+        Ok(Answer::Done)
+    }
+
+    fn begin_payment(
+        &mut self,
+        payment: &OwnPayment,
+        note: &PaymentProof,
+        caps: DayCaps,
+    ) -> Result<Answer, Fault> {
+        let begun = self.tables.payments.may_begin(payment, caps)?;
+        if begun == Begun::Noted {
+            let kept = self.keep_proof(payment.payee, note)?;
+            if kept != Answer::Done {
+                return Ok(kept);
+            }
+            self.tables.payments.begin(payment)?;
+            self.changed = true;
+        }
+        Ok(Answer::Begun(begun))
+    }
+
+    fn end_payment(&mut self, end: &PaymentEnd) -> Result<Answer, Fault> {
+        self.forget_proof(end.payee, &end.note)?;
+        if let Some(proof) = &end.proof {
+            let kept = self.keep_proof(end.payee, proof)?;
+            if kept != Answer::Done {
+                return Ok(kept);
+            }
+        }
+        self.changed |= self.tables.payments.end(end)?;
         Ok(Answer::Done)
     }
 

@@ -1,6 +1,7 @@
 use super::{
     backend::Shared,
     fault::Fault,
+    payments::PaymentsRead,
     rows::{ACCOUNTS, FROZEN, META, PROOFS, WATCHED, account, frozen_of, identity, watched},
     snapshot::RedbSnapshot,
 };
@@ -9,7 +10,9 @@ use crate::{
     proof_bytes,
 };
 use async_trait::async_trait;
-use mesh_types::{Books, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, Watched};
+use mesh_types::{
+    Books, DaySums, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, UnixTime, Watched,
+};
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 use std::{
     cmp::Reverse,
@@ -74,6 +77,11 @@ impl Reader for RedbReader {
 
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
         self.read(|shared| kept_proofs(&shared.begin_read()?)).await
+    }
+
+    async fn spent_on_day(&self, at: UnixTime, payee: NodeId) -> Result<DaySums, StoreError> {
+        self.read(move |shared| PaymentsRead::open(&shared.begin_read()?)?.on_day(at, payee))
+            .await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {

@@ -70,7 +70,8 @@ fn the_payments_of_one_day_or_payee_are_found_however_old() {
 fn sums_that_the_payments_do_not_come_to_are_found() {
     assert_eq!(verdict(&small()).differences, 0);
     let place = *small().spent.keys().next().unwrap();
-    let changes: [fn(&mut Contents, &(UnixTime, NodeId)); 4] = [
+    type Change = fn(&mut Contents, &(UnixTime, NodeId));
+    let changes: [Change; 4] = [
         |contents, place| assert!(contents.spent.remove(place).is_some()),
         |contents, _| drop(contents.payments.pop_first()),
         |contents, place| contents.spent.get_mut(place).unwrap().spent.fee = Msat::ZERO,

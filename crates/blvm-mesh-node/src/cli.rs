@@ -21,6 +21,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
         blvm-mesh run --config mesh.toml              run a node until Ctrl-C\n  \
         blvm-mesh status                              look at the node of ./mesh.toml\n  \
         blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n  \
+        blvm-mesh quote 5f3c...e1 --amount 5000       let any wallet pay for that node's packets\n  \
         blvm-mesh ledger                              see what it took, earned and owes\n  \
         blvm-mesh ledger spent                        see what it paid to others, and for what\n\n\
         Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong."
@@ -35,6 +36,7 @@ enum Command {
     Demo(DemoArgs),
     Run(RunArgs),
     Send(SendArgs),
+    Quote(QuoteArgs),
     Receive(ReceiveArgs),
     Status(StatusArgs),
     Ledger(LedgerArgs),
@@ -170,6 +172,36 @@ pub(crate) struct PayloadArgs {
     pub(crate) file: Option<PathBuf>,
 }
 
+/// Offer credit at this node for any Lightning wallet to pay: prints the invoice, and a QR code of it
+///
+/// The credit becomes that of the node named, whoever pays, and appears by itself when it is paid:
+/// no proof has to be sent, and a restart in between loses nothing.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
+        blvm-mesh quote 5f3c...e1 --amount 5000\n  \
+        blvm-mesh quote 5f3c...e1 --amount 5000 --wait\n  \
+        blvm-mesh quote 5f3c...e1 --amount 5000 --json\n\
+        The node id is 64 characters: that of the node which is to send packets over this one."
+)]
+pub(crate) struct QuoteArgs {
+    /// Whose credit it becomes, 64 characters of hex
+    #[arg(value_name = "NODE-ID")]
+    pub(crate) payer: NodeId,
+
+    /// How much
+    #[arg(long, value_name = "SATS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) amount: u64,
+
+    /// Wait until it is paid and credited
+    #[arg(long)]
+    pub(crate) wait: bool,
+
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
 /// Take packets that have arrived at a running node
 ///
 /// Each packet is handed out once: when this command has printed it, the node forgets it.
@@ -246,6 +278,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Demo(DemoArgs { durable, .. }) => Ok(demo::run(durable).await?),
             Command::Run(args) => commands::run(&args).await,
             Command::Send(args) => commands::send(&args).await,
+            Command::Quote(args) => commands::quote(&args).await,
             Command::Receive(args) => commands::receive(&args).await,
             Command::Status(args) => commands::status(&args).await,
             Command::Ledger(args) => commands::ledger(&args).await,

@@ -49,6 +49,8 @@ pub(crate) enum CommandError {
     Silent { socket: PathBuf },
     #[error("a node runs at {socket}: stop it first, for its store is not to be used meanwhile")]
     NodeRuns { socket: PathBuf },
+    #[error("the invoice has ended and was not paid: quote again")]
+    NotPaid,
     #[error("the ledger is wrong; it is left as it is")]
     WrongLedger,
     #[error("cannot write to the standard output: {0}")]

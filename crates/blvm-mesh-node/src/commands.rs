@@ -1,12 +1,14 @@
 mod ask;
 mod check;
 mod ledger;
+mod quote;
 mod receive;
 mod run;
 mod send;
 mod status;
 
 pub(crate) use ledger::ledger;
+pub(crate) use quote::quote;
 pub(crate) use receive::receive;
 pub(crate) use run::run;
 pub(crate) use send::send;

@@ -14,14 +14,14 @@ mod witness;
 pub(crate) use error::DemoError;
 pub(crate) use process::stand_still;
 
+use crate::text::may_be_coloured;
 use blvm_mesh::MeshMode;
 use error::Cause;
 use narrator::Narrator;
 use opening::Way;
 use stage::Stage;
 use std::{
-    env,
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     time::Duration,
 };
 use tokio::time::{error::Elapsed, timeout};
@@ -34,8 +34,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// Tells the story on the standard output; with `is_durable` that of a relay that is killed.
 pub(crate) async fn run(is_durable: bool) -> Result<(), DemoError> {
     let out = io::stdout();
-    let wants_colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let is_styled = out.is_terminal() && wants_colour;
+    let is_styled = may_be_coloured(&out);
     let mut narrator = Narrator::new(out, is_styled);
     if is_durable {
         let told = timeout(LIMIT, durable::tell(&mut narrator)).await;

@@ -21,6 +21,7 @@ mod node_api;
 mod node_log;
 mod peer_book;
 mod pump;
+mod qr;
 mod sandbox;
 mod text;
 mod utc;

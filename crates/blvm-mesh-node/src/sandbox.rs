@@ -6,21 +6,32 @@ use bitcoin::{
     secp256k1::{PublicKey, Secp256k1, SecretKey, SignOnly},
 };
 use blvm_mesh::{
-    Clock, Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, Msat, Network,
-    Outgoing, PaidInvoice, PayLimits,
+    Clock, Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, MAX_SETTLED,
+    Msat, Network, Outgoing, PaidInvoice, PayLimits, SettledInvoice,
 };
 use folder::{Folder, Invoiced, Once, Settled};
 use lightning_invoice::{Bolt11Invoice, Currency, InvoiceBuilder, PaymentSecret};
 use std::{
     fmt, io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use thiserror::Error;
+use tokio::time::{Instant, sleep};
 
 /// The final CLTV delta that its invoices name, in blocks: what Lightning nodes commonly ask.
 const FINAL_CLTV_DELTA: u64 = 18;
+
+/// How often the folder is looked at for what is settled: five times a second, which nobody waits for, and in which the
+/// folder of ten thousand payments is read in a few hundredths.
+const POLL: Duration = Duration::from_millis(200);
+
+/// The longest wait for an invoice to be settled: a day, so that no deadline is beyond what a clock can say.
+const MAX_WAIT: Duration = Duration::from_secs(86_400);
 
 /// A sandbox wallet: it plays Lightning with the other wallets of a shared folder, and **moves no money**.
 ///
@@ -33,6 +44,7 @@ pub struct SandboxLightning {
     secret: SecretKey,
     payee_key: PublicKey,
     clock: Arc<dyn Clock>,
+    is_silent: AtomicBool,
 }
 
 /// What a sandbox wallet has received and sent. It is play money: there is no bound on what can be sent.
@@ -94,7 +106,13 @@ impl SandboxLightning {
             secret,
             payee_key,
             clock,
+            is_silent: AtomicBool::new(false),
         })
+    }
+
+    /// Tells from now on nothing of what it receives, as a wallet does that cannot: proofs alone are credited.
+    pub fn fall_silent(&self) {
+        self.is_silent.store(true, Ordering::Relaxed);
     }
 
     /// The compressed public key that signs this wallet's invoices.
@@ -145,6 +163,23 @@ impl SandboxLightning {
         }
     }
 
+    fn settled(&self, place: u64) -> io::Result<Vec<SettledInvoice>> {
+        let payee = self.payee_key();
+        let mut told = Vec::new();
+        for (place, payment_hash) in self.folder.settled_behind(place, MAX_SETTLED)? {
+            let lost = || io::Error::other("a note of a payment that was there is gone");
+            let settled = self.folder.settled(&payee, &payment_hash)?;
+            let invoiced = self.folder.invoice(&payee, &payment_hash)?;
+            told.push(SettledInvoice {
+                payment_hash,
+                description: invoiced.map(|it| it.description).unwrap_or_default(),
+                amount: Msat::from_msat(settled.ok_or_else(lost)?.amount_msat),
+                place,
+            });
+        }
+        Ok(told)
+    }
+
     /// Checks what a wallet checks before it pays; answers with the amount.
     fn check(&self, invoice: &Bolt11Invoice) -> Result<Msat, LightningError> {
         if invoice.currency() != Currency::Regtest {
@@ -188,6 +223,7 @@ impl LightningNode for SandboxLightning {
         let record = Invoiced {
             preimage: blvm_mesh::to_hex(&request.preimage),
             amount_msat: request.amount.to_msat(),
+            description: request.description,
             expires_at: now.plus(request.expiry).to_secs(),
         };
         let put = self.folder.put_invoice(&hash.to_byte_array(), &record, now);
@@ -287,6 +323,27 @@ impl LightningNode for SandboxLightning {
             }));
         }
         Ok(Outgoing::NotPaid)
+    }
+
+    async fn settled_behind(
+        &self,
+        place: u64,
+        patience: Duration,
+    ) -> Result<Vec<SettledInvoice>, LightningError> {
+        let until = Instant::now() + patience.min(MAX_WAIT);
+        loop {
+            if self.is_silent.load(Ordering::Relaxed) {
+                let reason = "sandbox: it does not tell what it receives".to_owned();
+                return Err(LightningError::Refused(reason));
+            }
+            let told = self.settled(place);
+            let told = told.map_err(|error| cannot_reach(error.to_string()))?;
+            let left = until.saturating_duration_since(Instant::now());
+            if !told.is_empty() || left.is_zero() {
+                return Ok(told);
+            }
+            sleep(left.min(POLL)).await;
+        }
     }
 }
 

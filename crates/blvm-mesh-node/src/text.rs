@@ -1,4 +1,11 @@
 use blvm_mesh::{Msat, NodeId};
+use std::{env, io::IsTerminal};
+
+/// Whether what is printed may have colours: there is a terminal, and `NO_COLOR` does not say otherwise.
+pub(crate) fn may_be_coloured(out: &impl IsTerminal) -> bool {
+    let wants_colour = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    out.is_terminal() && wants_colour
+}
 
 /// Writes a number with commas between its thousands.
 pub(crate) fn thousands(number: u64) -> String {

@@ -52,6 +52,8 @@ fn a_wrong_command_line_is_2_and_says_how_it_should_be() {
         &["1..=3600"],
     );
     assert_fails(&["receive", "--max", "65"], 2, &["1..=64"]);
+    assert_fails(&["quote", ID], 2, &["--amount <SATS>"]);
+    assert_fails(&["quote", ID, "--amount", "0"], 2, &["1.."]);
     assert_fails(
         &["status", "--config", "a", "--control", "b"],
         2,

@@ -2,21 +2,22 @@ mod answer;
 mod socket;
 
 use crate::{
-    ClnConfig,
+    ClnConfig, MAX_WAIT,
     call::CallError,
     invoice::{Invoice, check_issued, check_request, payment_hash},
     pay::{Payer, REQUEST_PATIENCE, Sent, paid, pay_once, time_to_try},
 };
-use answer::{Info, Invoices, Issued, Paid, Pays};
+use answer::{Info, Invoices, Issued, Paid, Pays, Settled};
 use async_trait::async_trait;
 use mesh_types::{
-    Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, Network, Outgoing,
-    PaidInvoice, PayLimits, from_hex, to_hex,
+    Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, MAX_SETTLED, Network,
+    Outgoing, PaidInvoice, PayLimits, SettledInvoice, from_hex, to_hex,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 pub use socket::MAX_CLN_ANSWER;
 use socket::Socket;
+use std::time::Duration;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -32,6 +33,9 @@ const NO_SUCH_METHOD: i64 = -32601;
 /// Errors of JSON-RPC for a request that was not looked at further.
 const BAD_PARAMETERS: i64 = -32602;
 
+/// The error of `waitanyinvoice` when no invoice was paid in time.
+const NONE_IN_TIME: i64 = 904;
+
 /// Errors of `pay` and `xpay` after which no part is under way: refused by the payee, no route, too dear, expired, out of
 /// time with nothing under way.
 const FAILED_FOR_GOOD: [i64; 5] = [203, 205, 206, 207, 210];
@@ -43,8 +47,8 @@ const FAILED_FOR_GOOD: [i64; 5] = [203, 205, 206, 207, 210];
 ///   the invoice that was issued, and gives it again.
 ///
 /// # Source
-/// Core Lightning's manual pages `lightning-invoice`, `lightning-listinvoices`, `lightning-pay`, `lightning-xpay`,
-/// `lightning-listpays`, `lightning-getinfo`.
+/// Core Lightning's manual pages `lightning-invoice`, `lightning-listinvoices`, `lightning-waitanyinvoice`,
+/// `lightning-pay`, `lightning-xpay`, `lightning-listpays`, `lightning-getinfo`.
 #[derive(Debug)]
 pub struct Cln {
     socket: Socket,
@@ -65,14 +69,42 @@ impl Cln {
         method: &'static str,
         params: Value,
     ) -> Result<T, CallError> {
+        self.ask_for(method, params, REQUEST_PATIENCE).await
+    }
+
+    async fn ask_for<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+        patience: Duration,
+    ) -> Result<T, CallError> {
         let call = self.socket.call(method, &params);
-        let answer = timeout(REQUEST_PATIENCE, call).await;
+        let answer = timeout(patience, call).await;
         answer.unwrap_or_else(|_| {
-            let seconds = REQUEST_PATIENCE.as_secs();
+            let seconds = patience.as_secs();
             Err(CallError::Lost(format!(
                 "Core Lightning took longer than {seconds} s to answer {method}"
             )))
         })
+    }
+
+    /// The first invoice that was paid behind `place`; waits `seconds` for it.
+    async fn next_settled(
+        &self,
+        place: u64,
+        seconds: u64,
+    ) -> Result<Option<SettledInvoice>, LightningError> {
+        let params = json!({ "lastpay_index": place, "timeout": seconds });
+        let patience = REQUEST_PATIENCE.saturating_add(Duration::from_secs(seconds));
+        let waiting = self.ask_for::<Settled>("waitanyinvoice", params, patience);
+        match waiting.await {
+            Err(CallError::Refused { code, .. }) if code == NONE_IN_TIME => Ok(None),
+            Err(error) => Err(error.into()),
+            Ok(settled) => {
+                let settled = settled.told_behind(place);
+                settled.map(Some).map_err(LightningError::Unreachable)
+            }
+        }
     }
 
     /// The invoice that was issued for this payment hash before.
@@ -161,6 +193,28 @@ impl LightningNode for Cln {
         let pays: Pays = self.ask("listpays", params).await?;
         pays.outgoing(&payment_hash)
             .map_err(LightningError::Unreachable)
+    }
+
+    /// Places are Core Lightning's `pay_index`.
+    async fn settled_behind(
+        &self,
+        place: u64,
+        patience: Duration,
+    ) -> Result<Vec<SettledInvoice>, LightningError> {
+        let mut told: Vec<SettledInvoice> = Vec::new();
+        while told.len() < MAX_SETTLED {
+            let last = told.last().map_or(place, |invoice| invoice.place);
+            match self.next_settled(last, 0).await? {
+                Some(invoice) => told.push(invoice),
+                None => break,
+            }
+        }
+        if told.is_empty() {
+            let seconds = patience.min(MAX_WAIT).as_millis().div_ceil(1_000);
+            let seconds = u64::try_from(seconds).unwrap_or(0);
+            told.extend(self.next_settled(place, seconds).await?);
+        }
+        Ok(told)
     }
 }
 

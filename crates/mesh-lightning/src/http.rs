@@ -4,8 +4,9 @@ mod tls;
 
 use crate::{call::CallError, pay::REQUEST_PATIENCE};
 pub(crate) use answering::Answer;
+pub(crate) use answering::Answering;
+use answering::Ended;
 pub use answering::MAX_HTTP_ANSWER;
-use answering::{Answering, Ended};
 pub(crate) use endpoint::Endpoint;
 use http_body_util::Full;
 use hyper::{
@@ -80,7 +81,29 @@ impl Http {
         body: Option<&Value>,
     ) -> Result<Answering, CallError> {
         let request = self.request(method, path, body)?;
-        let (mut sender, connection) = self.connect().await?;
+        let connected = self.connect().await?;
+        self.send(connected, request).await
+    }
+
+    /// As [`Http::start`], without a body; `None` when the answer has no head `patience` after the request was sent.
+    #[cfg(feature = "lnd")]
+    pub(crate) async fn start_within(
+        &self,
+        method: Method,
+        path: &str,
+        patience: Duration,
+    ) -> Result<Option<Answering>, CallError> {
+        let request = self.request(method, path, None)?;
+        let connected = self.connect().await?;
+        let sending = self.send(connected, request);
+        timeout(patience, sending).await.ok().transpose()
+    }
+
+    async fn send(
+        &self,
+        (mut sender, connection): (SendRequest<Full<Bytes>>, Ended),
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answering, CallError> {
         let sent = sender.send_request(request).await;
         let (head, body) = sent.map_err(|error| self.lost(&error))?.into_parts();
         Ok(Answering::new(

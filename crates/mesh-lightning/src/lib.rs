@@ -46,5 +46,5 @@ pub use lnbits::{Lnbits, PROBE_AMOUNT};
 #[cfg(feature = "lnd")]
 pub use lnd::Lnd;
 pub use open::{Opened, open};
-pub use pay::REQUEST_PATIENCE;
+pub use pay::{MAX_WAIT, REQUEST_PATIENCE};
 pub use secret::{MAX_SECRET_LEN, SecretError, SecretFrom};

@@ -1,4 +1,6 @@
 mod answer;
+mod settled;
+mod time;
 
 use crate::{
     LnbitsConfig, OpenError,
@@ -15,9 +17,10 @@ use hyper::{
 };
 use mesh_types::{
     Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, Msat, Network,
-    Outgoing, PaidInvoice, PayLimits, to_hex,
+    Outgoing, PaidInvoice, PayLimits, SettledInvoice, to_hex,
 };
 use serde_json::{Value, json};
+use settled::Told;
 use std::{str, time::Duration};
 use tokio::sync::OnceCell;
 
@@ -53,6 +56,7 @@ pub struct Lnbits {
     http: Http,
     network: Network,
     signer: OnceCell<Signer>,
+    told: Told,
 }
 
 /// What an issued invoice says of the node behind the server.
@@ -95,6 +99,7 @@ impl Lnbits {
             http,
             network,
             signer: OnceCell::new(),
+            told: Told::default(),
         })
     }
 
@@ -215,6 +220,16 @@ impl LightningNode for Lnbits {
             return Ok(Outgoing::NotPaid);
         };
         Ok(found.outgoing(&payment_hash)?)
+    }
+
+    /// Places are microseconds of the server's clock. What was settled in the last hour before `place` is told again where
+    /// this back end was opened since.
+    async fn settled_behind(
+        &self,
+        place: u64,
+        patience: Duration,
+    ) -> Result<Vec<SettledInvoice>, LightningError> {
+        Ok(self.told_behind(place, patience).await?)
     }
 }
 

@@ -1,5 +1,6 @@
 mod answer;
 mod macaroon;
+mod settled;
 
 use crate::{
     LndConfig, OpenError, REQUEST_PATIENCE,
@@ -8,7 +9,7 @@ use crate::{
     invoice::{Invoice, check_issued, check_request, payment_hash},
     pay::{Payer, Sent, pay_once, time_to_try},
 };
-use answer::{Info, Issued, Line, LookedUp, Payment, failure, is_no_invoice, read};
+use answer::{Info, Issued, LookedUp, Payment, failure, is_no_invoice, read, read_line};
 use async_trait::async_trait;
 use base64::{
     Engine as _,
@@ -21,9 +22,10 @@ use hyper::{
 use macaroon::Macaroon;
 use mesh_types::{
     Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, Network, Outgoing,
-    PaidInvoice, PayLimits, from_hex, to_hex,
+    PaidInvoice, PayLimits, SettledInvoice, from_hex, to_hex,
 };
 use serde_json::json;
+use std::time::Duration;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -38,8 +40,8 @@ const NOT_FOUND: i64 = 5;
 /// It takes our preimages, and refuses a second invoice for one; then the first is looked up, and given again.
 ///
 /// # Source
-/// LND's API reference: `lnrpc.Lightning` (AddInvoice, LookupInvoice, GetInfo), `routerrpc.Router` (SendPaymentV2,
-/// TrackPaymentV2).
+/// LND's API reference: `lnrpc.Lightning` (AddInvoice, LookupInvoice, ListInvoices, SubscribeInvoices, GetInfo),
+/// `routerrpc.Router` (SendPaymentV2, TrackPaymentV2).
 #[derive(Debug)]
 pub struct Lnd {
     http: Http,
@@ -109,7 +111,7 @@ impl Lnd {
         let found = if stream.status() == 200 {
             let line = stream.line().await?;
             let silent = || CallError::Lost("LND tells nothing of the payment".to_owned());
-            Line::read(&line.ok_or_else(silent)?)
+            read_line(&line.ok_or_else(silent)?)
         } else {
             Err(failure(&stream.whole().await?))
         };
@@ -134,7 +136,7 @@ impl Lnd {
             return Err(failure(&stream.whole().await?));
         }
         while let Some(line) = stream.line().await? {
-            let payment = Line::read(&line)?;
+            let payment: Payment = read_line(&line)?;
             if matches!(payment.status.as_str(), "SUCCEEDED" | "FAILED") {
                 return Ok(payment);
             }
@@ -213,6 +215,15 @@ impl LightningNode for Lnd {
             let why = "LND has a payment of an unknown state, or with a preimage that does not fit";
             LightningError::Unreachable(why.to_owned())
         })
+    }
+
+    /// Places are LND's `settle_index`.
+    async fn settled_behind(
+        &self,
+        place: u64,
+        patience: Duration,
+    ) -> Result<Vec<SettledInvoice>, LightningError> {
+        Ok(self.told_behind(place, patience).await?)
     }
 }
 

@@ -13,6 +13,9 @@ use tokio::time::timeout;
 /// milliseconds, and a caller waits.
 pub const REQUEST_PATIENCE: Duration = Duration::from_secs(10);
 
+/// The longest wait for an invoice to be settled: a day, so that no deadline is beyond what a clock can say.
+pub const MAX_WAIT: Duration = Duration::from_secs(86_400);
+
 /// What came of the one request that pays.
 #[derive(Debug)]
 pub(crate) enum Sent {

@@ -20,6 +20,7 @@ use suite::{
 };
 
 lightning_tests!(ClnPair);
+settled_tests!(ClnPair);
 
 #[tokio::test]
 async fn a_node_without_pay_is_asked_to_xpay() {

@@ -11,6 +11,8 @@ mod suite;
 #[path = "lnbits/double.rs"]
 mod double;
 mod rest;
+#[path = "lnbits/settled.rs"]
+mod settled_by_lnbits;
 
 use double::{INVOICE_KEY, LnbitsPair, Trait, secret_file};
 use mesh_lightning::{LightningConfig, Lnbits, LnbitsConfig, OpenError, SecretFrom};
@@ -22,6 +24,7 @@ use suite::{
 };
 
 lightning_tests!(LnbitsPair);
+settled_tests!(LnbitsPair);
 
 /// The same server with another key.
 fn with_key(pair: &LnbitsPair, key: &str) -> LnbitsConfig {

@@ -13,6 +13,8 @@ mod double;
 #[path = "lnd/macaroons.rs"]
 mod macaroons;
 mod rest;
+#[path = "lnd/settled.rs"]
+mod settled_by_lnd;
 
 use double::{LndPair, Trait, secret_file};
 use mesh_lightning::{LightningConfig, Lnd, LndConfig, OpenError, SecretFrom};
@@ -24,6 +26,7 @@ use suite::{
 };
 
 lightning_tests!(LndPair);
+settled_tests!(LndPair);
 
 /// The same settings with another macaroon.
 fn with_macaroon(pair: &LndPair, content: &[u8]) -> LndConfig {
@@ -93,7 +96,7 @@ async fn parts_under_way_are_not_the_end_of_a_payment() {
 
 #[tokio::test]
 async fn a_node_that_stops_while_it_pays_leaves_it_unknown() {
-    let pair = LndPair::with(&[Trait::StopsWhilePaying]).await;
+    let pair = LndPair::with(&[Trait::Stops]).await;
     let (text, _) = pair.wallet().stranger_invoice(5, AMOUNT);
     let unknown = pair.node().pay_invoice(&text, LIMITS).await;
     assert!(

@@ -1,8 +1,10 @@
 use crate::{
-    Delivery, MeshManager, PendingClaim, Refusal, Refused, Step, Ticket, purse::LOOKUPS_BURST,
+    Delivery, MeshManager, PendingClaim, Refusal, Refused, Step, Ticket, manager::Shared,
+    purse::LOOKUPS_BURST,
 };
 use mesh_protocol::ControlMessage;
 use mesh_types::{Claim, ClaimOutcome, MeshEvent, Msat, NodeId};
+use std::sync::atomic::Ordering;
 
 impl MeshManager {
     /// Decides about a packet, and carries the decision out.
@@ -58,14 +60,14 @@ impl MeshManager {
         }
         if claim.on_chain.is_some() {
             self.keep_covenant(bytes).await?;
-        } else if self.shared.check_settlement {
+        } else if self.shared.wallet.check_settlement.load(Ordering::Relaxed) {
             self.ask_wallet(&pending, bytes).await?;
         }
         let outcome = self.shared.store.claim(claim, pending.by, now).await;
         drop(asking);
         match outcome {
-            Ok(ClaimOutcome::New) => self.announce(claim).await,
-            // This packet had asked before, and did not hear the answer.
+            Ok(ClaimOutcome::New) => self.shared.announce(claim).await,
+            // This packet had asked before and did not hear the answer, or the wallet was faster.
             Ok(ClaimOutcome::Again) => {}
             Ok(ClaimOutcome::AlreadyClaimed) => {
                 return Err(self.refuse(Refusal::ProofReplayed, bytes));
@@ -81,16 +83,6 @@ impl MeshManager {
         let halfway = self.engine().claimed(pending);
         self.engine()
             .resume(bytes, halfway, self.shared.node_api.now())
-    }
-
-    async fn announce(&self, claim: Claim) {
-        self.engine().traffic.count_claimed();
-        self.publish(MeshEvent::PaymentVerified {
-            payment_id: mesh_types::to_hex(claim.key.as_bytes()),
-            payer: claim.payer,
-            amount: claim.amount,
-        })
-        .await;
     }
 
     /// Remembers a payment whose packet has been carried: from now on nobody shows it rightly.
@@ -144,5 +136,18 @@ impl MeshManager {
 
     pub(crate) fn refuse(&self, refusal: Refusal, bytes: &[u8]) -> Refused {
         self.engine().refuse(refusal, self.engine().way_back(bytes))
+    }
+}
+
+impl Shared {
+    /// Tells the node of a payment that has been credited.
+    pub(crate) async fn announce(&self, claim: Claim) {
+        self.engine.traffic.count_claimed();
+        self.publish(MeshEvent::PaymentVerified {
+            payment_id: mesh_types::to_hex(claim.key.as_bytes()),
+            payer: claim.payer,
+            amount: claim.amount,
+        })
+        .await;
     }
 }

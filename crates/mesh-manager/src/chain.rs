@@ -35,8 +35,8 @@ impl MeshManager {
     /// [`MeshError::PaymentVerificationFailed`] when the amount is nothing or too much.
     pub fn quote_on_chain(&self, payer: NodeId, amount: Msat) -> Result<OnChainQuote, MeshError> {
         let engine = self.engine();
-        let script = engine.verifier.settlement.scripts.last();
-        let script = script.ok_or_else(|| {
+        let script = engine.verifier().settlement.scripts.last().cloned();
+        let script_pubkey = script.ok_or_else(|| {
             MeshError::ConfigError("on_chain.addresses is empty: nothing is paid there".to_owned())
         })?;
         let now = self.shared.node_api.now();
@@ -46,7 +46,7 @@ impl MeshManager {
             .map_err(|error| MeshError::PaymentVerificationFailed(error.to_string()))?;
         Ok(OnChainQuote {
             quote,
-            script_pubkey: script.clone(),
+            script_pubkey,
         })
     }
 

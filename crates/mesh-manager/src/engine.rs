@@ -12,8 +12,13 @@ use mesh_protocol::{IdentityKey, RoutingPolicyEngine};
 use mesh_replay::SequenceWindows;
 use mesh_routing::RoutingTable;
 use mesh_types::{MeshConfig, MeshMode, NodeId, Price, SequenceBlock, UnixTime};
+use parking_lot::{RwLock, RwLockReadGuard};
 use secp256k1::PublicKey;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 /// How many invoices a payer is issued at once, and a second, for refusals and for its requests each: an invoice costs the
 /// Lightning back end. Two budgets, because a refused packet can be repeated by whoever it came past, and that must not
@@ -40,7 +45,8 @@ pub struct Engine {
     pub(crate) quoter: Quoter,
     /// Of quotes that are paid on the chain, which takes longer.
     pub(crate) on_chain_quoter: Quoter,
-    pub(crate) verifier: Verifier,
+    verifier: RwLock<Verifier>,
+    is_wallet_away: AtomicBool,
     pub(crate) routes: RoutingTable,
     pub(crate) refusals: RefusalCounts,
     pub(crate) traffic: Traffic,
@@ -54,7 +60,7 @@ pub struct EngineSetup {
     pub identity: IdentityKey,
     /// The node's settings.
     pub config: MeshConfig,
-    /// The key that signs the invoices of the node's Lightning back end, where there is one.
+    /// The key that signs the invoices of the node's Lightning back end, where it does not take our preimages.
     pub payee_key: Option<PublicKey>,
     /// Which payments on the chain count.
     pub settlement: SettlementPolicy,
@@ -98,13 +104,14 @@ impl Engine {
             invoices_asked_for: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
             accounts: Accounts::default(),
             debts: Debts::new(Duration::from_millis(config.debit_interval_ms.into())),
-            verifier: Verifier {
+            verifier: RwLock::new(Verifier {
                 node_id: local,
                 network: config.network,
                 quote_key: Some(key.clone()),
                 payee_key,
                 settlement,
-            },
+            }),
+            is_wallet_away: AtomicBool::new(false),
             quoter: quoter(config.quote_lifetime_secs),
             on_chain_quoter: quoter(config.on_chain.quote_lifetime_secs),
             routes: RoutingTable::new(local),
@@ -138,6 +145,27 @@ impl Engine {
     /// How often each kind of refusal happened.
     pub fn refusals(&self) -> BTreeMap<RefusalReason, u64> {
         self.refusals.snapshot()
+    }
+
+    /// What a payment to this node looks like.
+    pub(crate) fn verifier(&self) -> RwLockReadGuard<'_, Verifier> {
+        self.verifier.read()
+    }
+
+    /// Takes payments of invoices that `payee_key` has signed, from now on: to be called when a Lightning back end is met that
+    /// does not take our preimages.
+    pub fn expect_payee(&self, payee_key: PublicKey) {
+        self.verifier.write().payee_key = Some(payee_key);
+    }
+
+    /// Says whether the Lightning back end answers: while it is away nobody can pay, so nobody is told to.
+    pub fn wallet_is(&self, answering: bool) {
+        self.is_wallet_away.store(!answering, Ordering::Relaxed);
+    }
+
+    /// Whether there is a Lightning back end that does not answer.
+    pub fn is_wallet_away(&self) -> bool {
+        self.is_wallet_away.load(Ordering::Relaxed)
     }
 
     pub(crate) const fn lane(&self, lane: Lane) -> &FreeLane {

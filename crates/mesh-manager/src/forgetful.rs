@@ -28,6 +28,7 @@ pub(crate) struct Memory {
     next_sequence: u64,
     proofs: Vec<(NodeId, PaymentProof)>,
     pub(crate) payments: Payments,
+    settled_places: HashMap<[u8; 33], u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,7 +50,10 @@ impl Account {
 
 impl Memory {
     fn claim(&mut self, claim: Claim, by: PacketTag) -> Result<ClaimOutcome, StoreError> {
-        if let Some(first) = self.claims.get(&claim.key) {
+        if let Some(first) = self.claims.get_mut(&claim.key) {
+            if *first == PacketTag::NONE {
+                *first = by;
+            }
             return Ok(if *first == by {
                 ClaimOutcome::Again
             } else {
@@ -283,5 +287,16 @@ impl NodeStore for ForgetfulStore {
 
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
         Ok(self.0.lock().proofs.clone())
+    }
+
+    async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError> {
+        Ok(self.0.lock().settled_places.get(&payee_key).copied())
+    }
+
+    async fn keep_settled_place(&self, payee_key: [u8; 33], place: u64) -> Result<(), StoreError> {
+        let mut memory = self.0.lock();
+        let kept = memory.settled_places.entry(payee_key).or_default();
+        *kept = place.max(*kept);
+        Ok(())
     }
 }

@@ -1,6 +1,6 @@
 use crate::{
     Delivery, Engine, Halfway, PendingClaim, PendingDraw, PendingQuestion, Refusal, Refused, Tell,
-    Ticket, free_lane::Lane, ticket::Charge,
+    Ticket, arrival::Arrival, free_lane::Lane, ticket::Charge,
 };
 use mesh_payment::Verification;
 use mesh_protocol::{ControlMessage, PacketView, SealContext, decode_proof};
@@ -50,13 +50,6 @@ pub struct Answer {
     pub message: ControlMessage,
     /// The way back.
     pub back: Route,
-}
-
-/// A packet at its place on the route, authenticated.
-#[derive(Debug, Clone, Copy)]
-struct Arrival<'p> {
-    packet: PacketView<'p>,
-    position: usize,
 }
 
 impl Engine {
@@ -225,7 +218,7 @@ impl Engine {
         if usize::from(hop) != position {
             return Ok(None);
         }
-        let verification = self.verifier.begin(&decode_proof(proof)?, now)?;
+        let verification = self.verifier().begin(&decode_proof(proof)?, now)?;
         let mac = packet.mac(position).ok_or(Refusal::NotOnRoute)?;
         let (by, source) = (PacketTag::from_bytes(*mac), packet.source());
         let at = Halfway::at(position);
@@ -275,6 +268,10 @@ impl Engine {
         }
         if share >= price && are_debits_late {
             return Err(Refusal::Busy("older debits are not booked yet".to_owned()));
+        }
+        if self.is_wallet_away() {
+            let reason = "the Lightning back end is away, and nothing can be paid".to_owned();
+            return Err(Refusal::Busy(reason));
         }
         let lacking = || price.saturating_sub(self.accounts.credit(&source));
         Err(Refusal::PaymentRequired {
@@ -383,54 +380,6 @@ impl Engine {
             is_sealed: packet.is_sealed(),
             receipt,
         })
-    }
-}
-
-impl Arrival<'_> {
-    /// The way from this node back to the source.
-    fn back(&self) -> Option<Route> {
-        let passed = self.packet.route().get(..=self.position)?;
-        Route::new(
-            passed
-                .iter()
-                .rev()
-                .map(|node| NodeId::from_bytes(*node))
-                .collect(),
-        )
-        .ok()
-    }
-
-    /// A refusal of this packet.
-    fn refused(&self, refusal: Refusal) -> Refused {
-        Refused {
-            refusal,
-            tell: self.tell(),
-        }
-    }
-
-    /// Whom to tell. Replies are never answered, so that two meshes cannot refuse each other for ever.
-    fn tell(&self) -> Option<Tell> {
-        let waits = match self.packet.kind() {
-            PacketKind::Data => true,
-            PacketKind::Control => matches!(
-                ControlMessage::decode(self.packet.payload()),
-                Ok(ControlMessage::QuoteRequest { .. } | ControlMessage::Deposit)
-            ),
-        };
-        let back = if waits { self.back() } else { None };
-        back.map(|back| Tell {
-            back,
-            sequence: self.packet.sequence(),
-        })
-    }
-}
-
-impl Refused {
-    fn silently(refusal: Refusal) -> Self {
-        Self {
-            refusal,
-            tell: None,
-        }
     }
 }
 

@@ -42,6 +42,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod arrival;
 mod budget;
 mod carry;
 mod chain;
@@ -79,6 +80,7 @@ mod top_up;
 mod traffic;
 mod under_way;
 mod unshown;
+mod wallet;
 mod watch;
 
 pub use budget::{BudgetSpent, Budgets, MAX_BUDGETS};

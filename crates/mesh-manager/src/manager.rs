@@ -12,6 +12,7 @@ use crate::{
     setup::{Wallet, check, settlement, wallet, wrong_setting},
     spending::{self, Spending},
     unshown::Unshown,
+    wallet::{WalletWatch, keep_wallet},
     watch::keep_watch,
 };
 use mesh_payment::NONCE_LEN;
@@ -50,7 +51,7 @@ pub(crate) struct Shared {
     pub(crate) questions: Budgets,
     pub(crate) asking_chain: Semaphore,
     pub(crate) final_depth: NonZeroU32,
-    pub(crate) check_settlement: bool,
+    pub(crate) wallet: WalletWatch,
     pub(crate) vain_claims: Budgets,
     pub(crate) turns: [Mutex<()>; TURNS],
     /// Held shared by each payment under way.
@@ -105,7 +106,9 @@ impl MeshManager {
         let Wallet {
             payee_key,
             check_settlement,
+            is_away,
         } = wallet(&config, node_api.as_ref()).await?;
+        let may_tell = node_api.lightning().is_some();
         let known_nodes = config.known_nodes.clone();
         let interval = Duration::from_millis(config.debit_interval_ms.into());
         let store: Arc<dyn Store> = match node_api.store() {
@@ -135,6 +138,7 @@ impl MeshManager {
             },
             now,
         );
+        engine.wallet_is(!is_away);
         for node in known_nodes {
             let price = Price {
                 per_packet: Msat::from_msat(node.price_per_packet_msat),
@@ -159,7 +163,7 @@ impl MeshManager {
             questions: Budgets::new(QUESTIONS_PER_SECOND, QUESTIONS_BURST),
             asking_chain: Semaphore::new(MAX_QUESTIONS),
             final_depth,
-            check_settlement,
+            wallet: WalletWatch::new(check_settlement, may_tell),
             vain_claims: Budgets::new(VAIN_CLAIMS_PER_SECOND, VAIN_CLAIMS_BURST),
             turns: std::array::from_fn(|_| Mutex::default()),
             paying: Arc::default(),
@@ -181,6 +185,7 @@ impl MeshManager {
         let shared = Arc::new(shared);
         tokio::spawn(keep_books(Arc::downgrade(&shared), interval));
         tokio::spawn(keep_watch(Arc::downgrade(&shared)));
+        tokio::spawn(keep_wallet(Arc::downgrade(&shared)));
         Ok(Self { shared })
     }
 
@@ -317,6 +322,17 @@ impl MeshManager {
             .fetch_add(amount.to_msat(), Ordering::Relaxed);
     }
 
+    /// Issues an invoice that buys `payer` credit here, whoever pays it: the wallet tells when it is paid, so that no packet has
+    /// to bring a proof.
+    ///
+    /// # Errors
+    /// [`MeshError::PaymentVerificationFailed`] when the amount is nothing or too much; [`MeshError::Busy`] when the Lightning
+    /// back end is away, or `payer` has been quoted too much lately.
+    pub async fn quote_for(&self, payer: NodeId, amount: Msat) -> Result<String, MeshError> {
+        let budget = &self.engine().invoices_asked_for;
+        self.issue_quote(payer, amount, budget).await
+    }
+
     /// Issues an invoice that buys `payer` credit here, within one of its budgets of invoices.
     pub(crate) async fn issue_quote(
         &self,
@@ -325,6 +341,7 @@ impl MeshManager {
         budget: &Budgets,
     ) -> Result<String, MeshError> {
         let lightning = self.lightning()?;
+        self.shared.is_payable()?;
         let now = self.shared.node_api.now();
         let engine = self.engine();
         let issued = engine
@@ -336,17 +353,22 @@ impl MeshManager {
             .map_err(|error| MeshError::Busy(error.to_string()))?;
         let preimage = issued.request.preimage;
         let invoice = lightning.create_invoice(issued.request).await;
-        let invoice = invoice.map_err(|error| MeshError::LightningError(error.to_string()))?;
-        if engine.verifier.would_recognise(&invoice, &preimage) {
+        let invoice = invoice.map_err(|error| self.shared.failed(&error))?;
+        if engine.verifier().would_recognise(&invoice, &preimage) {
             return Ok(invoice);
         }
-        let reason = "its invoice could not be told from somebody else's when it is paid: start the node again while the \
-             Lightning back end answers";
+        let reason = "its invoice could not be told from somebody else's when it is paid";
         Err(MeshError::LightningError(reason.to_owned()))
     }
 
     pub(crate) async fn publish(&self, event: MeshEvent) {
-        if let Err(error) = self.shared.node_api.publish_event(event).await {
+        self.shared.publish(event).await;
+    }
+}
+
+impl Shared {
+    pub(crate) async fn publish(&self, event: MeshEvent) {
+        if let Err(error) = self.node_api.publish_event(event).await {
             tracing::debug!(%error, "the node did not take an event");
         }
     }

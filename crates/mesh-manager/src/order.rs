@@ -52,6 +52,7 @@ impl MeshManager {
     /// Pays, after every limit was checked and what may be spent was set aside.
     pub(crate) async fn pay_order(&self, order: Order<'_>) -> Result<PaidQuote, MeshError> {
         let lightning = self.lightning()?;
+        self.shared.is_payable()?;
         let now = self.shared.node_api.now();
         let busy = |reason: &str| MeshError::Busy(reason.to_owned());
         let unshown = &self.shared.unshown;

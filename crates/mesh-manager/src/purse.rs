@@ -242,7 +242,8 @@ impl Shared {
         self.swept_at_millis
             .store(now.to_millis(), Ordering::Relaxed);
         self.recent.remove_expired(now);
-        if let Err(error) = self.store.remove_expired(now).await {
+        let forgettable = self.wallet.forgettable(now);
+        if let Err(error) = self.store.remove_expired(forgettable).await {
             tracing::warn!(%error, "expired claims stay for now");
         }
     }

@@ -54,10 +54,13 @@ pub(crate) fn check(
 
 /// What is known of the wallet from the start on.
 pub(crate) struct Wallet {
-    /// The key that signs its invoices.
+    /// The key that signs its invoices, where it does not take our preimages: where it does, an invoice with another preimage is
+    /// none of ours, whoever has signed it.
     pub(crate) payee_key: Option<PublicKey>,
     /// Whether it has to say that an invoice is settled.
     pub(crate) check_settlement: bool,
+    /// Whether it does not answer now.
+    pub(crate) is_away: bool,
 }
 
 /// Asks the Lightning back end who it is. One that cannot be reached now is no reason not to start: this node's own quotes
@@ -69,6 +72,7 @@ pub(crate) async fn wallet(
     let unknown = Wallet {
         payee_key: None,
         check_settlement: config.check_settlement,
+        is_away: false,
     };
     let Some(lightning) = node_api.lightning() else {
         return Ok(unknown);
@@ -77,7 +81,10 @@ pub(crate) async fn wallet(
         Ok(info) => info,
         Err(error) => {
             tracing::warn!(%error, "starting without the Lightning back end");
-            return Ok(unknown);
+            return Ok(Wallet {
+                is_away: true,
+                ..unknown
+            });
         }
     };
     if info.network != config.network {
@@ -89,9 +96,10 @@ pub(crate) async fn wallet(
     }
     let key = PublicKey::from_slice(&info.payee_key).map_err(wrong_setting)?;
     Ok(Wallet {
-        payee_key: Some(key),
+        payee_key: (!info.takes_preimages).then_some(key),
         // Others could have the same key sign invoices for quotes of theirs.
         check_settlement: config.check_settlement || info.is_shared,
+        is_away: false,
     })
 }
 

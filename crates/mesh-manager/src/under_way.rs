@@ -72,7 +72,7 @@ impl MeshManager {
                     }
                     unshown.end(end(outcome, Msat::ZERO, None)).await;
                 }
-                Err(MeshError::LightningError(error.to_string()))
+                Err(self.shared.failed(&error))
             }
         }
     }

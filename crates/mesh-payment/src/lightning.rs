@@ -1,5 +1,5 @@
 use crate::{Invoice, MAX_CLOCK_SKEW, ProofField, Quote, VerifiedPayment, Verifier, VerifyError};
-use mesh_types::{Claim, ClaimKey, Msat, UnixTime};
+use mesh_types::{Claim, ClaimKey, Msat, SettledInvoice, UnixTime};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -47,6 +47,33 @@ pub(crate) fn verify(
         expires_at: quote.expires_at,
         on_chain: None,
     }))
+}
+
+/// Verifies what the wallet says was paid. Without a quote key anybody could write the quote.
+pub(crate) fn settled(
+    verifier: &Verifier,
+    invoice: &SettledInvoice,
+) -> Result<Option<VerifiedPayment>, VerifyError> {
+    let Ok(quote) = Quote::from_text(&invoice.description) else {
+        return Ok(None);
+    };
+    check_quote(verifier, &quote, quote.amount)?;
+    let key = verifier.quote_key.as_ref();
+    let key = key.ok_or(VerifyError::NotIssuedHere)?;
+    let hash: [u8; 32] = Sha256::digest(key.preimage(&quote)).into();
+    if hash != invoice.payment_hash && verifier.payee_key.is_none() {
+        return Err(VerifyError::NotIssuedHere);
+    }
+    if invoice.amount < quote.amount {
+        return Err(VerifyError::Unsettled);
+    }
+    Ok(Some(VerifiedPayment::new(Claim {
+        key: ClaimKey::from_payment_hash(invoice.payment_hash),
+        payer: quote.payer,
+        amount: quote.amount,
+        expires_at: quote.expires_at,
+        on_chain: None,
+    })))
 }
 
 fn check_agreement(invoice: &Invoice, amount: Msat, shown: &Shown<'_>) -> Result<(), VerifyError> {

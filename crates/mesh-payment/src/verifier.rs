@@ -2,7 +2,7 @@ use crate::{
     Invoice, ProofKind, QuoteKey, SettlementPolicy, Verification, VerifiedPayment, VerifyError,
     covenant, lightning, on_chain,
 };
-use mesh_types::{Network, NodeId, PaymentProof, UnixTime};
+use mesh_types::{Network, NodeId, PaymentProof, SettledInvoice, UnixTime};
 use secp256k1::PublicKey;
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
@@ -68,6 +68,20 @@ impl Verifier {
                 .payee_key
                 .as_ref()
                 .is_some_and(|key| invoice.is_signed_by(key))
+    }
+
+    /// Verifies that an invoice which this node's wallet says is settled pays a quote of this node's (P-26): its payment can be
+    /// claimed without a proof. `None` when it carries no quote at all, as whatever else the wallet is used for.
+    ///
+    /// It is not asked whether the quote's time is over: what was paid in time may be told late.
+    ///
+    /// # Errors
+    /// [`VerifyError`] when its quote is not this node's, or not what was paid.
+    pub fn settled(
+        &self,
+        invoice: &SettledInvoice,
+    ) -> Option<Result<VerifiedPayment, VerifyError>> {
+        lightning::settled(self, invoice).transpose()
     }
 
     /// Verifies all of `proof` that can be verified without the chain.

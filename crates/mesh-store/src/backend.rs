@@ -53,6 +53,10 @@ pub(crate) enum Op {
         caps: DayCaps,
     },
     EndPayment(Box<PaymentEnd>),
+    KeepSettledPlace {
+        payee_key: [u8; 33],
+        place: u64,
+    },
 }
 
 /// What became of an [`Op`].
@@ -125,6 +129,9 @@ pub(crate) trait Reader: Send + Sync {
 
     /// What was spent on the day of `at`.
     async fn spent_on_day(&self, at: UnixTime, payee: NodeId) -> Result<DaySums, StoreError>;
+
+    /// Up to which place of a wallet's list all is credited.
+    async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError>;
 
     /// Everything as it is at one moment, whatever is committed meanwhile.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
@@ -217,6 +224,7 @@ impl fmt::Debug for Op {
             Self::ForgetProof { .. } => "ForgetProof",
             Self::BeginPayment { .. } => "BeginPayment",
             Self::EndPayment(_) => "EndPayment",
+            Self::KeepSettledPlace { .. } => "KeepSettledPlace",
         })
     }
 }

@@ -142,6 +142,15 @@ impl NodeStore for MeshStore {
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
         self.reader.kept_proofs().await
     }
+
+    async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError> {
+        self.reader.settled_place(payee_key).await
+    }
+
+    async fn keep_settled_place(&self, payee_key: [u8; 33], place: u64) -> Result<(), StoreError> {
+        let op = Op::KeepSettledPlace { payee_key, place };
+        done(self.writer.ask(op).await?)
+    }
 }
 
 #[async_trait]

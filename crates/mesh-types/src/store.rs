@@ -9,6 +9,9 @@ pub trait ClaimStore: Send + Sync {
     /// Claims a payment for the packet `by` and credits it to its payer, both in one durable step: of all calls with one
     /// key, exactly one is ever answered [`ClaimOutcome::New`].
     ///
+    /// A claim by no packet ([`PacketTag::NONE`]) credits the payment all the same; the first packet that claims it then takes
+    /// the claim over, and is answered [`ClaimOutcome::Again`].
+    ///
     /// A new payment on the chain is watched from that step on. While it is watched it stays claimed, also when the claim
     /// itself has been forgotten.
     ///
@@ -122,6 +125,19 @@ pub trait NodeStore: Send + Sync {
     /// # Errors
     /// [`StoreError`] when the store cannot answer.
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError>;
+
+    /// Up to which place of its list all that the wallet of `payee_key` has received is credited; `None` before that was ever
+    /// kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot answer.
+    async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError>;
+
+    /// Keeps that place, unless a later one is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot tell; keeping an earlier one does no harm.
+    async fn keep_settled_place(&self, payee_key: [u8; 33], place: u64) -> Result<(), StoreError>;
 }
 
 /// The durable home of a node's money and of the node itself.
@@ -156,6 +172,9 @@ pub const MAX_BALANCE: Msat = Msat::from_msat(2_100_000_000_000_000_000);
 pub struct PacketTag([u8; 16]);
 
 impl PacketTag {
+    /// No packet: a payment is claimed on the word of the wallet that has received it.
+    pub const NONE: Self = Self([0; 16]);
+
     /// Takes the 16 bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -178,7 +197,7 @@ impl fmt::Debug for PacketTag {
 pub enum ClaimOutcome {
     /// Nobody had claimed it; now it is, and its payer has the credit.
     New,
-    /// This very packet had claimed it before, and its payer has had the credit since.
+    /// This very packet had claimed it before, or no packet had, and its payer has had the credit since.
     Again,
     /// Another packet had claimed it before.
     AlreadyClaimed,

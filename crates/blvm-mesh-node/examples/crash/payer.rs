@@ -5,8 +5,8 @@ use crate::{
 };
 use blvm_mesh::{
     Attempt, Clock, LightningNode, MeshConfig, MeshError, MeshEvent, MeshManager, MeshMode, Msat,
-    Network, NodeId, PaymentProof, PeerAddress, ProofForHop, QuoteToPay, Refusal, RefusalCode,
-    Reply, Route, SystemClock, pay_quote,
+    Network, NodeId, PaidQuote, PaymentProof, PeerAddress, ProofForHop, QuoteToPay, Refusal,
+    RefusalCode, Reply, Route, SystemClock, pay_quote,
 };
 use blvm_mesh_node::{
     Home, Node, NodeConfig, Passage, Watcher,
@@ -78,7 +78,13 @@ impl Payer {
         chance: &mut Chance,
     ) -> Result<(), String> {
         match chance.one_of(20) {
-            0..5 => {
+            0 => {
+                // Nobody shows the proof of this one: the relay's wallet has to tell.
+                if let Some(paid) = self.pay(relay, 1 + chance.one_of(4)).await {
+                    self.truth.paid_unshown(paid.amount.to_msat());
+                }
+            }
+            1..5 => {
                 if let Some(proof) = self.buy(relay, 1 + chance.one_of(10)).await {
                     self.deposit(relay, proof).await?;
                 }
@@ -96,6 +102,11 @@ impl Payer {
 
     /// Buys credit for so many packets; the proof is noted before anybody sees it.
     async fn buy(&self, relay: NodeId, packets: u64) -> Option<usize> {
+        let PaidQuote { amount, proof } = self.pay(relay, packets).await?;
+        Some(self.truth.showing(self.number, proof, amount.to_msat()))
+    }
+
+    async fn pay(&self, relay: NodeId, packets: u64) -> Option<PaidQuote> {
         let amount = Msat::from_msat(packets * SHARE_MSAT);
         let way = Route::new(vec![self.mesh().node_id(), relay]).unwrap();
         let quoted = self.mesh().request_quote(&way, 1, amount, PATIENCE).await;
@@ -108,11 +119,7 @@ impl Payer {
         };
         let wallet: Arc<dyn LightningNode> = Arc::clone(self.node.sandbox().unwrap()) as _;
         let paid = pay_quote(wallet.as_ref(), to_pay, SystemClock.now()).await;
-        let paid = paid.unwrap();
-        Some(
-            self.truth
-                .showing(self.number, paid.proof, paid.amount.to_msat()),
-        )
+        Some(paid.unwrap())
     }
 
     /// Shows a proof; answers whether the relay took it now (`true`) or had it before.

@@ -106,7 +106,7 @@ impl Scene {
         self.linked(relay).await?;
         let (open, new) = self.settle_open_questions().await?;
         let again = self.show_old_proofs(proofs, chance).await?;
-        let status = relay.status().ok_or("the relay does not answer")?;
+        let status = self.credited(relay).await?;
         self.check(status)?;
         Ok(format!(
             "killed after {:>4} ms: {:>3} payments, {:>4} packets; unanswered {open:>2}, of which {new:>2} were not claimed; shown again {again:>2}",
@@ -152,6 +152,21 @@ impl Scene {
         }
         self.shown_again += again;
         Ok(again)
+    }
+
+    /// Waits until the relay's wallet has told of what nobody has shown.
+    async fn credited(&self, relay: &Relay) -> Result<Status, String> {
+        for _ in 0..300 {
+            let status = relay.status().ok_or("the relay does not answer")?;
+            if status.deposited >= self.truth.paid_msat() {
+                return Ok(status);
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+        let paid = self.truth.paid_msat();
+        Err(format!(
+            "{paid} msat were paid, and less is deposited after 30 seconds"
+        ))
     }
 
     fn check(&self, status: Status) -> Result<(), String> {

@@ -12,6 +12,8 @@ pub(crate) struct Truth(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     proofs: Vec<Shown>,
+    /// What was paid, in millisatoshi, with proofs that nobody shows.
+    unshown_msat: u64,
     attempts: u64,
     arrivals: Vec<UnixTime>,
     /// Arrivals whose debits a crash may have forgotten.
@@ -39,6 +41,11 @@ impl Truth {
             is_acknowledged: false,
         });
         known.proofs.len() - 1
+    }
+
+    /// Notes a payment whose proof nobody shows.
+    pub(crate) fn paid_unshown(&self, amount_msat: u64) {
+        self.0.lock().unwrap().unshown_msat += amount_msat;
     }
 
     pub(crate) fn acknowledged(&self, number: usize) {
@@ -90,10 +97,11 @@ impl Truth {
         known.forgivable += late as u64;
     }
 
-    /// All that was ever paid to the relay and shown to it.
+    /// All that was ever paid to the relay, with or without a proof that it was shown.
     pub(crate) fn paid_msat(&self) -> u64 {
         let known = self.0.lock().unwrap();
-        known.proofs.iter().map(|shown| shown.amount_msat).sum()
+        let shown: u64 = known.proofs.iter().map(|shown| shown.amount_msat).sum();
+        shown + known.unshown_msat
     }
 
     /// Least and most packets that the relay can rightly have been paid for.

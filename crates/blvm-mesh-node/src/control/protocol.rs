@@ -34,6 +34,13 @@ pub enum Request {
     Status {},
     /// To send a packet and wait until its destination has confirmed it.
     Send(SendCall),
+    /// To offer credit at this node, to be paid by whomever.
+    Quote {
+        /// Whose credit it becomes.
+        payer: NodeId,
+        /// How much, in satoshi.
+        amount_sats: u64,
+    },
     /// To hand over packets that have arrived. They stay the node's until [`Request::Taken`] is said on the same
     /// connection; when that ends before, they wait for the next who asks.
     Receive {
@@ -84,6 +91,8 @@ pub enum Answer {
     Status(Box<StatusReport>),
     /// To [`Request::Send`]: the destination has the packet.
     Sent(SentReport),
+    /// To [`Request::Quote`].
+    Quoted(Box<QuoteReport>),
     /// To [`Request::Receive`].
     Deliveries(Vec<DeliveryReport>),
     /// To [`Request::Taken`].
@@ -106,6 +115,24 @@ pub struct SentReport {
     pub fee_msat: u64,
     /// What was deposited with nodes of the route meanwhile.
     pub deposited_msat: u64,
+}
+
+/// An invoice that buys credit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuoteReport {
+    /// Whose credit it becomes, whoever pays.
+    pub payer: NodeId,
+    /// How much.
+    pub amount_msat: u64,
+    /// The BOLT11 invoice.
+    pub invoice: String,
+    /// Its payment hash, by which the ledger names the deposit.
+    pub payment_hash: String,
+    /// Until when it can be paid, Unix seconds.
+    pub expires_at: u64,
+    /// Whether it is of a sandbox wallet: then no real money pays it.
+    pub sandbox: bool,
 }
 
 /// A packet that has arrived.
@@ -225,7 +252,7 @@ impl Call {
 impl Request {
     fn check(&self) -> Result<(), CallError> {
         match self {
-            Self::Status {} | Self::Taken {} => Ok(()),
+            Self::Status {} | Self::Taken {} | Self::Quote { .. } => Ok(()),
             Self::Receive { max, wait_secs } => {
                 check_range("max", *max, 1, MAX_TAKEN)?;
                 check_range("wait_secs", *wait_secs, 0, MAX_WAIT_SECS)

@@ -159,7 +159,7 @@ impl StatusReport {
             delivered,
             claimed,
             refusals,
-            ..
+            peers,
         } = node.manager().status().await;
         let links = node.links();
         let store_error = money.as_ref().err().map(ToString::to_string);
@@ -174,7 +174,13 @@ impl StatusReport {
                 per_packet_msat: price.per_packet.to_msat(),
                 per_kib_msat: price.per_kib.to_msat(),
             },
-            peers: links.peers().into_iter().map(PeerReport::from).collect(),
+            // A link that has just come up is none that the mesh sends to yet.
+            peers: links
+                .peers()
+                .into_iter()
+                .filter(|link| peers.iter().any(|(node_id, _)| *node_id == link.node_id))
+                .map(PeerReport::from)
+                .collect(),
             dialling: dialling(links),
             credits: listed(money.credits),
             store: store(node),

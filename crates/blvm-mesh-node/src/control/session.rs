@@ -1,10 +1,10 @@
 use super::{
-    Answer, Call, DeliveryReport, Failure, FailureKind, LineError, MAX_CALL_BYTES, Reply, Request,
-    SendCall, SentReport, StatusReport, ledger::LedgerCall, line::read_line, server::Desk,
-    stop::Stop,
+    Answer, Call, DeliveryReport, Failure, FailureKind, LineError, MAX_CALL_BYTES, QuoteReport,
+    Reply, Request, SendCall, SentReport, StatusReport, ledger::LedgerCall, line::read_line,
+    server::Desk, stop::Stop,
 };
 use crate::{hex::parse_hex, ledger_desk};
-use blvm_mesh::{Delivery, MAX_PAYLOAD_LEN, MeshError, Msat, SendOptions, to_hex};
+use blvm_mesh::{Delivery, Invoice, MAX_PAYLOAD_LEN, MeshError, Msat, NodeId, SendOptions, to_hex};
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -95,6 +95,7 @@ impl Session {
                     Answer::Status(Box::new(StatusReport::of(&self.desk.node).await))
                 }
                 Request::Send(call) => self.send(call).await,
+                Request::Quote { payer, amount_sats } => self.quote(payer, amount_sats).await,
                 Request::Receive { max, wait_secs } => {
                     let wait = Duration::from_secs(wait_secs.into());
                     self.receive(max.into(), wait, stop).await
@@ -130,6 +131,28 @@ impl Session {
             }),
             Err(error) => Answer::Failed(with_advice(error)),
         }
+    }
+
+    async fn quote(&self, payer: NodeId, amount_sats: u64) -> Answer {
+        let node = &self.desk.node;
+        let amount = Msat::from_sats(amount_sats).unwrap_or(Msat::MAX);
+        let quoted = node.manager().quote_for(payer, amount).await;
+        let read = quoted.and_then(|text| {
+            let invoice = Invoice::parse(&text);
+            let invoice = invoice.map_err(|error| MeshError::LightningError(error.to_string()))?;
+            Ok(QuoteReport {
+                payer,
+                amount_msat: amount.to_msat(),
+                payment_hash: to_hex(invoice.payment_hash()),
+                expires_at: invoice.expires_at().to_secs(),
+                invoice: text,
+                sandbox: node.sandbox().is_some(),
+            })
+        });
+        read.map_or_else(
+            |error| Answer::Failed(error.into()),
+            |report| Answer::Quoted(Box::new(report)),
+        )
     }
 
     /// Hands over what has arrived; what was handed over before and not taken comes first.

@@ -68,6 +68,7 @@ impl Scene {
         relay.start(Life::UntilTheFirstClaim).await?;
         source.expect_link().await?;
         destination.expect_link().await?;
+        relay.linked(2).await?;
         Ok(Self {
             source,
             destination,
@@ -159,6 +160,7 @@ impl Scene {
         self.relay.start(Life::Long).await?;
         self.source.expect_link().await?;
         self.destination.expect_link().await?;
+        self.relay.linked(2).await?;
         let books = self.relay.books().await?;
         let all = RELAY_PRICE.checked_mul(PACKETS).unwrap_or(Msat::MAX);
         same(

@@ -1,4 +1,7 @@
+mod order;
+
 use blvm_mesh::{UnixTime, from_hex, to_hex};
+use order::Order;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
@@ -14,14 +17,16 @@ use std::{
 /// fill it, and a full one is still listed in milliseconds.
 pub(super) const MAX_UNPAID: usize = 4_096;
 
-/// The most bytes of a record; what is longer was not written here.
-const MAX_RECORD_BYTES: u64 = 1_024;
+/// The most bytes of a record; what is longer was not written here: the longest description has 639, of which JSON makes
+/// six each.
+const MAX_RECORD_BYTES: u64 = 8_192;
 
 const NOTE: &str =
     "Sandbox wallets of blvm-mesh play Lightning in this folder. No real money is here.\n";
 
 /// The folder that all sandbox wallets share: a folder for each wallet, named by its key, and in it two files for each
-/// invoice, named by its payment hash: `.invoice` holds the preimage, `.paid` says who paid.
+/// invoice, named by its payment hash: `.invoice` holds the preimage, `.paid` says who paid. The files `.place`, which are
+/// numbered, say in which order a wallet found its invoices paid.
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
@@ -29,6 +34,7 @@ pub(super) struct Folder {
     max_unpaid: usize,
     /// Unpaid invoices of this wallet, as far as is known.
     unpaid: Mutex<usize>,
+    order: Mutex<Order>,
 }
 
 /// An invoice that waits to be paid.
@@ -37,6 +43,9 @@ pub(super) struct Folder {
 pub(super) struct Invoiced {
     pub(super) preimage: String,
     pub(super) amount_msat: u64,
+    /// Empty in folders of before.
+    #[serde(default)]
+    pub(super) description: String,
     /// Unix seconds.
     pub(super) expires_at: u64,
 }
@@ -71,6 +80,7 @@ impl Folder {
             own,
             max_unpaid: MAX_UNPAID,
             unpaid: Mutex::new(0),
+            order: Mutex::new(Order::default()),
         };
         *folder.unpaid.lock() = folder.sweep(None)?;
         Ok(folder)
@@ -224,6 +234,7 @@ mod tests {
         Invoiced {
             preimage: String::new(),
             amount_msat: 1,
+            description: "mesh \"1\"".to_owned(),
             expires_at,
         }
     }

@@ -1,5 +1,5 @@
 use crate::pay::paid;
-use mesh_types::{Incoming, Msat, Outgoing};
+use mesh_types::{Incoming, Msat, Outgoing, SettledInvoice, from_hex};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 /// Answers `getinfo`.
@@ -25,6 +25,17 @@ pub(super) struct Invoices {
 struct ListedInvoice {
     status: String,
     bolt11: Option<String>,
+    #[serde(default, deserialize_with = "amount")]
+    amount_received_msat: Option<Msat>,
+}
+
+/// Answers `waitanyinvoice`.
+#[derive(Deserialize)]
+pub(super) struct Settled {
+    payment_hash: String,
+    status: String,
+    pay_index: u64,
+    description: Option<String>,
     #[serde(default, deserialize_with = "amount")]
     amount_received_msat: Option<Msat>,
 }
@@ -77,6 +88,25 @@ impl Invoices {
             ("unpaid" | "expired", _) => Ok(Incoming::Unpaid),
             ("paid", Some(amount)) => Ok(Incoming::Settled { amount }),
             _ => Err("Core Lightning lists an invoice of a status that is not known".to_owned()),
+        }
+    }
+}
+
+impl Settled {
+    pub(super) fn told_behind(self, place: u64) -> Result<SettledInvoice, String> {
+        let payment_hash = from_hex(&self.payment_hash).ok();
+        match (payment_hash, self.amount_received_msat) {
+            (Some(payment_hash), Some(amount))
+                if self.status == "paid" && self.pay_index > place =>
+            {
+                Ok(SettledInvoice {
+                    payment_hash,
+                    description: self.description.unwrap_or_default(),
+                    amount,
+                    place: self.pay_index,
+                })
+            }
+            _ => Err("Core Lightning tells of a paid invoice that reads as none".to_owned()),
         }
     }
 }

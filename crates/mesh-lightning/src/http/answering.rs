@@ -61,11 +61,15 @@ impl Answering {
     /// Reads the next line of a stream; `None` at its end.
     #[cfg(feature = "lnd")]
     pub(crate) async fn line(&mut self) -> Result<Option<Vec<u8>>, CallError> {
+        let mut searched = 0;
         loop {
-            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
-                let rest = self.unread.split_off(end.saturating_add(1));
+            let mut new = self.unread.iter().skip(searched);
+            if let Some(end) = new.position(|byte| *byte == b'\n') {
+                let len = searched.saturating_add(end).saturating_add(1);
+                let rest = self.unread.split_off(len);
                 return Ok(Some(std::mem::replace(&mut self.unread, rest)));
             }
+            searched = self.unread.len();
             if !self.more().await? {
                 let last = std::mem::take(&mut self.unread);
                 return Ok((!last.is_empty()).then_some(last));

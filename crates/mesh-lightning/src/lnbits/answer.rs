@@ -1,9 +1,13 @@
+use super::time::read_micros;
 use crate::{call::CallError, http::Answer, pay::paid, said::said};
-use mesh_types::{Incoming, Msat, Outgoing};
+use mesh_types::{Incoming, Msat, Outgoing, from_hex};
 use serde::{Deserialize, de::DeserializeOwned};
 
 /// The status of LNbits for a payment that did not go through.
 const PAYMENT_ERROR: u16 = 520;
+
+/// What LNbits calls a payment that went through.
+const SUCCESS: &str = "success";
 
 /// What LNbits calls a payment that failed for good.
 const FAILED: &str = "failed";
@@ -36,6 +40,26 @@ struct Details {
     #[serde(default)]
     fee: i64,
     status: Option<String>,
+}
+
+/// Answers `GET /api/v1/payments`.
+#[derive(Deserialize)]
+pub(super) struct Listed {
+    payment_hash: String,
+    /// In millisatoshi; what was sent is less than nothing.
+    amount: i64,
+    status: String,
+    memo: Option<String>,
+    updated_at: Option<String>,
+}
+
+/// An invoice that is paid.
+pub(super) struct Settled {
+    pub(super) payment_hash: [u8; 32],
+    pub(super) description: String,
+    pub(super) amount: Msat,
+    /// When LNbits noted that, or last changed anything about it.
+    pub(super) micros: u64,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +128,31 @@ impl Issued {
     pub(super) fn text(self) -> Result<String, CallError> {
         let text = self.bolt11.or(self.payment_request);
         text.ok_or_else(|| unlike_lnbits("an invoice without its text"))
+    }
+}
+
+impl Listed {
+    /// The invoice, if it is one and is settled.
+    pub(super) fn settled(self) -> Result<Option<Settled>, CallError> {
+        let Ok(amount @ 1..) = u64::try_from(self.amount) else {
+            return Ok(None);
+        };
+        if self.status != SUCCESS {
+            return Ok(None);
+        }
+        let no_time = || CallError::Refused {
+            code: 0,
+            message: "LNbits does not tell when an invoice was paid: it takes version 1.0 or later"
+                .to_owned(),
+        };
+        let time = self.updated_at.ok_or_else(no_time)?;
+        Ok(Some(Settled {
+            payment_hash: from_hex(&self.payment_hash)
+                .map_err(|_| unlike_lnbits("no payment hash"))?,
+            description: self.memo.unwrap_or_default(),
+            amount: Msat::from_msat(amount),
+            micros: read_micros(&time).ok_or_else(|| unlike_lnbits("no time"))?,
+        }))
     }
 }
 

@@ -1,5 +1,6 @@
 use crate::{call::CallError, http::Answer, pay::paid, said::said};
-use mesh_types::{Incoming, Msat, Outgoing};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use mesh_types::{Incoming, Msat, Outgoing, SettledInvoice};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 
 /// Numbers of gRPC for errors that do not tell whether the request was acted on: cancelled, too late, unavailable.
@@ -46,10 +47,31 @@ pub(super) struct LookedUp {
     amt_paid_msat: Msat,
 }
 
-/// A line of the streams of payments.
+/// Answers `/v1/invoices`, and is told of by `/v1/invoices/subscribe`.
 #[derive(Deserialize)]
-pub(super) struct Line {
-    result: Option<Payment>,
+pub(super) struct Listed {
+    r_hash: String,
+    #[serde(default)]
+    memo: String,
+    state: String,
+    #[serde(default, deserialize_with = "amount")]
+    amt_paid_msat: Msat,
+    #[serde(default, deserialize_with = "number")]
+    settle_index: u64,
+}
+
+/// Answers `/v1/invoices`.
+#[derive(Deserialize)]
+pub(super) struct Page {
+    pub(super) invoices: Vec<Listed>,
+    #[serde(default, deserialize_with = "number")]
+    pub(super) last_index_offset: u64,
+}
+
+/// A line of a stream.
+#[derive(Deserialize)]
+struct Line<T> {
+    result: Option<T>,
     error: Option<GrpcError>,
 }
 
@@ -159,20 +181,36 @@ impl LookedUp {
     }
 }
 
-impl Line {
-    pub(super) fn read(line: &[u8]) -> Result<Payment, CallError> {
-        let line: Self = serde_json::from_slice(line)
-            .map_err(|error| unlike_lnd(&format!("{:?}", error.classify())))?;
-        match line {
-            Self {
-                error: Some(error), ..
-            } => Err(error.into()),
-            Self {
-                result: Some(payment),
-                ..
-            } => Ok(payment),
-            Self { .. } => Err(unlike_lnd("neither result nor error")),
+/// Reads a line of a stream.
+pub(super) fn read_line<T: DeserializeOwned>(line: &[u8]) -> Result<T, CallError> {
+    let line: Line<T> = serde_json::from_slice(line)
+        .map_err(|error| unlike_lnd(&format!("{:?}", error.classify())))?;
+    match line {
+        Line {
+            error: Some(error), ..
+        } => Err(error.into()),
+        Line {
+            result: Some(result),
+            ..
+        } => Ok(result),
+        Line { .. } => Err(unlike_lnd("neither result nor error")),
+    }
+}
+
+impl Listed {
+    /// The invoice, if it is settled behind `place`.
+    pub(super) fn settled_behind(self, place: u64) -> Result<Option<SettledInvoice>, CallError> {
+        if self.state != "SETTLED" || self.settle_index <= place {
+            return Ok(None);
         }
+        let hash = STANDARD.decode(&self.r_hash).ok();
+        let payment_hash = hash.and_then(|hash| hash.try_into().ok());
+        Ok(Some(SettledInvoice {
+            payment_hash: payment_hash.ok_or_else(|| unlike_lnd("no payment hash"))?,
+            description: self.memo,
+            amount: self.amt_paid_msat,
+            place: self.settle_index,
+        }))
     }
 }
 
@@ -187,8 +225,13 @@ impl Payment {
     }
 }
 
-/// Reads an integer, which LND's REST writes as a text.
+/// Reads an amount.
 fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Msat, D::Error> {
+    number(deserializer).map(Msat::from_msat)
+}
+
+/// Reads an integer, which LND's REST writes as a text.
+fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Written {
@@ -196,10 +239,7 @@ fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Msat, D::Error> 
         Text(String),
     }
     match Written::deserialize(deserializer)? {
-        Written::Number(msat) => Ok(Msat::from_msat(msat)),
-        Written::Text(text) => {
-            let msat = text.parse().map_err(|_| D::Error::custom("no amount"))?;
-            Ok(Msat::from_msat(msat))
-        }
+        Written::Number(number) => Ok(number),
+        Written::Text(text) => text.parse().map_err(|_| D::Error::custom("no number")),
     }
 }

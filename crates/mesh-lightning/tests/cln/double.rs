@@ -8,12 +8,13 @@ use lightning_invoice::Bolt11Invoice;
 use mesh_lightning::{Cln, ClnConfig, MAX_CLN_ANSWER};
 use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{UnixListener, UnixStream},
     task::JoinHandle,
+    time::timeout,
 };
 
 /// In what a node differs from a plain recent one.
@@ -87,6 +88,10 @@ impl Pair for ClnPair {
         std::fs::remove_file(socket(&self.folder)).unwrap();
     }
 
+    fn reopen(&mut self) {
+        self.node = Cln::new(&self.config(), Network::Regtest);
+    }
+
     fn debug(&self) -> String {
         format!("{:?}", self.node)
     }
@@ -126,6 +131,7 @@ impl Double {
         let answered = match fault {
             Some(Fault::Echoes) => Err((-1, format!("what is {text}?"))),
             Some(Fault::Garbage | Fault::Truncated | Fault::Huge) => Ok(json!("a".repeat(64))),
+            _ if request["method"] == "waitanyinvoice" => self.wait(&request["params"]).await,
             _ => self.answer(&request),
         };
         let mut answer = match answered {
@@ -165,6 +171,40 @@ impl Double {
             "listpays" => Ok(self.list_pays(params)),
             method => Err((-32601, format!("Unknown command '{method}'"))),
         }
+    }
+
+    async fn wait(&self, params: &Value) -> Answered {
+        let place = params["lastpay_index"].as_u64().unwrap();
+        let patience = Duration::from_secs(params["timeout"].as_u64().unwrap());
+        let paid = async {
+            loop {
+                let rings = self.wallet.rings.notified();
+                if let Some(found) = self.paid_behind(place) {
+                    return found;
+                }
+                if !patience.is_zero() {
+                    self.wallet.waiting.send_modify(|count| *count += 1);
+                }
+                rings.await;
+            }
+        };
+        let none = (
+            904,
+            "Timed out while waiting for invoice to be paid".to_owned(),
+        );
+        timeout(patience, paid).await.map_err(|_| none)
+    }
+
+    fn paid_behind(&self, place: u64) -> Option<Value> {
+        let state = self.wallet.state();
+        let (hash, number) = *state.settled_behind(place).first()?;
+        let issued = &state.invoices[&hash];
+        Some(json!({
+            "label": "l", "bolt11": issued.text, "payment_hash": to_hex(&hash), "status": "paid",
+            "pay_index": number, "description": issued.memo, "expires_at": 1_700_000_600,
+            "amount_received_msat": self.amount(issued.amount), "paid_at": 1_700_000_100,
+            "payment_preimage": to_hex(&state.preimages[&hash]), "created_index": 1,
+        }))
     }
 
     fn invoice(&self, params: &Value) -> Answered {
@@ -262,6 +302,7 @@ fn op(request: &Value) -> Op {
         "invoice" => Op::Create,
         "listinvoices" => Op::Incoming,
         "listpays" => Op::Outgoing,
+        "waitanyinvoice" => Op::Settled,
         _ => Op::Pay,
     }
 }

@@ -12,6 +12,7 @@ use mesh_lightning::{Lnbits, LnbitsConfig, SecretFrom};
 use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
 use std::{
+    collections::HashMap,
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt as _,
     path::Path,
@@ -30,8 +31,10 @@ pub(crate) const INVOICE_KEY: &str = "b1e5a7c09d2f4e6881aa0c3d5e7f9012";
 /// In what a server differs from a plain recent one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trait {
-    /// It names the text as versions before 1 did.
+    /// It names the text as versions before 1 did, and has no times.
     OldName,
+    /// All that is settled has the same time.
+    AllAtOnce,
     /// It has a fault in all that it does.
     Fault,
     /// It has a fault in the middle of a payment, which goes through.
@@ -115,6 +118,14 @@ impl Pair for LnbitsPair {
         false
     }
 
+    fn tells_again(&self) -> bool {
+        true
+    }
+
+    fn reopen(&mut self) {
+        self.node = Lnbits::open(&self.config, Network::Regtest).unwrap();
+    }
+
     fn debug(&self) -> String {
         format!("{:?} {:?}", self.node, self.config)
     }
@@ -144,6 +155,7 @@ impl Api for Double {
             return Op::Pay;
         }
         match asked.method.as_str() {
+            "GET" if asked.path.contains("?status=success") => Op::Settled,
             "POST" if asked.body["memo"] == json!("blvm-mesh asks who signs") => Op::Info,
             "POST" => Op::Create,
             _ if self.wallet.state().faults.contains_key(&Op::Incoming) => Op::Incoming,
@@ -167,6 +179,13 @@ impl Api for Double {
         if let Some((_, text)) = asked.path.split_once("/fee-reserve?invoice=") {
             text.parse::<Bolt11Invoice>().unwrap();
             return good(200, &json!({ "fee_reserve": self.wallet.fee() }));
+        }
+        if let Some(query) = asked.path.strip_prefix("/api/v1/payments?") {
+            self.wallet.waiting.send_modify(|count| *count += 1);
+            return match is_known {
+                true => self.list(query),
+                false => detail(404, "Wallet not found."),
+            };
         }
         match (asked.method.as_str(), &asked.body["out"]) {
             ("POST", out) if *out == json!(false) => self.create(&asked.body),
@@ -219,6 +238,39 @@ impl Double {
             Payment::Pending => good(201, &json!({ "checking_id": "c", "status": "pending" })),
             Payment::Paid { .. } => good(201, &json!({ "checking_id": "c", "status": "success" })),
         }
+    }
+
+    /// The newest first, by the time when they were settled: one a second, or all at once.
+    fn list(&self, query: &str) -> Reply {
+        let query = query.replace("%5B", "[").replace("%5D", "]");
+        let asked: HashMap<_, _> = query
+            .split('&')
+            .filter_map(|it| it.split_once('='))
+            .collect();
+        assert_eq!([asked["status"], asked["amount[gt]"]], ["success", "0"]);
+        assert_eq!(
+            [asked["sortby"], asked["direction"]],
+            ["updated_at", "desc"]
+        );
+        let [limit, offset] = ["limit", "offset"].map(|name| asked[name].parse().unwrap());
+        let state = self.wallet.state();
+        let settled = state.settled().into_iter().rev();
+        let told = settled.skip(offset).take(limit).map(|(hash, number)| {
+            let issued = &state.invoices[&hash];
+            let number = if self.traits.contains(&Trait::AllAtOnce) { 1 } else { number };
+            let time = format!("2026-11-25T18:{:02}:{:02}", number / 60, number % 60);
+            let mut told = json!({
+                "payment_hash": to_hex(&hash), "amount": issued.amount, "fee": 0, "status": "success",
+                "memo": issued.memo, "preimage": to_hex(&state.preimages[&hash]), "extra": {},
+                "created_at": "2026-11-25T18:00:00.306447+00:00",
+            });
+            if !self.traits.contains(&Trait::OldName) {
+                told["updated_at"] = json!(format!("{time}.781946+00:00"));
+            }
+            told
+        });
+        let told: Vec<Value> = told.collect();
+        good(200, &json!(told))
     }
 
     /// Tells everyone whether it is paid, and the details to the wallet.

@@ -9,7 +9,7 @@ use crate::{
     },
     suite::{
         Pair,
-        wallet::{Op, Payment, Stage, Wallet},
+        wallet::{Event, Issued, Op, Payment, Stage, Wallet},
     },
 };
 use base64::{
@@ -39,14 +39,20 @@ pub(crate) enum Trait {
     OtherRootKey,
     /// Its macaroon may not pay.
     MayNotPay,
+    /// Its macaroon may not look invoices up.
+    MayNotRead,
     /// Its wallet is locked.
     Locked,
     /// It says as old versions did that an invoice is not there.
     OldNotFound,
     /// It is a web server.
     WebServer,
-    /// It says that it has been shut down in the middle of a payment.
-    StopsWhilePaying,
+    /// It says that it has been shut down in the middle of a payment, and of a wait.
+    Stops,
+    /// It settles the first invoice when it is listened to, before it listens itself.
+    SettlesUnseen,
+    /// It tells of invoices that are issued, without end.
+    TellsWithoutEnd,
     /// It tells of parts under way before the end.
     TellsOfParts,
     /// It does not find a payment at once.
@@ -126,6 +132,10 @@ impl Pair for LndPair {
         let _ = (&mut self.serving).await;
     }
 
+    fn reopen(&mut self) {
+        self.node = Lnd::open(&self.config, Network::Regtest).unwrap().0;
+    }
+
     fn debug(&self) -> String {
         format!("{:?} {:?}", self.node, self.config)
     }
@@ -155,6 +165,7 @@ impl Api for Double {
             "/v1/invoices" => Op::Create,
             "/v2/router/send" => Op::Pay,
             path if path.starts_with("/v2/router/track/") => Op::Outgoing,
+            path if path.starts_with("/v1/invoices") => Op::Settled,
             _ => Op::Incoming,
         }
     }
@@ -175,6 +186,15 @@ impl Api for Double {
                 "verification failed: signature mismatch after caveat verification",
             );
         }
+        if self.is(Trait::MayNotRead) && asked.path.starts_with("/v1/invoices") {
+            return error(403, 7, "permission denied");
+        }
+        if asked.path.starts_with("/v1/invoices/subscribe") {
+            return stream_error(14, "server is shutting down");
+        }
+        if let Some(query) = asked.path.strip_prefix("/v1/invoices?") {
+            return self.list(query);
+        }
         let (path, hash) = asked.path.rsplit_once('/').unwrap();
         match (asked.method.as_str(), asked.path.as_str()) {
             ("GET", "/v1/getinfo") => good(&json!({
@@ -193,6 +213,42 @@ impl Api for Double {
 
     fn error(&self, message: &str) -> Reply {
         error(500, 2, message)
+    }
+
+    /// What is settled behind a place, but nothing behind 0.
+    fn stream(&self, asked: &Asked) -> Option<Vec<String>> {
+        let number = asked
+            .path
+            .strip_prefix("/v1/invoices/subscribe?settle_index=")?;
+        if self.is(Trait::MayNotRead) || self.is(Trait::Stops) {
+            return None;
+        }
+        let place: u64 = number.parse().unwrap();
+        if self.is(Trait::TellsWithoutEnd) {
+            let memo = "a".repeat(1_000_000);
+            let line = json!({ "result": { "memo": memo, "r_hash": "", "state": "OPEN" } });
+            return Some(vec![format!("{line}\n"); 70]);
+        }
+        if self.is(Trait::SettlesUnseen) && self.wallet.state().settled().is_empty() {
+            let first = self.wallet.state().events[0];
+            let (Event::Issued(hash) | Event::Settled(hash, _)) = first;
+            self.wallet.set_stage(&hash, Stage::Paid);
+        }
+        let mut behind = self.wallet.state().settled_behind(place);
+        behind.retain(|_| place > 0);
+        let told = |(hash, number)| self.line_of(Event::Settled(hash, number));
+        Some(behind.into_iter().map(told).collect())
+    }
+
+    fn line_of(&self, event: Event) -> String {
+        let (Event::Issued(hash) | Event::Settled(hash, _)) = event;
+        let state = self.wallet.state();
+        let mut told = invoice(hash, &state.invoices[&hash]);
+        match event {
+            Event::Issued(_) => told["state"] = json!("OPEN"),
+            Event::Settled(_, number) => told["settle_index"] = json!(number.to_string()),
+        }
+        format!("{}\n", json!({ "result": told }))
     }
 }
 
@@ -229,24 +285,40 @@ impl Double {
                 "unable to locate invoice",
             );
         };
-        let (word, paid) = match issued.stage {
-            Stage::Open => ("OPEN", 0),
-            Stage::Held => ("ACCEPTED", issued.amount),
-            Stage::Paid => ("SETTLED", issued.amount),
-            Stage::Over => ("CANCELED", 0),
+        good(&invoice(hash, issued))
+    }
+
+    /// In the order in which they were issued.
+    fn list(&self, query: &str) -> Reply {
+        let number = |name: &str| -> usize {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            let (_, text) = pairs.find(|(each, _)| *each == name).unwrap();
+            text.parse().unwrap()
         };
-        good(&json!({
-            "memo": "m", "r_hash": STANDARD.encode(hash), "payment_request": issued.text,
-            "value_msat": issued.amount.to_string(), "state": word, "amt_paid_msat": paid.to_string(),
-            "settled": false,
-        }))
+        let (behind, len) = (number("index_offset"), number("num_max_invoices"));
+        let state = self.wallet.state();
+        let settled = state.settled();
+        let issued = state.events.iter().filter_map(|event| match event {
+            Event::Issued(hash) => Some(*hash),
+            Event::Settled(..) => None,
+        });
+        let list = issued.skip(behind).take(len).map(|hash| {
+            let mut listed = invoice(hash, &state.invoices[&hash]);
+            let found = settled.iter().find(|(each, _)| *each == hash);
+            listed["settle_index"] = json!(found.map_or(0, |(_, number)| *number).to_string());
+            listed
+        });
+        let invoices: Vec<Value> = list.collect();
+        let last = behind + invoices.len();
+        let last = if invoices.is_empty() { 0 } else { last };
+        good(&json!({ "invoices": invoices, "last_index_offset": last.to_string() }))
     }
 
     fn send(&self, body: &Value) -> Reply {
         if self.is(Trait::MayNotPay) {
             return error(500, 2, "permission denied");
         }
-        if self.is(Trait::StopsWhilePaying) {
+        if self.is(Trait::Stops) {
             return stream_error(14, "router is shutting down");
         }
         let invoice: Bolt11Invoice = body["payment_request"].as_str().unwrap().parse().unwrap();
@@ -300,6 +372,20 @@ impl Double {
         }
         format!("{}\n", json!({ "result": result }))
     }
+}
+
+fn invoice(hash: [u8; 32], issued: &Issued) -> Value {
+    let (word, paid) = match issued.stage {
+        Stage::Open => ("OPEN", 0),
+        Stage::Held => ("ACCEPTED", issued.amount),
+        Stage::Paid => ("SETTLED", issued.amount),
+        Stage::Over => ("CANCELED", 0),
+    };
+    json!({
+        "memo": issued.memo, "r_hash": STANDARD.encode(hash), "payment_request": issued.text,
+        "value_msat": issued.amount.to_string(), "state": word, "amt_paid_msat": paid.to_string(),
+        "settled": false, "settle_index": "0",
+    })
 }
 
 fn good(body: &Value) -> Reply {

@@ -1,13 +1,14 @@
 //! A small HTTP/1.1 server of the doubles, plain or with TLS: one request a connection.
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test stops where something is not as it expects"
 )]
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
 pub(crate) mod certificates;
 
-use crate::suite::wallet::{Fault, Op, Wallet};
+use crate::suite::wallet::{Event, Fault, Op, Wallet};
 use mesh_lightning::MAX_HTTP_ANSWER;
 use serde_json::Value;
 use std::{collections::HashMap, net::SocketAddr, sync::Arc};
@@ -39,6 +40,14 @@ pub(crate) trait Api: Send + Sync + 'static {
     fn answer(&self, asked: &Asked) -> Reply;
     /// How the API words an error.
     fn error(&self, message: &str) -> Reply;
+    /// The first lines of a stream that goes on with the events of the wallet; `None` where the answer is none.
+    fn stream(&self, _asked: &Asked) -> Option<Vec<String>> {
+        None
+    }
+    /// The line of such a stream about an event.
+    fn line_of(&self, _event: Event) -> String {
+        String::new()
+    }
 }
 
 /// Serves until the handle is aborted.
@@ -73,6 +82,13 @@ async fn one(api: &impl Api, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         return;
     };
     let fault = api.wallet().meets(api.op(&asked), &text);
+    if fault.is_none()
+        && let Some(lines) = api.stream(&asked)
+    {
+        // A client that has read enough closes the connection.
+        let _ = follow(api, &mut stream, lines).await;
+        return;
+    }
     let reply = match fault {
         Some(Fault::Silent) => {
             tokio::time::pause();
@@ -105,6 +121,30 @@ async fn one(api: &impl Api, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
     // A client that has read enough closes the connection.
     let _ = stream.write_all(answer.as_bytes()).await;
     let _ = stream.shutdown().await;
+}
+
+/// Tells what was, and then what comes. Without a line there is not even a head, as in LND.
+async fn follow(
+    api: &impl Api,
+    stream: &mut (impl AsyncWrite + Unpin),
+    mut lines: Vec<String>,
+) -> std::io::Result<()> {
+    let mut head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let mut seen = api.wallet().state().events.len();
+    loop {
+        let rings = api.wallet().rings.notified();
+        let new = api.wallet().state().events[seen..].to_vec();
+        seen += new.len();
+        lines.extend(new.into_iter().map(|event| api.line_of(event)));
+        for line in lines.drain(..) {
+            let chunk = format!("{head}{:x}\r\n{line}\r\n", line.len());
+            stream.write_all(chunk.as_bytes()).await?;
+            stream.flush().await?;
+            head = "";
+        }
+        api.wallet().waiting.send_modify(|count| *count += 1);
+        rings.await;
+    }
 }
 
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<(Asked, String)> {

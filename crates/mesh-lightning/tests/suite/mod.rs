@@ -13,6 +13,7 @@
 pub(crate) mod faults;
 pub(crate) mod invoices;
 pub(crate) mod payments;
+pub(crate) mod settled;
 pub(crate) mod wallet;
 
 use mesh_types::{InvoiceRequest, LightningNode, Msat, PayLimits};
@@ -30,6 +31,14 @@ pub(crate) trait Pair: Send + Sync {
 
     /// Ends the double: nothing listens any more.
     fn stop(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Opens the back end anew, as a program does that is started again.
+    fn reopen(&mut self);
+
+    /// Whether a back end that is opened anew tells again what it has told already.
+    fn tells_again(&self) -> bool {
+        false
+    }
 
     /// Whether an invoice has the preimage of the request.
     fn takes_preimages(&self) -> bool {
@@ -91,6 +100,28 @@ macro_rules! lightning_tests {
                 }
             )*
         }
+    };
+}
+
+/// The same for what tells which invoices are settled.
+#[macro_export]
+macro_rules! settled_tests {
+    ($pair:ty) => {
+        $crate::lightning_tests!(@each settled, $pair,
+            what_is_settled_is_told_in_its_order,
+            what_was_told_is_not_told_again_behind_its_place,
+            what_is_not_settled_is_not_told,
+            where_there_is_none_the_patience_is_waited_for,
+            one_that_is_settled_meanwhile_is_told,
+            nothing_is_left_out_whatever_the_place,
+            places_stay_when_the_program_is_started_again,
+            more_than_fit_are_told_in_pages,
+            one_that_is_asked_for_again_is_told_again,
+            a_bad_answer_to_the_wait_is_unreachable,
+            a_silent_answer_to_the_wait_is_unreachable,
+            an_endless_answer_to_the_wait_is_cut,
+            a_back_end_that_is_away_tells_nothing,
+        );
     };
 }
 

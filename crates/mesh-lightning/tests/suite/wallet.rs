@@ -9,6 +9,7 @@ use std::{
     sync::{Mutex, MutexGuard},
     time::Duration,
 };
+use tokio::sync::{Notify, watch};
 
 /// What a request is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +21,8 @@ pub(crate) enum Op {
     /// What paying would cost, where that is a request of its own.
     Fee,
     Pay,
+    /// The list of invoices that are settled, or the wait for one.
+    Settled,
 }
 
 /// How a double misbehaves, once it has read a request.
@@ -60,6 +63,7 @@ pub(crate) enum Stage {
 #[derive(Debug, Clone)]
 pub(crate) struct Issued {
     pub(crate) text: String,
+    pub(crate) memo: String,
     pub(crate) amount: u64,
     pub(crate) stage: Stage,
 }
@@ -71,9 +75,19 @@ pub(crate) enum Payment {
     Paid { fee: u64 },
 }
 
+/// What a wallet tells those who listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    Issued([u8; 32]),
+    /// With its number among the settled ones, from 1.
+    Settled([u8; 32], u64),
+}
+
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) invoices: HashMap<[u8; 32], Issued>,
+    /// All that happened to invoices, the oldest first.
+    pub(crate) events: Vec<Event>,
     pub(crate) payments: HashMap<[u8; 32], (Payment, u64)>,
     pub(crate) preimages: HashMap<[u8; 32], [u8; 32]>,
     pub(crate) faults: HashMap<Op, Fault>,
@@ -90,6 +104,10 @@ pub(crate) struct State {
 #[derive(Debug)]
 pub(crate) struct Wallet {
     state: Mutex<State>,
+    /// Rings at each event.
+    pub(crate) rings: Notify,
+    /// Counts those who have begun to wait for an event, as far as the protocol lets them wait.
+    pub(crate) waiting: watch::Sender<usize>,
     key: SecretKey,
 }
 
@@ -97,6 +115,7 @@ impl Wallet {
     pub(crate) fn new() -> Self {
         let state = State {
             invoices: HashMap::new(),
+            events: Vec::new(),
             payments: HashMap::new(),
             preimages: HashMap::new(),
             faults: HashMap::new(),
@@ -107,6 +126,8 @@ impl Wallet {
         };
         Self {
             state: Mutex::new(state),
+            rings: Notify::new(),
+            waiting: watch::Sender::new(0),
             key: SecretKey::from_slice(&[7; 32]).unwrap(),
         }
     }
@@ -142,10 +163,13 @@ impl Wallet {
                 memo,
                 expiry,
             ),
+            memo: memo.to_owned(),
             amount,
             stage: Stage::Open,
         };
         state.invoices.insert(hash, issued.clone());
+        state.events.push(Event::Issued(hash));
+        self.rings.notify_waiters();
         state.preimages.insert(hash, preimage);
         Some(issued)
     }
@@ -195,7 +219,37 @@ impl Wallet {
     }
 
     pub(crate) fn set_stage(&self, hash: &[u8; 32], stage: Stage) {
-        self.state().invoices.get_mut(hash).unwrap().stage = stage;
+        let mut state = self.state();
+        state.invoices.get_mut(hash).unwrap().stage = stage;
+        if stage == Stage::Paid {
+            let number = state.settled().last().map_or(1, |(_, number)| number + 1);
+            state.events.push(Event::Settled(*hash, number));
+            self.rings.notify_waiters();
+        }
+    }
+
+    /// Waits until somebody waits for an event.
+    pub(crate) async fn is_waited_for(&self) {
+        let mut waiting = self.waiting.subscribe();
+        waiting.wait_for(|count| *count > 0).await.unwrap();
+    }
+}
+
+impl State {
+    /// The settled invoices with their numbers, in their order.
+    pub(crate) fn settled(&self) -> Vec<([u8; 32], u64)> {
+        let settled = |event: &Event| match event {
+            Event::Settled(hash, number) => Some((*hash, *number)),
+            Event::Issued(_) => None,
+        };
+        self.events.iter().filter_map(settled).collect()
+    }
+
+    /// What is settled behind a number.
+    pub(crate) fn settled_behind(&self, number: u64) -> Vec<([u8; 32], u64)> {
+        let mut settled = self.settled();
+        settled.retain(|(_, each)| *each > number);
+        settled
     }
 }
 

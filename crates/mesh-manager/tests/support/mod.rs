@@ -132,6 +132,11 @@ pub(crate) struct TableWallet {
     pub(crate) gate: Arc<Mutex<Option<Arc<Semaphore>>>>,
     /// Payments that wait.
     pub(crate) waiting: Arc<AtomicU64>,
+    /// What it has received, where it tells.
+    pub(crate) settled: Option<Arc<Mutex<Vec<SettledInvoice>>>>,
+    /// While set, it answers nothing.
+    pub(crate) is_away: Arc<AtomicBool>,
+    pub(crate) takes_preimages: bool,
 }
 
 /// What becomes of the next payments of a wallet.
@@ -160,7 +165,35 @@ impl TableWallet {
             fee: Arc::default(),
             gate: Arc::default(),
             waiting: Arc::default(),
+            settled: None,
+            is_away: Arc::default(),
+            takes_preimages: true,
         }
+    }
+
+    /// The same, telling what it has received.
+    pub(crate) fn telling(self) -> Self {
+        Self {
+            settled: Some(Arc::default()),
+            ..self
+        }
+    }
+
+    /// Receives what an invoice of its own asks for, from whomever.
+    pub(crate) fn receive(&self, invoice: &str) {
+        let invoice: lightning_invoice::Bolt11Invoice = invoice.parse().unwrap();
+        let mut settled = self.settled.as_ref().unwrap().lock().unwrap();
+        let place = settled.len() as u64 + 1;
+        let description = match invoice.description() {
+            lightning_invoice::Bolt11InvoiceDescriptionRef::Direct(text) => text.to_string(),
+            lightning_invoice::Bolt11InvoiceDescriptionRef::Hash(_) => String::new(),
+        };
+        settled.push(SettledInvoice {
+            payment_hash: invoice.payment_hash().to_byte_array(),
+            description,
+            amount: Msat::from_msat(invoice.amount_milli_satoshis().unwrap()),
+            place,
+        });
     }
 
     /// Lets each of the next payments wait for a permit.
@@ -168,6 +201,13 @@ impl TableWallet {
         let gate = Arc::new(Semaphore::new(0));
         *self.gate.lock().unwrap() = Some(Arc::clone(&gate));
         gate
+    }
+
+    fn answer(&self) -> Result<(), LightningError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(LightningError::Unreachable("it is away".to_owned()));
+        }
+        Ok(())
     }
 
     /// Another wallet with the same table.
@@ -399,16 +439,21 @@ pub(crate) struct Backend {
 #[async_trait]
 impl LightningNode for Backend {
     async fn info(&self) -> Result<LightningInfo, LightningError> {
+        self.wallet.answer()?;
         let key = PublicKey::from_secret_key(&Secp256k1::new(), &self.wallet.key);
         Ok(LightningInfo {
             payee_key: key.serialize(),
             network: Network::Regtest,
-            takes_preimages: true,
+            takes_preimages: self.wallet.takes_preimages,
             is_shared: self.wallet.is_shared,
         })
     }
 
-    async fn create_invoice(&self, request: InvoiceRequest) -> Result<String, LightningError> {
+    async fn create_invoice(&self, mut request: InvoiceRequest) -> Result<String, LightningError> {
+        self.wallet.answer()?;
+        if !self.wallet.takes_preimages {
+            request.preimage = sha256::Hash::hash(&request.preimage).to_byte_array();
+        }
         Ok(self.wallet.issue(&request, self.clock.now()))
     }
 
@@ -462,6 +507,27 @@ impl LightningNode for Backend {
                 fee: *self.wallet.fee.lock().unwrap(),
             })
         }))
+    }
+
+    async fn settled_behind(
+        &self,
+        place: u64,
+        patience: Duration,
+    ) -> Result<Vec<SettledInvoice>, LightningError> {
+        let Some(settled) = &self.wallet.settled else {
+            return Err(LightningError::Refused("it does not tell".to_owned()));
+        };
+        let until = tokio::time::Instant::now() + patience;
+        loop {
+            self.wallet.answer()?;
+            let mut told = settled.lock().unwrap().clone();
+            told.retain(|invoice| invoice.place > place);
+            told.truncate(MAX_SETTLED);
+            if !told.is_empty() || tokio::time::Instant::now() >= until {
+                return Ok(told);
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 }
 
@@ -581,6 +647,6 @@ pub(crate) fn quote_request(
     quoter.quote(payer, amount, [5; 16], now).unwrap().request
 }
 
-fn quote_key(payee: u8) -> mesh_payment::QuoteKey {
+pub(crate) fn quote_key(payee: u8) -> mesh_payment::QuoteKey {
     mesh_payment::QuoteKey::derive(&identity(payee).secret_bytes()).on(Network::Regtest)
 }

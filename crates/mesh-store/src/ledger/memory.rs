@@ -133,6 +133,10 @@ impl Reader for Memory {
         Ok(DaySums::default())
     }
 
+    async fn settled_place(&self, _: [u8; 33]) -> Result<Option<u64>, StoreError> {
+        Ok(None)
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         Ok(Box::new(self.contents()))
     }

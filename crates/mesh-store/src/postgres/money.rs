@@ -111,16 +111,42 @@ async fn claim_slots(
     let known: Vec<([u8; 32], [u8; 16])> =
         sqlx::query_as("select key, by from blvm_mesh.claim where key = any($1)")
             .bind(&keys)
-            .fetch_all(conn)
+            .fetch_all(&mut *conn)
             .await?;
     if known.len() != keys.len() {
         return Err(Fault::Again("a claim was forgotten meanwhile".to_owned()));
     }
-    for (key, by) in known {
+    let (mut unshown, mut by_packets) = (Vec::new(), known);
+    by_packets.retain(|(key, by)| {
+        let is_unshown = PacketTag::from_bytes(*by) == PacketTag::NONE;
+        if is_unshown {
+            unshown.push(*key);
+        }
+        !is_unshown
+    });
+    by_packets.extend(lock_unshown(conn, unshown).await?);
+    for (key, by) in by_packets {
         let by = PacketTag::from_bytes(by);
         slots.insert(key, Slot::Known { by });
     }
     Ok(slots)
+}
+
+/// Locks claims that no packet has made, of which one may be taking over now, and reads them again.
+async fn lock_unshown(
+    conn: &mut PgConnection,
+    keys: Vec<[u8; 32]>,
+) -> Result<Vec<([u8; 32], [u8; 16])>, Fault> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = "select key, by from blvm_mesh.claim where key = any($1) order by key
+        for no key update";
+    let locked: Vec<([u8; 32], [u8; 16])> = sqlx::query_as(sql).bind(&keys).fetch_all(conn).await?;
+    if locked.len() != keys.len() {
+        return Err(Fault::Again("a claim was forgotten meanwhile".to_owned()));
+    }
+    Ok(locked)
 }
 
 /// Makes accounts where there are none, and reads what claims have been forgotten.
@@ -224,10 +250,11 @@ pub(super) async fn write(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<
     Ok(())
 }
 
-/// Corrects the rows of payments that were refused, or not claimed by the first who asked.
+/// Corrects the rows of payments that were refused, not claimed by the first who asked, or taken over.
 async fn mend_claims(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<(), Fault> {
     let mut refused = Vec::new();
     let (mut keys, mut tags, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut shown_keys, mut shown_by) = (Vec::new(), Vec::new());
     for (key, slot) in &tally.slots {
         match slot {
             Slot::Fresh { .. } => refused.push(*key),
@@ -239,6 +266,10 @@ async fn mend_claims(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<(), F
                 keys.push(*key);
                 tags.push(*by.as_bytes());
                 ends.push(signed(expires_at.to_millis()));
+            }
+            Slot::TakenOver { by } => {
+                shown_keys.push(*key);
+                shown_by.push(*by.as_bytes());
             }
             Slot::Taken { .. } | Slot::Known { .. } => {}
         }
@@ -257,6 +288,15 @@ async fn mend_claims(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<(), F
             .bind(keys)
             .bind(tags)
             .bind(ends)
+            .execute(&mut *conn)
+            .await?;
+    }
+    if !shown_keys.is_empty() {
+        let sql = "update blvm_mesh.claim c set by = n.by
+            from unnest($1::bytea[], $2::bytea[]) as n (key, by) where c.key = n.key";
+        sqlx::query(sql)
+            .bind(shown_keys)
+            .bind(shown_by)
             .execute(conn)
             .await?;
     }

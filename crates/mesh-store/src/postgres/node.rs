@@ -72,6 +72,9 @@ impl NodeRow {
                 caps,
             } => self.begin_payment(conn, payment, note, *caps).await?,
             Op::EndPayment(end) => self.end_payment(conn, end).await?,
+            Op::KeepSettledPlace { payee_key, place } => {
+                keep_settled_place(conn, payee_key, *place).await?
+            }
             _ => return Ok(None),
         }))
     }
@@ -193,6 +196,21 @@ pub(super) async fn lock(conn: &mut PgConnection) -> Result<(), Fault> {
         .execute(conn)
         .await?;
     Ok(())
+}
+
+async fn keep_settled_place(
+    conn: &mut PgConnection,
+    payee_key: &[u8; 33],
+    place: u64,
+) -> Result<Answer, Fault> {
+    let sql = "insert into blvm_mesh.settled_place as p (payee_key, place) values ($1, $2)
+        on conflict (payee_key) do update set place = greatest(p.place, excluded.place)";
+    sqlx::query(sql)
+        .bind(payee_key)
+        .bind(signed(place))
+        .execute(conn)
+        .await?;
+    Ok(Answer::Done)
 }
 
 async fn is_kept(conn: &mut PgConnection, payee: NodeId, bytes: &[u8]) -> Result<bool, Fault> {

@@ -137,6 +137,18 @@ impl Reader for Readers {
             .await
     }
 
+    async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError> {
+        self.in_time(async {
+            let sql = "select place from blvm_mesh.settled_place where payee_key = $1";
+            let place: Option<i64> = sqlx::query_scalar(sql)
+                .bind(payee_key)
+                .fetch_optional(&self.pool)
+                .await?;
+            Ok(place.map(unsigned).transpose()?)
+        })
+        .await
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         self.in_time(async {
             let mut tx = self.pool.begin_with(MOMENT).await?;

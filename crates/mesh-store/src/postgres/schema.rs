@@ -8,7 +8,7 @@ use sqlx::{
 /// The newest version of the schema that this program knows.
 pub(super) const VERSION: u32 = 5;
 
-const MIGRATIONS: [(i64, &str, &str); 4] = [
+const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
     (
         1,
         "ledger",
@@ -23,6 +23,11 @@ const MIGRATIONS: [(i64, &str, &str); 4] = [
         3,
         "watched payments",
         include_str!("../../migrations/0003_watched_payments.sql"),
+    ),
+    (
+        4,
+        "settled places",
+        include_str!("../../migrations/0004_settled_places.sql"),
     ),
     (
         5,
@@ -133,6 +138,7 @@ async fn check(conn: &mut PgConnection, store: &str) -> Result<(), OpenError> {
         "watched",
         "payment",
         "spent",
+        "settled_place",
     ] {
         let is_there: bool =
             sqlx::query_scalar("select to_regclass('blvm_mesh.' || $1) is not null")

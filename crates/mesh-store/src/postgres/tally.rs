@@ -57,6 +57,8 @@ pub(super) enum Slot {
     },
     /// It was there before.
     Known { by: PacketTag },
+    /// It was there before, made by no packet, and this transaction writes down which one has shown it.
+    TakenOver { by: PacketTag },
 }
 
 /// A payment that was credited.
@@ -109,8 +111,19 @@ impl Tally<'_> {
             let reason = "the claim was not looked up".to_owned();
             return Answer::Refused(StoreError::Unavailable(reason));
         };
+        if by != PacketTag::NONE {
+            match slot {
+                Slot::Known { by: first } if *first == PacketTag::NONE => {
+                    *slot = Slot::TakenOver { by };
+                }
+                Slot::Taken { by: first, .. } if *first == PacketTag::NONE => *first = by,
+                _ => {}
+            }
+        }
         let for_first = match *slot {
-            Slot::Known { by: first } | Slot::Taken { by: first, .. } => {
+            Slot::Known { by: first }
+            | Slot::Taken { by: first, .. }
+            | Slot::TakenOver { by: first } => {
                 return Answer::Claimed(if first == by {
                     ClaimOutcome::Again
                 } else {

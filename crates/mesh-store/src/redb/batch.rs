@@ -1,20 +1,24 @@
+mod proofs;
+
+pub(super) use proofs::proof_row;
+
 use super::{
     fault::Fault,
-    rows::{IDENTITY, NEXT_SEQUENCE, SWEPT_AT, identity, number},
+    rows::{
+        IDENTITY, NEXT_SEQUENCE, SWEPT_AT, identity, number, settled_place, settled_place_name,
+    },
     tables::{Debits, Tables, plus},
 };
 use crate::{
     backend::{Answer, Op},
     judgement::{Judgement, too_many_watched},
-    proof_bytes,
     record::{Account, ClaimRecord, Deposit},
 };
 use mesh_types::{
-    Begun, CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, DayCaps, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS,
-    MAX_WATCHED, Msat, NodeId, OwnPayment, PacketTag, PaymentEnd, PaymentProof, SequenceBlock,
-    Settled, Settlement, Standing, StoreError, UnixTime, Watched,
+    CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, Drawn, MAX_BALANCE, MAX_WATCHED, Msat, NodeId,
+    PacketTag, SequenceBlock, Settled, Settlement, Standing, StoreError, UnixTime, Watched,
 };
-use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
+use redb::WriteTransaction;
 use std::{
     collections::{HashMap, hash_map},
     time::Duration,
@@ -44,6 +48,8 @@ pub(super) struct Batch<'t> {
     claims: HashMap<ClaimKey, Option<ClaimRecord>>,
     /// New claims, each with the serial number of its deposit.
     new_claims: Vec<(u64, ClaimRecord)>,
+    /// Claims made by no packet that one has shown now.
+    taken_over: Vec<ClaimRecord>,
     deposits: Vec<Deposit>,
     next_serial: u64,
     accounts: HashMap<NodeId, Held>,
@@ -83,6 +89,7 @@ impl<'t> Batch<'t> {
             tables,
             claims: HashMap::new(),
             new_claims: Vec::new(),
+            taken_over: Vec::new(),
             deposits: Vec::new(),
             accounts: HashMap::new(),
             debits: Debits::new(),
@@ -147,11 +154,17 @@ impl<'t> Batch<'t> {
                 caps,
             } => self.begin_payment(payment, note, *caps),
             Op::EndPayment(end) => self.end_payment(end),
+            Op::KeepSettledPlace { payee_key, place } => self.keep_place(payee_key, *place),
         }
     }
 
     fn claim(&mut self, claim: &Claim, by: PacketTag, now: UnixTime) -> Result<Answer, Fault> {
-        if let Some(Some(record)) = self.claims.get(&claim.key) {
+        if let Some(Some(record)) = self.claims.get_mut(&claim.key) {
+            if record.by == PacketTag::NONE && by != PacketTag::NONE {
+                record.by = by;
+                self.taken_over.push(*record);
+                self.changed = true;
+            }
             return Ok(Answer::Claimed(if record.by == by {
                 ClaimOutcome::Again
             } else {
@@ -315,59 +328,14 @@ impl<'t> Batch<'t> {
         }))
     }
 
-    fn keep_proof(&mut self, payee: NodeId, proof: &PaymentProof) -> Result<Answer, Fault> {
-        let row = match proof_row(payee, proof) {
-            Ok(row) => row,
-            Err(refused) => return Ok(Answer::Refused(refused)),
-        };
-        let proofs = &mut self.tables.proofs;
-        if proofs.get(row.as_slice())?.is_some() {
-            return Ok(Answer::Done);
-        }
-        if proofs.len()? >= MAX_KEPT_PROOFS as u64 {
-            let reason = format!("{MAX_KEPT_PROOFS} proofs wait to be shown, and no more are kept");
-            return Ok(Answer::Refused(StoreError::Unavailable(reason)));
-        }
-        proofs.insert(row.as_slice(), ())?;
-        self.changed = true;
-        Ok(Answer::Done)
-    }
-
-    fn forget_proof(&mut self, payee: NodeId, proof: &PaymentProof) -> Result<Answer, Fault> {
-        // One that cannot be written is not kept either.
-        if let Ok(row) = proof_row(payee, proof) {
-            self.changed |= self.tables.proofs.remove(row.as_slice())?.is_some();
-        }
-        Ok(Answer::Done)
-    }
-
-    fn begin_payment(
-        &mut self,
-        payment: &OwnPayment,
-        note: &PaymentProof,
-        caps: DayCaps,
-    ) -> Result<Answer, Fault> {
-        let begun = self.tables.payments.may_begin(payment, caps)?;
-        if begun == Begun::Noted {
-            let kept = self.keep_proof(payment.payee, note)?;
-            if kept != Answer::Done {
-                return Ok(kept);
-            }
-            self.tables.payments.begin(payment)?;
+    fn keep_place(&mut self, payee_key: &[u8; 33], place: u64) -> Result<Answer, Fault> {
+        let kept = settled_place(&self.tables.meta, payee_key)?;
+        if kept.is_none_or(|kept| kept < place) {
+            let name = settled_place_name(payee_key);
+            let bytes = place.to_le_bytes();
+            self.tables.meta.insert(name.as_str(), bytes.as_slice())?;
             self.changed = true;
         }
-        Ok(Answer::Begun(begun))
-    }
-
-    fn end_payment(&mut self, end: &PaymentEnd) -> Result<Answer, Fault> {
-        self.forget_proof(end.payee, &end.note)?;
-        if let Some(proof) = &end.proof {
-            let kept = self.keep_proof(end.payee, proof)?;
-            if kept != Answer::Done {
-                return Ok(kept);
-            }
-        }
-        self.changed |= self.tables.payments.end(end)?;
         Ok(Answer::Done)
     }
 
@@ -384,13 +352,16 @@ impl<'t> Batch<'t> {
     }
 
     fn write_claims(&mut self) -> Result<(), Fault> {
-        if self.new_claims.is_empty() {
-            return Ok(());
+        if !self.new_claims.is_empty() {
+            self.tables.append_deposits(&self.deposits)?;
+            self.tables.write_claims(&mut self.new_claims)?;
+            self.deposits.clear();
+            self.new_claims.clear();
         }
-        self.tables.append_deposits(&self.deposits)?;
-        self.tables.write_claims(&mut self.new_claims)?;
-        self.deposits.clear();
-        self.new_claims.clear();
+        // Behind the new ones, which may be among them.
+        for claim in self.taken_over.drain(..) {
+            self.tables.write_claim(&claim)?;
+        }
         Ok(())
     }
 }
@@ -433,10 +404,4 @@ fn period(now: UnixTime) -> u64 {
     let now = now.to_millis();
     let span = u64::try_from(DEBIT_PERIOD.as_millis()).unwrap_or(u64::MAX);
     now.saturating_sub(now.checked_rem(span).unwrap_or(0))
-}
-
-/// A kept proof as the bytes it is found by.
-pub(super) fn proof_row(payee: NodeId, proof: &PaymentProof) -> Result<Vec<u8>, StoreError> {
-    let encoded = proof_bytes::encode(proof)?;
-    Ok([payee.as_bytes().as_slice(), &encoded].concat())
 }

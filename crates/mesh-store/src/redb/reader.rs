@@ -2,7 +2,10 @@ use super::{
     backend::Shared,
     fault::Fault,
     payments::PaymentsRead,
-    rows::{ACCOUNTS, FROZEN, META, PROOFS, WATCHED, account, frozen_of, identity, watched},
+    rows::{
+        ACCOUNTS, FROZEN, META, PROOFS, WATCHED, account, frozen_of, identity, settled_place,
+        watched,
+    },
     snapshot::RedbSnapshot,
 };
 use crate::{
@@ -81,6 +84,11 @@ impl Reader for RedbReader {
 
     async fn spent_on_day(&self, at: UnixTime, payee: NodeId) -> Result<DaySums, StoreError> {
         self.read(move |shared| PaymentsRead::open(&shared.begin_read()?)?.on_day(at, payee))
+            .await
+    }
+
+    async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError> {
+        self.read(move |shared| settled_place(&shared.begin_read()?.open_table(META)?, &payee_key))
             .await
     }
 

@@ -1,6 +1,6 @@
 use super::fault::Fault;
 use crate::record::{Account, ClaimRecord, Debit, Deposit};
-use mesh_types::{ClaimKey, Msat, NodeId, PacketTag, TxHash, UnixTime, Watched};
+use mesh_types::{ClaimKey, Msat, NodeId, PacketTag, TxHash, UnixTime, Watched, to_hex};
 use redb::TableDefinition;
 
 /// The version of what is below.
@@ -52,6 +52,9 @@ pub(super) const IDENTITY: &str = "identity";
 pub(super) const NEXT_SEQUENCE: &str = "next_sequence";
 /// In [`META`]: the latest time, in milliseconds, at which claims were forgotten.
 pub(super) const SWEPT_AT: &str = "swept_at";
+
+/// In [`META`], for each wallet: up to which place of its list all is credited.
+const SETTLED_PLACE: &str = "settled_place ";
 
 /// The packet, and the end of the proof in milliseconds.
 pub(super) type ClaimRow = (&'static [u8; 16], u64);
@@ -141,12 +144,32 @@ pub(super) fn number(
     meta: &impl redb::ReadableTable<&'static str, &'static [u8]>,
     name: &'static str,
 ) -> Result<u64, Fault> {
+    Ok(number_if_any(meta, name)?.unwrap_or_default())
+}
+
+/// Reads the place up to which a wallet's list is credited.
+pub(super) fn settled_place(
+    meta: &impl redb::ReadableTable<&'static str, &'static [u8]>,
+    payee_key: &[u8; 33],
+) -> Result<Option<u64>, Fault> {
+    number_if_any(meta, &settled_place_name(payee_key))
+}
+
+/// The name of that place.
+pub(super) fn settled_place_name(payee_key: &[u8; 33]) -> String {
+    format!("{SETTLED_PLACE}{}", to_hex(payee_key))
+}
+
+fn number_if_any(
+    meta: &impl redb::ReadableTable<&'static str, &'static [u8]>,
+    name: &str,
+) -> Result<Option<u64>, Fault> {
     let Some(value) = meta.get(name)? else {
-        return Ok(0);
+        return Ok(None);
     };
     let bytes = value.value().try_into();
     bytes
-        .map(u64::from_le_bytes)
+        .map(|bytes| Some(u64::from_le_bytes(bytes)))
         .map_err(|_| Fault::Corrupt("a number is not of eight bytes"))
 }
 

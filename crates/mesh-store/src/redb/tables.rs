@@ -160,9 +160,15 @@ impl<'t> Tables<'t> {
         }
         claims.sort_unstable_by_key(|(_, claim)| *claim.key.as_bytes());
         for (_, claim) in claims {
-            let row = (claim.by.as_bytes(), claim.expires_at.to_millis());
-            self.claims.insert(claim.key.as_bytes(), row)?;
+            self.write_claim(claim)?;
         }
+        Ok(())
+    }
+
+    /// Writes the row of one claim.
+    pub(super) fn write_claim(&mut self, claim: &ClaimRecord) -> Result<(), Fault> {
+        let row = (claim.by.as_bytes(), claim.expires_at.to_millis());
+        self.claims.insert(claim.key.as_bytes(), row)?;
         Ok(())
     }
 

@@ -124,3 +124,51 @@ pub(crate) async fn a_payment_of_nothing_is_claimed_too(mut place: impl Place) {
     assert_eq!(asked, Ok(ClaimOutcome::AlreadyClaimed));
     check_books(&*store, 0, 0).await;
 }
+
+pub(crate) async fn the_first_packet_takes_a_claim_over_that_none_has_made(mut place: impl Place) {
+    let store = place.open().await;
+    let asked = store.claim(claim(1, 50), PacketTag::NONE, NOW).await;
+    assert_eq!(asked, Ok(ClaimOutcome::New));
+    let asked = store.claim(claim(1, 50), PacketTag::NONE, NOW).await;
+    assert_eq!(asked, Ok(ClaimOutcome::Again));
+    for _ in 0..2 {
+        let asked = store.claim(claim(1, 50), tag(3), NOW).await;
+        assert_eq!(asked, Ok(ClaimOutcome::Again));
+        for other in [tag(4), PacketTag::NONE] {
+            let asked = store.claim(claim(1, 50), other, NOW).await;
+            assert_eq!(asked, Ok(ClaimOutcome::AlreadyClaimed), "{other:?}");
+        }
+    }
+    check_books(&*store, 50, 0).await;
+}
+
+pub(crate) async fn of_64_packets_one_takes_a_claim_over(mut place: impl Place) {
+    let store = place.open().await;
+    let asked = store.claim(claim(1, 50), PacketTag::NONE, NOW).await;
+    assert_eq!(asked, Ok(ClaimOutcome::New));
+    let heard = race(&store, |number| (claim(1, 50), tag(number))).await;
+    assert_eq!(heard, [0, 1, 63]);
+    check_books(&*store, 50, 0).await;
+}
+
+pub(crate) async fn a_payment_that_a_packet_and_the_wallet_claim_at_once_is_credited_once(
+    mut place: impl Place,
+) {
+    let store = place.open().await;
+    // Each payment is claimed by its packet, by no packet, and by its packet again.
+    let heard = race(&store, |number| {
+        let by = if number % 3 == 1 {
+            PacketTag::NONE
+        } else {
+            tag(0)
+        };
+        (claim(number / 3, 10), by)
+    })
+    .await;
+    assert_eq!(heard[0], 22);
+    check_books(&*store, 220, 0).await;
+    for number in 0..22 {
+        let asked = store.claim(claim(number, 10), tag(0), NOW).await;
+        assert_eq!(asked, Ok(ClaimOutcome::Again), "{number}");
+    }
+}

@@ -102,3 +102,21 @@ pub(crate) async fn a_store_opens_often(mut place: impl Place) {
     }
     check_books(&*store, 0, 0).await;
 }
+
+pub(crate) async fn what_the_wallet_said_outlives_a_crash(mut place: impl Place) {
+    let store = place.open().await;
+    for number in [1, 2] {
+        let asked = store.claim(claim(number, 50), PacketTag::NONE, NOW).await;
+        assert_eq!(asked, Ok(ClaimOutcome::New));
+    }
+    let asked = store.claim(claim(1, 50), tag(1), NOW).await;
+    assert_eq!(asked, Ok(ClaimOutcome::Again));
+    store.keep_settled_place([2; 33], 9).await.unwrap();
+    let store = place.crash(store).await;
+    for (number, outcome) in [(1, ClaimOutcome::AlreadyClaimed), (2, ClaimOutcome::Again)] {
+        let asked = store.claim(claim(number, 50), tag(2), NOW).await;
+        assert_eq!(asked, Ok(outcome));
+    }
+    assert_eq!(store.settled_place([2; 33]).await, Ok(Some(9)));
+    check_books(&*store, 100, 0).await;
+}

@@ -66,6 +66,7 @@ macro_rules! store_tests {
             the_key_and_the_proofs_outlive_a_crash,
             everything_outlives_an_orderly_end,
             a_store_opens_often,
+            what_the_wallet_said_outlives_a_crash,
         );
         $crate::store_tests!(@each watching, $place,
             what_is_watched_and_frozen_outlives_a_crash,
@@ -85,6 +86,9 @@ macro_rules! store_tests {
             one_packet_asking_64_times_is_credited_once,
             claims_of_many_packets_at_once_are_all_credited,
             a_payment_of_nothing_is_claimed_too,
+            the_first_packet_takes_a_claim_over_that_none_has_made,
+            of_64_packets_one_takes_a_claim_over,
+            a_payment_that_a_packet_and_the_wallet_claim_at_once_is_credited_once,
         );
         $crate::store_tests!(@each bounds, $place,
             a_balance_holds_all_the_bitcoin_there_is_and_no_more,
@@ -140,6 +144,7 @@ macro_rules! store_tests {
             one_proof_is_kept_once_for_each_payee,
             proofs_of_all_kinds_come_back_as_they_were,
             at_the_bound_no_proof_is_kept_and_none_is_lost,
+            the_place_of_each_wallet_is_kept_and_never_falls,
         );
         $crate::store_tests!(@each spending, $place,
             a_payment_counts_from_before_it_is_made_until_it_failed,

@@ -133,7 +133,18 @@ impl Ask {
             on_chain: is_on_chain(self.number).then(|| tx(self.number)),
         }
     }
+
+    fn tag(&self) -> PacketTag {
+        if self.by == NO_PACKET {
+            PacketTag::NONE
+        } else {
+            tag(self.by)
+        }
+    }
 }
+
+/// In [`Ask::by`]: the wallet's word alone.
+const NO_PACKET: u64 = 0;
 
 fn hour(hours: u8) -> UnixTime {
     NOW.plus(Duration::from_secs(3_600) * u32::from(hours))
@@ -160,7 +171,10 @@ struct Account {
 
 impl Ledger {
     fn claim(&mut self, ask: &Ask) -> Result<ClaimOutcome, StoreError> {
-        if let Some((by, _)) = self.claims.get(&ask.number) {
+        if let Some((by, _)) = self.claims.get_mut(&ask.number) {
+            if *by == NO_PACKET {
+                *by = ask.by;
+            }
             return Ok(if *by == ask.by {
                 ClaimOutcome::Again
             } else {
@@ -261,7 +275,7 @@ async fn live<P: Place>(mut place: P, steps: Vec<Step>) {
 async fn one(store: &impl Store, ledger: &mut Ledger, step: &Step) {
     match step {
         Step::Claim(ask) => {
-            let told = store.claim(ask.claim(), tag(ask.by), NOW).await;
+            let told = store.claim(ask.claim(), ask.tag(), NOW).await;
             same_answer(&told, &ledger.claim(ask));
         }
         Step::RemoveExpired { hours } => {
@@ -322,7 +336,7 @@ async fn together<S: Store + 'static>(store: &Arc<S>, ledger: &mut Ledger, asks:
     asks.retain(|ask| ask.amount < 1_000 && ledger.account(ask.of).credit < 1_000_000);
     let mut tasks = JoinSet::new();
     for ask in &asks {
-        let (store, claim, by) = (Arc::clone(store), ask.claim(), tag(ask.by));
+        let (store, claim, by) = (Arc::clone(store), ask.claim(), ask.tag());
         let number = ask.number;
         tasks.spawn(async move { (number, store.claim(claim, by, NOW).await) });
     }

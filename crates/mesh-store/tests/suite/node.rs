@@ -141,3 +141,17 @@ pub(crate) async fn at_the_bound_no_proof_is_kept_and_none_is_lost(mut place: im
     store.keep_proof(payer(1), proof(u64::MAX)).await.unwrap();
     assert_eq!(store.kept_proofs().await.unwrap().len(), MAX_KEPT_PROOFS);
 }
+
+pub(crate) async fn the_place_of_each_wallet_is_kept_and_never_falls(mut place: impl Place) {
+    let store = place.open().await;
+    assert_eq!(store.settled_place([2; 33]).await, Ok(None));
+    store.keep_settled_place([2; 33], 0).await.unwrap();
+    assert_eq!(store.settled_place([2; 33]).await, Ok(Some(0)));
+    for place in [7, 5] {
+        store.keep_settled_place([2; 33], place).await.unwrap();
+        assert_eq!(store.settled_place([2; 33]).await, Ok(Some(7)));
+    }
+    store.keep_settled_place([3; 33], 1).await.unwrap();
+    assert_eq!(store.settled_place([2; 33]).await, Ok(Some(7)));
+    assert_eq!(store.settled_place([3; 33]).await, Ok(Some(1)));
+}

@@ -1,7 +1,7 @@
 use crate::payer::PaymentUnderWay;
 use mesh_types::{
-    Begun, DayCaps, MAX_KEPT_PROOFS, NodeId, OwnPayment, PaymentEnd, PaymentProof, Store,
-    StoreError, UnixTime,
+    Begun, DayCaps, MAX_KEPT_PROOFS, Msat, NodeId, OwnPayment, PaymentEnd, PaymentOutcome,
+    PaymentProof, Store, StoreError, UnixTime,
 };
 use parking_lot::Mutex;
 use std::{
@@ -19,7 +19,7 @@ pub(crate) struct Unshown {
     kept: Mutex<HashMap<NodeId, Vec<PaymentProof>>>,
     /// The payments that the wallet is being asked to make by this process.
     asking: Mutex<HashSet<[u8; 32]>>,
-    /// Outcomes that the store has not taken: no more than notes that it keeps.
+    /// Outcomes that the store has not taken, at most [`MAX_KEPT_PROOFS`]; what is beyond is looked up after a restart.
     unsaid: Mutex<Vec<PaymentEnd>>,
     store: Arc<dyn Store>,
 }
@@ -61,7 +61,19 @@ impl Unshown {
         let begun = self
             .store
             .begin_payment(payment.clone(), note.clone(), caps)
-            .await?;
+            .await;
+        if let Err(StoreError::Unknown(_)) = &begun {
+            // It may be written down and count, and will not be made.
+            self.remember(PaymentEnd {
+                payment_hash,
+                payee: payment.payee,
+                outcome: PaymentOutcome::Failed { at: payment.at },
+                fee: Msat::ZERO,
+                note: note.clone(),
+                proof: None,
+            });
+        }
+        let begun = begun?;
         if begun != Begun::Noted {
             return Ok(Err(begun));
         }
@@ -85,7 +97,15 @@ impl Unshown {
         if let Err(error) = self.store.end_payment(end.clone()).await {
             let payee = end.payee;
             tracing::error!(%payee, %error, "what became of a payment is in memory alone for now");
-            self.unsaid.lock().push(end);
+            self.remember(end);
+        }
+    }
+
+    /// Keeps what the store has not taken, to be told once more.
+    fn remember(&self, end: PaymentEnd) {
+        let mut unsaid = self.unsaid.lock();
+        if unsaid.len() < MAX_KEPT_PROOFS {
+            unsaid.push(end);
         }
     }
 
@@ -96,7 +116,7 @@ impl Unshown {
         let unsaid = std::mem::take(&mut *self.unsaid.lock());
         for end in unsaid {
             if self.store.end_payment(end.clone()).await.is_err() {
-                self.unsaid.lock().push(end);
+                self.remember(end);
             }
         }
     }

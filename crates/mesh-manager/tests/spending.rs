@@ -285,6 +285,25 @@ async fn an_outcome_that_the_store_did_not_take_is_told_it_later() {
 }
 
 #[tokio::test]
+async fn a_payment_of_which_the_store_did_not_say_whether_it_is_noted_is_not_made_and_counts_no_longer()
+ {
+    let stores = Stores::of(3);
+    let spending = SpendingConfig {
+        per_day_msat: 10_000,
+        ..unlimited()
+    };
+    let chain = three(spending, &stores).await;
+    stores.at(0).silent_payments.store(1, Ordering::SeqCst);
+    let unknown = pay(&chain, 2, PAID).await;
+    assert!(matches!(unknown, Err(MeshError::Busy(_))), "{unknown:?}");
+    assert_eq!(paid(&chain), 0);
+    limit(pay(&chain, 3, PAID).await);
+    chain.mesh(0).look_up_payments().await;
+    assert_eq!(stores.at(0).kept_proofs().await, Ok(Vec::new()));
+    pay(&chain, 3, PAID).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_deposit_grows_until_its_fee_is_a_small_enough_share_of_it() {
     let stores = Stores::of(3);
     let spending = SpendingConfig {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 /// A payment of `amount` to [`payer`] `payee`, of which routing costs up to 10.
-fn payment(number: u64, payee: u8, amount: u64) -> OwnPayment {
+pub(crate) fn payment(number: u64, payee: u8, amount: u64) -> OwnPayment {
     let nodes = [1, 2, 3].map(payer).to_vec();
     OwnPayment {
         payment_hash: bytes(number),
@@ -25,19 +25,19 @@ fn payment(number: u64, payee: u8, amount: u64) -> OwnPayment {
     }
 }
 
-fn caps(per_day: u64, per_payee: u64) -> DayCaps {
+pub(crate) fn caps(per_day: u64, per_payee: u64) -> DayCaps {
     DayCaps {
         per_day: msat(per_day),
         per_payee: msat(per_payee),
     }
 }
 
-const NO_CAPS: DayCaps = DayCaps {
+pub(crate) const NO_CAPS: DayCaps = DayCaps {
     per_day: Msat::MAX,
     per_payee: Msat::MAX,
 };
 
-fn paid(payment: &OwnPayment, number: u64, fee: u64) -> PaymentEnd {
+pub(crate) fn paid(payment: &OwnPayment, number: u64, fee: u64) -> PaymentEnd {
     PaymentEnd {
         payment_hash: payment.payment_hash,
         payee: payment.payee,
@@ -48,7 +48,7 @@ fn paid(payment: &OwnPayment, number: u64, fee: u64) -> PaymentEnd {
     }
 }
 
-fn failed(payment: &OwnPayment, number: u64) -> PaymentEnd {
+pub(crate) fn failed(payment: &OwnPayment, number: u64) -> PaymentEnd {
     PaymentEnd {
         outcome: PaymentOutcome::Failed { at: LATER },
         proof: None,
@@ -60,12 +60,17 @@ fn note(number: u64) -> PaymentProof {
     proof(number + 1_000_000)
 }
 
-async fn begin(store: &impl Store, payment: &OwnPayment, number: u64, caps: DayCaps) -> Begun {
+pub(crate) async fn begin(
+    store: &impl Store,
+    payment: &OwnPayment,
+    number: u64,
+    caps: DayCaps,
+) -> Begun {
     let begun = store.begin_payment(payment.clone(), note(number), caps);
     begun.await.unwrap()
 }
 
-fn spent(payments: u64, amount: u64, fee: u64) -> Spent {
+pub(crate) fn spent(payments: u64, amount: u64, fee: u64) -> Spent {
     Spent {
         payments,
         amount: msat(amount),

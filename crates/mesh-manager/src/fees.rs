@@ -39,28 +39,39 @@ impl FeeBook {
         known.unwrap_or(ASSUMED)
     }
 
-    /// Learns from the outcome of a payment: what it cost, or that it did not go through for what was allowed.
+    /// Learns from what became of a payment.
     pub(crate) fn learn(&self, payment: &OwnPayment) {
-        let expected = self.expected(&payment.payee);
-        let mut book = self.0.lock();
-        if book.len() >= MAX_PAYEES && !book.contains_key(&payment.payee) {
-            return;
-        }
-        let fees = book.entry(payment.payee).or_default();
         match payment.outcome {
             PaymentOutcome::Unknown => {}
-            PaymentOutcome::Paid { .. } => {
-                fees.assumed = None;
-                fees.paid.push_back(payment.fee);
-                if fees.paid.len() > REMEMBERED {
-                    fees.paid.pop_front();
-                }
+            PaymentOutcome::Paid { .. } => self.paid(payment.payee, payment.fee),
+            PaymentOutcome::Failed { .. } => self.failed(payment.payee),
+        }
+    }
+
+    /// A payment was made, for that fee. Behind one that failed it tells no less than what had to be allowed: a wallet may hold
+    /// back a reserve for fees, and refuse where that is more, whatever routing then costs.
+    pub(crate) fn paid(&self, payee: NodeId, fee: Msat) {
+        self.change(payee, |fees| {
+            let allowed = fees.assumed.take().unwrap_or_default();
+            fees.paid.push_back(fee.max(allowed));
+            if fees.paid.len() > REMEMBERED {
+                fees.paid.pop_front();
             }
-            // Whether it failed for the fee nobody tells: so the next may cost twice as much.
-            PaymentOutcome::Failed { .. } => {
-                let twice = expected.checked_mul(2).unwrap_or(MOST_ASSUMED);
-                fees.assumed = Some(twice.clamp(ASSUMED, MOST_ASSUMED).max(expected));
-            }
+        });
+    }
+
+    /// A payment did not go through for what was allowed. Whether for the fee, nobody tells: the next may cost twice as much.
+    pub(crate) fn failed(&self, payee: NodeId) {
+        let expected = self.expected(&payee);
+        let twice = expected.checked_mul(2).unwrap_or(MOST_ASSUMED);
+        let assumed = twice.clamp(ASSUMED, MOST_ASSUMED).max(expected);
+        self.change(payee, |fees| fees.assumed = Some(assumed));
+    }
+
+    fn change(&self, payee: NodeId, change: impl FnOnce(&mut Fees)) {
+        let mut book = self.0.lock();
+        if book.len() < MAX_PAYEES || book.contains_key(&payee) {
+            change(book.entry(payee).or_default());
         }
     }
 }
@@ -102,6 +113,10 @@ mod tests {
             assert_eq!(book.expected(&payee), Msat::from_msat(expected));
         }
         book.learn(&payment(30, PaymentOutcome::Paid { at }));
+        assert_eq!(book.expected(&payee), Msat::from_msat(8_000));
+        for _ in 0..REMEMBERED {
+            book.learn(&payment(30, PaymentOutcome::Paid { at }));
+        }
         assert_eq!(book.expected(&payee), Msat::from_msat(30));
     }
 }

@@ -27,7 +27,7 @@ pub(crate) struct OnTab {
 }
 
 impl OnTab {
-    fn reserve(tab: Arc<RouteTab>, amount: Msat, most_fee: Msat) -> Result<Self, LimitReached> {
+    fn reserve(tab: Arc<RouteTab>, amount: Msat, most_fee: Msat) -> Result<Self, MeshError> {
         tab.reserve(amount, most_fee)?;
         Ok(Self {
             tab,

@@ -249,8 +249,15 @@ impl RouteTab {
     }
 
     /// Puts a payment on the tab before it is made.
-    pub(crate) fn reserve(&self, amount: Msat, fee: Msat) -> Result<(), LimitReached> {
+    pub(crate) fn reserve(&self, amount: Msat, fee: Msat) -> Result<(), MeshError> {
         let mut sums = self.sums.lock();
+        // Others may have put something on it since the amount was chosen.
+        if amount > self.limit.saturating_sub(sums.deposited) {
+            return Err(MeshError::PaymentVerificationFailed(format!(
+                "{amount} more are not deposited: at most {} may be, and {} are",
+                self.limit, sums.deposited
+            )));
+        }
         let used = sums.total();
         let asked = amount.checked_add(fee).unwrap_or(Msat::MAX);
         let with = used.checked_add(asked).filter(|with| *with <= self.bound);
@@ -261,7 +268,8 @@ impl RouteTab {
                 used,
                 asked,
                 frees_in: None,
-            });
+            }
+            .into());
         }
         // No part of a sum is more than the sum.
         sums.deposited = sums.deposited.checked_add(amount).unwrap_or(Msat::MAX);

@@ -46,18 +46,13 @@ impl MeshManager {
             note: note.clone(),
             proof,
         };
-        let ended = |outcome, fee| OwnPayment {
-            outcome,
-            fee,
-            ..payment.clone()
-        };
         match paid {
             Ok(PaidInvoice { preimage, fee }) => {
                 let paid = payable.paid(preimage);
                 let outcome = PaymentOutcome::Paid { at };
                 self.count_spent(paid.amount);
                 on_tab.paid(fee);
-                fees.learn(&ended(outcome, fee));
+                fees.paid(payment.payee, fee);
                 unshown
                     .end(end(outcome, fee, Some(paid.proof.clone())))
                     .await;
@@ -68,7 +63,7 @@ impl MeshManager {
                     let outcome = PaymentOutcome::Failed { at };
                     on_tab.failed();
                     if matches!(error, LightningError::PaymentFailed(_)) {
-                        fees.learn(&ended(outcome, Msat::ZERO));
+                        fees.failed(payment.payee);
                     }
                     unshown.end(end(outcome, Msat::ZERO, None)).await;
                 }
@@ -120,6 +115,7 @@ impl Shared {
             Outgoing::Paid(paid) => {
                 tracing::info!(%payee, "a payment whose outcome was not known has been made");
                 let proof = payment.proof(paid.preimage);
+                self.spending.fees.paid(payee, paid.fee);
                 (PaymentOutcome::Paid { at: now }, paid.fee, Some(proof))
             }
         };

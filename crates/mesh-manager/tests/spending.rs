@@ -461,6 +461,44 @@ async fn a_stream_of_packets_never_waits_for_a_payment_after_the_first() {
 }
 
 #[tokio::test]
+async fn packets_that_outrun_their_deposits_get_larger_ones_until_they_do_not() {
+    let stores = Stores::of(3);
+    let chain = three(unlimited(), &stores).await;
+    let wallet = chain.nodes[0].wallet.clone();
+    let send = || {
+        let mesh = chain.mesh(0).clone();
+        let sending = async move { mesh.send(id(2), b"x".to_vec(), options(4, true)).await };
+        tokio::spawn(sending)
+    };
+    send().await.unwrap().unwrap();
+    let gate = wallet.hold();
+    let (mut stalled_at, mut held_for) = (Vec::new(), 0);
+    for number in 0..300 {
+        let sending = send();
+        for _ in 0..500 {
+            if !sending.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        }
+        held_for += u64::from(wallet.waiting.load(Ordering::SeqCst) > 0);
+        if !sending.is_finished() {
+            stalled_at.push(number);
+        }
+        // A payment takes as long as ten packets, which four at a time do not cover.
+        if held_for == 10 || !sending.is_finished() {
+            held_for = 0;
+            gate.add_permits(wallet.waiting.load(Ordering::SeqCst) as usize);
+        }
+        sending.await.unwrap().unwrap();
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert!(!stalled_at.is_empty(), "four at a time are too few");
+    assert!(stalled_at.iter().all(|at| *at < 100), "{stalled_at:?}");
+}
+
+#[tokio::test]
 async fn one_node_is_topped_up_once_at_a_time() {
     let stores = Stores::of(3);
     let chain = three(unlimited(), &stores).await;

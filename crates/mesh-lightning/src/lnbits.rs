@@ -46,8 +46,9 @@ const NOT_FOUND: i64 = 404;
 /// - The key that signs is that of the node behind the server, and signs for all wallets there. LNbits does not name it,
 ///   so the first call of `info` issues an invoice of [`PROBE_AMOUNT`] and reads key and network from it.
 /// - Amounts are whole satoshi.
-/// - It takes no limit of fees. It names the most that it lets routing cost, and a payment is sent only when that is
-///   within the limit.
+/// - It takes no limit of fees. It names the most that it lets routing and its own service cost, and a payment is sent
+///   only when that is within the limit. Some of the nodes that can be behind it keep to no limit; what they spend beyond it
+///   is told with the payment, and logged.
 ///
 /// # Source
 /// LNbits's API, `/docs` of any server.
@@ -251,7 +252,17 @@ impl Payer for Lnbits {
         match self.post_payment(text).await {
             // Whether it is paid is for the look-up to say, which has the preimage, too.
             Ok(()) => match self.outgoing(invoice.payment_hash).await {
-                Ok(Outgoing::Paid(paid)) => Ok(Sent::Paid(paid)),
+                Ok(Outgoing::Paid(paid)) => {
+                    if paid.fee > most {
+                        let (fee, most) = (paid.fee.to_msat(), most.to_msat());
+                        tracing::warn!(
+                            fee_msat = fee,
+                            most_msat = most,
+                            "LNbits spent more on routing than it lets a payment cost"
+                        );
+                    }
+                    Ok(Sent::Paid(paid))
+                }
                 _ => Ok(Sent::Lost("LNbits has not paid yet".to_owned())),
             },
             Err(CallError::Lost(why)) => Ok(Sent::Lost(why)),

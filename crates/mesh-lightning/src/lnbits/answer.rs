@@ -137,6 +137,10 @@ impl Listed {
         let Ok(amount @ 1..) = u64::try_from(self.amount) else {
             return Ok(None);
         };
+        // What an operator or an extension has credited may have a name of its own there, and is no invoice.
+        let Ok(payment_hash) = from_hex(&self.payment_hash) else {
+            return Ok(None);
+        };
         if self.status != SUCCESS {
             return Ok(None);
         }
@@ -147,8 +151,7 @@ impl Listed {
         };
         let time = self.updated_at.ok_or_else(no_time)?;
         Ok(Some(Settled {
-            payment_hash: from_hex(&self.payment_hash)
-                .map_err(|_| unlike_lnbits("no payment hash"))?,
+            payment_hash,
             description: self.memo.unwrap_or_default(),
             amount: Msat::from_msat(amount),
             micros: read_micros(&time).ok_or_else(|| unlike_lnbits("no time"))?,

@@ -5,7 +5,7 @@ use crate::suite::{
     wallet::{Fault, Op, Payment, Stage, Wallet},
 };
 use lightning_invoice::Bolt11Invoice;
-use mesh_lightning::{Cln, ClnConfig, MAX_CLN_ANSWER};
+use mesh_lightning::{Cln, ClnConfig, LightningConfig, MAX_CLN_ANSWER};
 use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -94,6 +94,10 @@ impl Pair for ClnPair {
 
     fn debug(&self) -> String {
         format!("{:?}", self.node)
+    }
+
+    fn settings(&self) -> LightningConfig {
+        LightningConfig::Cln(self.config())
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -1,20 +1,18 @@
 //! A double of LNbits's API: amounts in satoshi on the way in, in millisatoshi on the way out.
 
 use crate::{
-    rest::{Api, Asked, Reply, serve},
+    rest::{Api, Asked, Reply, secret_file, serve},
     suite::{
         Pair,
         wallet::{Op, Payment, Stage, Wallet},
     },
 };
 use lightning_invoice::Bolt11Invoice;
-use mesh_lightning::{Lnbits, LnbitsConfig, SecretFrom};
+use mesh_lightning::{LightningConfig, Lnbits, LnbitsConfig, SecretFrom};
 use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
     path::Path,
     sync::{
         Arc,
@@ -39,6 +37,8 @@ pub(crate) enum Trait {
     Fault,
     /// It has a fault in the middle of a payment, which goes through.
     FaultWhilePaying,
+    /// The node behind it keeps to no limit.
+    SpendsMore,
     /// It is a web server.
     WebServer,
 }
@@ -67,7 +67,7 @@ impl LnbitsPair {
         let scheme = if tls.is_some() { "https" } else { "http" };
         let (address, serving) = serve(double, tls).await;
         let key = folder.path().join("key");
-        secret_file(&key, &format!("{ADMIN_KEY}\n"));
+        secret_file(&key, format!("{ADMIN_KEY}\n").as_bytes());
         let config = LnbitsConfig {
             url: format!("{scheme}://{address}/"),
             key: SecretFrom::File(key),
@@ -89,11 +89,6 @@ impl LnbitsPair {
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
-}
-
-pub(crate) fn secret_file(path: &Path, content: &str) {
-    fs::write(path, content).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 impl Pair for LnbitsPair {
@@ -128,6 +123,10 @@ impl Pair for LnbitsPair {
 
     fn debug(&self) -> String {
         format!("{:?} {:?}", self.node, self.config)
+    }
+
+    fn settings(&self) -> LightningConfig {
+        LightningConfig::Lnbits(self.config.clone())
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -178,7 +177,11 @@ impl Api for Double {
         }
         if let Some((_, text)) = asked.path.split_once("/fee-reserve?invoice=") {
             text.parse::<Bolt11Invoice>().unwrap();
-            return good(200, &json!({ "fee_reserve": self.wallet.fee() }));
+            let fee = match self.traits.contains(&Trait::SpendsMore) {
+                true => 0,
+                false => self.wallet.fee(),
+            };
+            return good(200, &json!({ "fee_reserve": fee }));
         }
         if let Some(query) = asked.path.strip_prefix("/api/v1/payments?") {
             self.wallet.waiting.send_modify(|count| *count += 1);

@@ -5,7 +5,7 @@ use crate::{
     rest::{
         Api, Asked, Reply,
         certificates::{Certified, own},
-        serve,
+        secret_file, serve,
     },
     suite::{
         Pair,
@@ -17,12 +17,11 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE},
 };
 use lightning_invoice::Bolt11Invoice;
-use mesh_lightning::{Lnd, LndConfig, SecretFrom};
+use mesh_lightning::{LightningConfig, Lnd, LndConfig, SecretFrom};
 use mesh_types::{LightningNode, Network, from_hex, to_hex};
 use serde_json::{Value, json};
 use std::{
-    fs::{self, Permissions},
-    os::unix::fs::PermissionsExt as _,
+    fs,
     path::Path,
     sync::{
         Arc,
@@ -109,11 +108,6 @@ impl LndPair {
     }
 }
 
-pub(crate) fn secret_file(path: &Path, content: &[u8]) {
-    fs::write(path, content).unwrap();
-    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
-}
-
 impl Pair for LndPair {
     async fn start() -> Self {
         Self::with(&[]).await
@@ -138,6 +132,10 @@ impl Pair for LndPair {
 
     fn debug(&self) -> String {
         format!("{:?} {:?}", self.node, self.config)
+    }
+
+    fn settings(&self) -> LightningConfig {
+        LightningConfig::Lnd(self.config.clone())
     }
 
     fn secrets(&self) -> Vec<String> {
@@ -211,8 +209,9 @@ impl Api for Double {
         }
     }
 
+    /// Without the word for which a message is not repeated at all.
     fn error(&self, message: &str) -> Reply {
-        error(500, 2, message)
+        error(500, 2, &message.replace("macaroon", "key"))
     }
 
     /// What is settled behind a place, but nothing behind 0.

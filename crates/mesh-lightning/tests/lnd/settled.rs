@@ -63,20 +63,14 @@ async fn a_stream_that_tells_nothing_is_not_taken_for_a_node_that_lives() {
         pair.wallet().breaks(Op::Settled, Fault::Closes);
     };
     let (error, ()) = tokio::join!(pair.node().settled_behind(1, PATIENCE), dying);
-    assert!(
-        matches!(error, Err(LightningError::Unreachable(_))),
-        "{error:?}"
-    );
+    assert_fails!(error, Unreachable);
 }
 
 #[tokio::test]
 async fn a_node_that_stops_while_it_tells_is_unreachable() {
     let pair = LndPair::with(&[Trait::Stops]).await;
     let error = pair.node().settled_behind(1, PATIENCE).await;
-    assert!(
-        matches!(error, Err(LightningError::Unreachable(_))),
-        "{error:?}"
-    );
+    assert_fails!(error, Unreachable);
 }
 
 #[tokio::test]

@@ -11,7 +11,14 @@ pub(crate) mod certificates;
 use crate::suite::wallet::{Event, Fault, Op, Wallet};
 use mesh_lightning::MAX_HTTP_ANSWER;
 use serde_json::Value;
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs::{self, Permissions},
+    net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::Arc,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
@@ -48,6 +55,11 @@ pub(crate) trait Api: Send + Sync + 'static {
     fn line_of(&self, _event: Event) -> String {
         String::new()
     }
+}
+
+pub(crate) fn secret_file(path: &Path, content: &[u8]) {
+    fs::write(path, content).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
 }
 
 /// Serves until the handle is aborted.

@@ -5,7 +5,7 @@ use super::{
 use mesh_types::LightningError;
 
 /// Everything but a payment, each meeting the fault.
-async fn each_meets(pair: &impl Pair, fault: Fault) -> Vec<LightningError> {
+pub(crate) async fn each_meets(pair: &impl Pair, fault: Fault) -> Vec<LightningError> {
     let hash = hash_of(&[1; 32]);
     let mut errors = Vec::new();
     for op in [Op::Info, Op::Create, Op::Incoming, Op::Outgoing] {
@@ -21,6 +21,12 @@ async fn each_meets(pair: &impl Pair, fault: Fault) -> Vec<LightningError> {
         }
     }
     errors
+}
+
+/// Whether a text holds a part of a secret: a message is cut, so it need not hold the whole.
+pub(crate) fn repeats(text: &str, secrets: &[String]) -> bool {
+    let begins = |secret: &String| text.contains(&secret[..12]);
+    secrets.iter().any(begins)
 }
 
 async fn all_unreachable(pair: &impl Pair, fault: Fault) {
@@ -99,8 +105,6 @@ pub(crate) async fn no_message_repeats_a_secret(pair: impl Pair) {
         texts.push(format!("{error} {error:?}"));
     }
     for text in texts {
-        for secret in pair.secrets() {
-            assert!(!text.contains(&secret), "{text}");
-        }
+        assert!(!repeats(&text, &pair.secrets()), "{text}");
     }
 }

@@ -2,7 +2,9 @@ use super::{
     AMOUNT, Pair, request,
     wallet::{Stage, hash_of},
 };
+use crate::assert_fails;
 use lightning_invoice::Bolt11Invoice;
+use mesh_lightning::OpenError;
 use mesh_types::{Incoming, LightningError, Msat, Network};
 use std::time::Duration;
 
@@ -35,11 +37,11 @@ pub(crate) async fn an_invoice_for_nothing_is_refused(pair: impl Pair) {
     let mut nothing = request(1);
     nothing.amount = Msat::ZERO;
     let refused = pair.node().create_invoice(nothing).await;
-    assert!(matches!(refused, Err(LightningError::Refused(_))));
+    assert_fails!(refused, Refused);
     let mut short = request(1);
     short.expiry = Duration::from_millis(900);
     let refused = pair.node().create_invoice(short).await;
-    assert!(matches!(refused, Err(LightningError::Refused(_))));
+    assert_fails!(refused, Refused);
     assert!(pair.wallet().state().invoices.is_empty());
 }
 
@@ -64,7 +66,7 @@ pub(crate) async fn a_repeated_request_finds_the_invoice_again(pair: impl Pair) 
     let mut dearer = request(1);
     dearer.amount = Msat::from_msat(22_000);
     let refused = pair.node().create_invoice(dearer).await;
-    assert!(matches!(refused, Err(LightningError::Refused(_))));
+    assert_fails!(refused, Refused);
 }
 
 pub(crate) async fn what_is_not_its_own_is_not_ours(pair: impl Pair) {
@@ -84,4 +86,31 @@ pub(crate) async fn an_invoice_is_unpaid_until_it_is_settled(pair: impl Pair) {
     pair.wallet().set_stage(&hash, Stage::Paid);
     let settled = Ok(Incoming::Settled { amount: AMOUNT });
     assert_eq!(pair.node().incoming(hash).await, settled);
+}
+
+pub(crate) async fn an_expired_invoice_is_not_given_again(pair: impl Pair) {
+    if !pair.takes_preimages() {
+        return;
+    }
+    pair.node().create_invoice(request(1)).await.unwrap();
+    pair.wallet().set_stage(&hash_of(&[1; 32]), Stage::Over);
+    let refused = pair.node().create_invoice(request(1)).await;
+    let Err(LightningError::Refused(why)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert!(why.contains("expired"), "{why}");
+}
+
+pub(crate) async fn a_wallet_of_another_network_is_not_opened(pair: impl Pair) {
+    let settings = pair.settings();
+    let opened = mesh_lightning::open(&settings, Network::Regtest).await;
+    opened.unwrap().info.unwrap();
+    let opened = mesh_lightning::open(&settings, Network::Signet).await;
+    assert!(matches!(
+        opened,
+        Err(OpenError::WrongNetwork {
+            expected: Network::Signet,
+            found: Network::Regtest
+        })
+    ));
 }

@@ -12,13 +12,27 @@
 
 pub(crate) mod faults;
 pub(crate) mod invoices;
+pub(crate) mod log;
 pub(crate) mod payments;
 pub(crate) mod settled;
 pub(crate) mod wallet;
 
+use mesh_lightning::LightningConfig;
 use mesh_types::{InvoiceRequest, LightningNode, Msat, PayLimits};
 use std::{future::Future, time::Duration};
 use wallet::Wallet;
+
+/// Says that a result is an error of one kind.
+#[macro_export]
+macro_rules! assert_fails {
+    ($result:expr, $kind:ident) => {
+        let result = &$result;
+        assert!(
+            matches!(result, Err(mesh_types::LightningError::$kind(_))),
+            "{result:?}"
+        );
+    };
+}
 
 /// A back end of ours, and the double that it talks to.
 pub(crate) trait Pair: Send + Sync {
@@ -48,6 +62,9 @@ pub(crate) trait Pair: Send + Sync {
     /// What `Debug` of the back end says.
     fn debug(&self) -> String;
 
+    /// The settings that open the back end.
+    fn settings(&self) -> LightningConfig;
+
     /// What no message may say.
     fn secrets(&self) -> Vec<String>;
 }
@@ -64,6 +81,8 @@ macro_rules! lightning_tests {
             a_repeated_request_finds_the_invoice_again,
             what_is_not_its_own_is_not_ours,
             an_invoice_is_unpaid_until_it_is_settled,
+            an_expired_invoice_is_not_given_again,
+            a_wallet_of_another_network_is_not_opened,
         );
         $crate::lightning_tests!(@each payments, $pair,
             pays_and_has_the_preimage_and_the_fee,
@@ -76,7 +95,9 @@ macro_rules! lightning_tests {
             a_payment_without_an_answer_ends_with_the_patience,
             what_cannot_be_looked_up_is_not_paid,
             an_invoice_that_it_cannot_pay_is_not_sent,
+            a_preimage_that_does_not_fit_proves_nothing,
         );
+        $crate::lightning_tests!(@each log, $pair, no_line_of_the_log_repeats_a_secret);
         $crate::lightning_tests!(@each faults, $pair,
             a_back_end_that_is_not_there_is_unreachable,
             a_silent_back_end_is_unreachable_after_its_patience,

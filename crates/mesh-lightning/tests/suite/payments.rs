@@ -2,8 +2,9 @@ use super::{
     AMOUNT, LIMITS, Pair,
     wallet::{Fault, Op, Outcome, Payment, stranger},
 };
+use crate::assert_fails;
 use lightning_invoice::Currency;
-use mesh_types::{LightningError, Msat, Outgoing, PaidInvoice, PayLimits};
+use mesh_types::{Msat, Outgoing, PaidInvoice, PayLimits};
 use std::time::Duration;
 
 const PAID: PaidInvoice = PaidInvoice {
@@ -30,10 +31,7 @@ pub(crate) async fn what_failed_may_be_tried_again(pair: impl Pair) {
     let (text, hash) = pair.wallet().stranger_invoice(5, AMOUNT);
     pair.wallet().state().outcome = Outcome::Fails;
     let failed = pair.node().pay_invoice(&text, LIMITS).await;
-    assert!(
-        matches!(failed, Err(LightningError::PaymentFailed(_))),
-        "{failed:?}"
-    );
+    assert_fails!(failed, PaymentFailed);
     assert_eq!(pair.node().outgoing(hash).await, Ok(Outgoing::NotPaid));
     pair.wallet().state().outcome = Outcome::Pays { fee: 7 };
     assert_eq!(pair.node().pay_invoice(&text, LIMITS).await, Ok(PAID));
@@ -43,10 +41,7 @@ pub(crate) async fn pays_no_more_than_the_fee_allowed(pair: impl Pair) {
     let (text, hash) = pair.wallet().stranger_invoice(5, AMOUNT);
     pair.wallet().state().outcome = Outcome::Pays { fee: 501 };
     let failed = pair.node().pay_invoice(&text, LIMITS).await;
-    assert!(
-        matches!(failed, Err(LightningError::PaymentFailed(_))),
-        "{failed:?}"
-    );
+    assert_fails!(failed, PaymentFailed);
     assert_eq!(pair.node().outgoing(hash).await, Ok(Outgoing::NotPaid));
 }
 
@@ -55,10 +50,7 @@ pub(crate) async fn what_is_under_way_is_unknown_until_it_is_found_paid(pair: im
     pair.wallet().state().outcome = Outcome::Hangs;
     for _ in 0..2 {
         let unknown = pair.node().pay_invoice(&text, LIMITS).await;
-        assert!(
-            matches!(unknown, Err(LightningError::Unknown(_))),
-            "{unknown:?}"
-        );
+        assert_fails!(unknown, Unknown);
     }
     assert_eq!(pair.node().outgoing(hash).await, Ok(Outgoing::Pending));
     assert_eq!(pair.wallet().state().paid, 1);
@@ -80,10 +72,7 @@ pub(crate) async fn a_lost_request_is_unknown_and_never_a_failure(pair: impl Pai
     let (text, hash) = pair.wallet().stranger_invoice(5, AMOUNT);
     pair.wallet().breaks(Op::Pay, Fault::Closes);
     let unknown = pair.node().pay_invoice(&text, LIMITS).await;
-    assert!(
-        matches!(unknown, Err(LightningError::Unknown(_))),
-        "{unknown:?}"
-    );
+    assert_fails!(unknown, Unknown);
     assert_eq!(pair.node().outgoing(hash).await, Ok(Outgoing::NotPaid));
     assert_eq!(pair.node().pay_invoice(&text, LIMITS).await, Ok(PAID));
 }
@@ -93,10 +82,7 @@ pub(crate) async fn a_payment_without_an_answer_ends_with_the_patience(pair: imp
     pair.wallet().breaks(Op::Pay, Fault::Silent);
     let before = tokio::time::Instant::now();
     let unknown = pair.node().pay_invoice(&text, LIMITS).await;
-    assert!(
-        matches!(unknown, Err(LightningError::Unknown(_))),
-        "{unknown:?}"
-    );
+    assert_fails!(unknown, Unknown);
     assert!(before.elapsed() <= LIMITS.patience + Duration::from_secs(1));
 }
 
@@ -105,10 +91,7 @@ pub(crate) async fn what_cannot_be_looked_up_is_not_paid(pair: impl Pair) {
     for fault in [Fault::Closes, Fault::Truncated, Fault::Silent] {
         pair.wallet().breaks(Op::Outgoing, fault);
         let untried = pair.node().pay_invoice(&text, LIMITS).await;
-        assert!(
-            matches!(untried, Err(LightningError::Unreachable(_))),
-            "{untried:?}"
-        );
+        assert_fails!(untried, Unreachable);
         if fault == Fault::Silent {
             tokio::time::resume();
         }
@@ -125,10 +108,15 @@ pub(crate) async fn an_invoice_that_it_cannot_pay_is_not_sent(pair: impl Pair) {
     };
     for text in ["lnbc1nonsense", "", &amountless, &mainnet] {
         let failed = pair.node().pay_invoice(text, limits).await;
-        assert!(
-            matches!(failed, Err(LightningError::PaymentFailed(_))),
-            "{failed:?}"
-        );
+        assert_fails!(failed, PaymentFailed);
     }
     assert_eq!(pair.wallet().state().asked.len(), 0);
+}
+
+pub(crate) async fn a_preimage_that_does_not_fit_proves_nothing(pair: impl Pair) {
+    let (text, hash) = pair.wallet().stranger_invoice(5, AMOUNT);
+    pair.wallet().state().preimages.insert(hash, [6; 32]);
+    let unknown = pair.node().pay_invoice(&text, LIMITS).await;
+    assert_fails!(unknown, Unknown);
+    pair.node().outgoing(hash).await.unwrap_err();
 }

@@ -2,6 +2,7 @@ use super::{
     AMOUNT, LIMITS, Pair, request,
     wallet::{Fault, Op, Stage},
 };
+use crate::assert_fails;
 use lightning_invoice::Bolt11Invoice;
 use mesh_types::{LightningError, LightningNode, MAX_SETTLED, SettledInvoice};
 use std::time::Duration;
@@ -181,10 +182,7 @@ pub(crate) async fn a_bad_answer_to_the_wait_is_unreachable(pair: impl Pair) {
 pub(crate) async fn a_silent_answer_to_the_wait_is_unreachable(pair: impl Pair) {
     pair.wallet().breaks(Op::Settled, Fault::Silent);
     let error = pair.node().settled_behind(0, PATIENCE).await;
-    assert!(
-        matches!(error, Err(LightningError::Unreachable(_))),
-        "{error:?}"
-    );
+    assert_fails!(error, Unreachable);
 }
 
 pub(crate) async fn an_endless_answer_to_the_wait_is_cut(pair: impl Pair) {
@@ -200,6 +198,6 @@ pub(crate) async fn a_back_end_that_is_away_tells_nothing(mut pair: impl Pair) {
     pair.stop().await;
     for place in [0, 1] {
         let error = pair.node().settled_behind(place, PATIENCE).await;
-        assert!(matches!(error, Err(LightningError::Unreachable(_))));
+        assert_fails!(error, Unreachable);
     }
 }

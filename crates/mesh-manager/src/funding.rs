@@ -195,8 +195,8 @@ impl MeshManager {
         Ok(terms)
     }
 
-    /// Buys credit with a node of a route, within all limits; the proof is kept to be shown.
-    pub(crate) async fn buy_credit(&self, purchase: Purchase<'_>) -> Result<(), MeshError> {
+    /// Buys credit with a node of a route, within all limits, and says how much; the proof is kept to be shown.
+    pub(crate) async fn buy_credit(&self, purchase: Purchase<'_>) -> Result<Msat, MeshError> {
         let Purchase {
             route,
             position,
@@ -222,8 +222,7 @@ impl MeshManager {
             reason,
             tab: Arc::clone(tab),
         };
-        self.pay_order(order).await?;
-        Ok(())
+        Ok(self.pay_order(order).await?.amount)
     }
 
     /// Asks the node at `position` of the route for its price, and for an invoice over `amount` unless that is nothing.

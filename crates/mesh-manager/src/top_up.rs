@@ -36,6 +36,8 @@ struct State {
     not_before: UnixTime,
     /// How often packets have outrun what was bought.
     doublings: u32,
+    /// Whether they have outrun the last top-up: however many wait for it, it is one.
+    is_outrun: bool,
 }
 
 /// The one top-up at a node.
@@ -69,6 +71,7 @@ impl TopUps {
             return false;
         }
         state.is_under_way = true;
+        state.is_outrun = false;
         true
     }
 
@@ -95,8 +98,20 @@ impl TopUps {
 
     /// Makes deposits at `node` larger: packets have used up what was bought before more was there.
     pub(crate) fn outrun(&self, node: &NodeId) {
-        if let Some(state) = self.nodes.lock().get_mut(node) {
+        if let Some(state) = self.nodes.lock().get_mut(node)
+            && !state.is_outrun
+        {
+            state.is_outrun = true;
             state.doublings = state.doublings.saturating_add(1).min(MOST_DOUBLINGS);
+        }
+    }
+
+    /// Makes deposits at `node` smaller again: hardly any of the last one was used while it was made.
+    fn calm(&self, node: &NodeId) {
+        if let Some(state) = self.nodes.lock().get_mut(node)
+            && !state.is_outrun
+        {
+            state.doublings = state.doublings.saturating_sub(1);
         }
     }
 
@@ -229,10 +244,11 @@ impl MeshManager {
         if terms.credit >= marks.low {
             return Ok(());
         }
-        // Where the limits have no room for all of it, as much as they have; a packet's worth at least.
+        // Where the limits have no room for all of it, as much as they have; but nothing that is hardly worth its fee.
+        let needed = self.shared.spending.worthwhile(node).max(*share);
         let size = Size {
-            needed: *share,
-            wanted: marks.full.saturating_sub(terms.credit).max(*share),
+            needed,
+            wanted: marks.full.saturating_sub(terms.credit).max(needed),
         };
         let purchase = Purchase {
             route,
@@ -242,10 +258,15 @@ impl MeshManager {
             tab: &top_up.tab,
             timeout: *timeout,
         };
-        self.buy_credit(purchase).await?;
+        let bought = self.buy_credit(purchase).await?;
         let credit = self.show_kept(route, &terms, *timeout).await?;
-        if credit < marks.low {
-            self.shared.spending.top_ups.outrun(node);
+        let top_ups = &self.shared.spending.top_ups;
+        let eighth = Msat::from_msat(marks.full.to_msat() / 8);
+        if credit >= marks.full.saturating_sub(eighth) {
+            top_ups.calm(node);
+        } else if credit < marks.low && bought >= size.wanted {
+            // Not for want of room: it was used up meanwhile.
+            top_ups.outrun(node);
         }
         Ok(())
     }

@@ -572,6 +572,26 @@ async fn top_ups_stay_within_the_callers_limit_and_those_of_the_day() {
 }
 
 #[tokio::test]
+async fn a_stream_that_its_limit_keeps_short_is_not_taken_for_one_that_outruns_its_deposits() {
+    let stores = Stores::of(3);
+    let chain = three(unlimited(), &stores).await;
+    let thrifty = SendOptions {
+        limit: Msat::from_msat(12_000),
+        ..options(10, true)
+    };
+    for _ in 0..60 {
+        let sent = chain.mesh(0).send(id(2), b"s".to_vec(), thrifty.clone());
+        sent.await.unwrap();
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+    // Ten packets' worth, and what one more top-up may bring.
+    let credit = money(chain.mesh(1)).await.credit;
+    assert!(credit <= Msat::from_msat(42_000), "{credit}");
+}
+
+#[tokio::test]
 async fn a_top_up_that_fails_is_not_tried_again_at_once() {
     let stores = Stores::of(3);
     let chain = three(unlimited(), &stores).await;

@@ -1,7 +1,7 @@
 mod ledger;
 
 pub(crate) use ledger::{
-    CompactArgs, ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, VerifyArgs,
+    CompactArgs, ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, SpentArgs, VerifyArgs,
 };
 
 use crate::{command_error::CommandError, commands, demo};
@@ -22,7 +22,8 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
         blvm-mesh status                              look at the node of ./mesh.toml\n  \
         blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n  \
         blvm-mesh quote 5f3c...e1 --amount 5000       let any wallet pay for that node's packets\n  \
-        blvm-mesh ledger                              see what it took, earned and owes\n\n\
+        blvm-mesh ledger                              see what it took, earned and owes\n  \
+        blvm-mesh ledger spent                        see what it paid to others, and for what\n\n\
         Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong."
 )]
 struct Cli {
@@ -81,6 +82,12 @@ pub(crate) struct DemoArgs {
         network = \"regtest\"                 # the sandbox wallet works on no other\n  \
         price_per_packet_msat = 1000\n  \
         peers = []                          # \"<node id>@<host>:<port>\", with commas between\n  \
+        # [mesh.spending]                   # what the node may pay to others, in millisatoshi: docs/spending.md\n  \
+        # per_packet_msat = 100000          # what a packet may cost\n  \
+        # per_route_msat = 1000000          # what is deposited because of one packet\n  \
+        # per_peer_per_day_msat = 5000000   # with one node, on one day\n  \
+        # per_day_msat = 10000000           # with all, on one day\n  \
+        # fee_share_permille = 20           # Lightning fees, in thousandths of a deposit\n  \
         # [[mesh.known_nodes]]              # a node further away, and whom it is linked with\n  \
         # node_id = \"<node id>\"\n  \
         # linked_with = [\"<node id>\"]\n\n  \

@@ -11,6 +11,7 @@ mod report;
 mod server;
 mod session;
 mod socket;
+mod spent;
 mod stop;
 
 pub use client::{Client, ClientError};
@@ -30,3 +31,7 @@ pub use report::{
 };
 pub use server::{MAX_SESSIONS, Server};
 pub use socket::SocketError;
+pub use spent::{
+    DaySumsReport, OutcomeWord, PayeeSumsReport, PaymentReport, ReasonWord, SpentCall,
+    SpentDifferenceReport, SpentReport, SumsReport,
+};

@@ -3,7 +3,7 @@ use crate::control::{
     PayerReport,
 };
 use blvm_mesh::{StoreError, UnixTime};
-use mesh_store::{ExportError, Exported, MeshStore};
+use mesh_store::{ExportError, Exported, MeshStore, SpendingFilter};
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, Write},
@@ -65,6 +65,13 @@ pub(crate) async fn answer(
                 Lines::After { place, most } => ledger.payers(place, most.into()).await?,
             };
             LedgerReport::Payers(payers.into_iter().map(PayerReport::from).collect())
+        }
+        LedgerCall::Spent(call) => {
+            let filter = SpendingFilter {
+                day: call.day_unix_ms.map(UnixTime::from_millis),
+                payee: call.payee,
+            };
+            LedgerReport::Spent(ledger.spending(filter, call.most.into()).await?.into())
         }
         LedgerCall::Verify {} => LedgerReport::Verdict(ledger.verify().await?.into()),
         LedgerCall::Export { path } => {

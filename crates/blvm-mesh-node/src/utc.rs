@@ -1,5 +1,5 @@
 use blvm_mesh::UnixTime;
-use std::fmt;
+use std::{fmt, str::FromStr};
 
 /// A point in time as people write it, to the second, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,31 @@ impl Utc {
     const fn clock(self) -> (u64, u64, u64) {
         let second = self.second_of_day;
         (second / 3_600, second / 60 % 60, second % 60)
+    }
+}
+
+/// The beginning of a day, as people write it: `2026-11-25`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Date(pub(crate) UnixTime);
+
+impl FromStr for Date {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is no day: expected one as 2026-11-25");
+        let number = |part: Option<&str>| part.and_then(|part| part.parse::<u32>().ok());
+        let mut parts = text.splitn(3, '-');
+        let (year, month, day) = (parts.next(), parts.next(), parts.next());
+        let year = number(year).filter(|year| (1970..=9_999).contains(year));
+        let year = year.ok_or_else(wrong)?;
+        let (month, day) = number(month).zip(number(day)).ok_or_else(wrong)?;
+        // At most so far from there: each month has 31 days at most, and each day is tried.
+        let from = u64::from(year.saturating_sub(1_970)) * 365;
+        let about = (from..from.saturating_add(3_000))
+            .map(|days| UnixTime::from_secs(days * SECONDS_A_DAY));
+        let written = format!("{year:04}-{month:02}-{day:02}T00:00:00Z");
+        let mut found = about.filter(|time| Utc::from(*time).iso() == written);
+        found.next().map(Self).ok_or_else(wrong)
     }
 }
 
@@ -74,6 +99,28 @@ const fn days_of(year: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_read_as_it_is_written_and_nothing_else_is() {
+        for days in [0, 58, 59, 789, 11_016, 20_782, 365 * 400, 2_932_896] {
+            let time = UnixTime::from_secs(days * SECONDS_A_DAY);
+            let iso = Utc::from(time).iso();
+            let date = iso.split('T').next().unwrap();
+            assert_eq!(date.parse(), Ok(Date(time)), "{date}");
+        }
+        for text in [
+            "",
+            "2026",
+            "2026-13-01",
+            "2026-02-29",
+            "2026-00-01",
+            "1969-12-31",
+            "2026-1-1-1",
+            "x-1-1",
+        ] {
+            assert!(text.parse::<Date>().is_err(), "{text}");
+        }
+    }
 
     fn iso(secs: u64) -> String {
         Utc::from(UnixTime::from_secs(secs)).iso()

@@ -385,6 +385,74 @@ fn verify_fails_when_an_account_is_not_what_its_journal_comes_to() {
 }
 
 #[test]
+fn what_a_node_has_paid_to_others_is_listed_with_its_reason_and_moves_with_its_ledger() {
+    let paid = Paid::new();
+    let destination = paid.destination.id.to_string();
+    let home = &paid.payer;
+    let said = home.command(&["ledger", "spent"], &[]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_has(
+        &said.out,
+        &[
+            "spent 45.000 sats and 0.000 sats of Lightning fees in 1 payment",
+            &destination,
+            "packet ",
+        ],
+    );
+    let spent = home.ask(&["ledger", "spent"]);
+    let payment = &spent["payments"][0];
+    assert_eq!(payment["payee"], destination);
+    assert_eq!(
+        (&payment["outcome"], &payment["reason"]),
+        (&"paid".into(), &"packet".into())
+    );
+    assert_eq!(payment["route"][1], destination);
+    assert_eq!(spent["days"][0]["sums"], spent["total"]);
+    assert_eq!(spent["payees"][0]["sums"]["amount_msat"], 45_000);
+    let peer = home.ask(&["ledger", "spent", "--peer", &destination, "--last", "1"]);
+    assert_eq!(peer, spent);
+    let myself = home.ask(&["ledger", "spent", "--peer", &paid.source.to_string()]);
+    assert_eq!(myself["payments"], serde_json::json!([]));
+    let before = home.command(&["ledger", "spent", "--day", "2026-01-31"], &[]);
+    assert_has(&before.out, &["nothing was spent"]);
+    assert_eq!(
+        home.command(&["ledger", "spent", "--day", "2026-02-30"], &[])
+            .code,
+        Some(2)
+    );
+
+    let file = paid.file("payer.jsonl");
+    let file = file.to_str().unwrap();
+    assert_eq!(home.command(&["ledger", "export", file], &[]).code, Some(0));
+    let other = paid.sibling("other", "");
+    let imported = other.command(&["ledger", "import", file], &[]);
+    assert_eq!(imported.code, Some(0), "{}", imported.err);
+    assert_eq!(other.ask(&["ledger", "spent"]), spent);
+    assert_eq!(other.command(&["ledger", "verify"], &[]).code, Some(0));
+    // One sat of the sums is gone, in a file that is sealed anew.
+    let text = fs::read_to_string(file).unwrap();
+    let (body, end) = text.trim_end().rsplit_once('\n').unwrap();
+    let less = body.replace(
+        "\"sums\":{\"payments\":1,\"amount_msat\":45000",
+        "\"sums\":{\"payments\":1,\"amount_msat\":44000",
+    );
+    assert_ne!(less, body);
+    let (counts, _) = end.rsplit_once(",\"sha256\"").unwrap();
+    fs::write(file, sealed(&format!("{less}\n"), counts)).unwrap();
+    let wrong = paid.sibling("wrong", "");
+    assert_eq!(
+        wrong.command(&["ledger", "import", file], &[]).code,
+        Some(0)
+    );
+    let verified = wrong.command(&["ledger", "verify"], &[]);
+    assert_eq!(verified.code, Some(1));
+    assert_has(
+        &verified.out,
+        &["WRONG: 1 sum of what was spent", "44.000", "45.000"],
+    );
+}
+
+#[test]
 fn lists_take_csv_and_all_and_nothing_else_does() {
     for args in [
         &["ledger", "--csv"] as &[&str],

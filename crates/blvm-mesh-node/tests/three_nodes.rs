@@ -110,6 +110,8 @@ fn a_send_pays_its_way_and_is_delivered_and_the_next_one_uses_the_credit() {
     assert_eq!(status["peers"].as_array().unwrap().len(), 2);
     let status = line.source.ask(&["status"]);
     assert_eq!(status["money"]["spent_msat"], 90_000);
+    assert_eq!(status["money"]["spent_today_msat"], 90_000);
+    assert_eq!(status["money"]["day_limit_msat"], 10_000_000);
     assert_eq!(status["dialling"].as_array().unwrap().len(), 0);
 
     let words = line.relay.command(&["status"], &[]).out;

@@ -99,7 +99,8 @@ pub use mesh_manager::{
     Asked, Attempt, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Halfway,
     IdentityError, MeshManager, Money, OnChainQuote, PAYMENT_MARGIN, PaidQuote, PendingClaim,
     PendingDraw, PendingQuestion, QuoteToPay, Refusal, RefusalReason, Refused, Reply, SendOptions,
-    Sent, Status, Step, SystemClock, Ticket, identity_in, load_or_create_identity, pay_quote,
+    Sent, SpendingLimit, Status, Step, SystemClock, Ticket, identity_in, load_or_create_identity,
+    pay_quote,
 };
 pub use mesh_payment::{
     Accounts, CovenantError, CovenantKind, CovenantLevel, CovenantProof, Invoice, LeastLevel,
@@ -114,12 +115,13 @@ pub use mesh_protocol::{
 pub use mesh_replay::{ClaimSet, MAX_CLAIMS, ReplayPrevention, SequenceWindows};
 pub use mesh_routing::{FeeDistribution, RouteQuote, RoutingTable, Split, least_total, split};
 pub use mesh_types::{
-    Books, ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey, ClaimOutcome,
-    ClaimStore, Clock, ConfigError, CreditStore, DetectedProtocol, Drawn, FreeLane, Incoming,
-    InvoiceRequest, KnownNode, LightningError, LightningInfo, LightningNode, MAX_SETTLED,
-    MeshConfig, MeshError, MeshEvent, MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI,
-    NodeEvent, NodeId, NodeStore, OnChainConfig, OutPoint, Outgoing, PacketKind, PacketTag,
-    PaidInvoice, PayLimits, PaymentProof, PeerAddress, Price, ProofForHop, Route, RoutingPolicy,
-    SequenceBlock, Settled, SettledInvoice, Settlement, Standing, Store, StoreError, TxHash,
-    UnixTime, Watched, from_hex, to_hex,
+    Begun, Books, ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey,
+    ClaimOutcome, ClaimStore, Clock, ConfigError, CreditStore, DayCaps, DaySpent, DaySums,
+    DetectedProtocol, Drawn, FreeLane, Incoming, InvoiceRequest, KnownNode, LightningError,
+    LightningInfo, LightningNode, MAX_SETTLED, MeshConfig, MeshError, MeshEvent, MeshMode,
+    MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId, NodeStore, OnChainConfig,
+    OutPoint, Outgoing, OwnPayment, PacketKind, PacketTag, PaidInvoice, PayLimits, PaymentEnd,
+    PaymentOutcome, PaymentProof, PaymentReason, PeerAddress, Price, ProofForHop, Route,
+    RoutingPolicy, SequenceBlock, Settled, SettledInvoice, Settlement, SpendingConfig,
+    SpendingStore, Spent, Standing, Store, StoreError, TxHash, UnixTime, Watched, from_hex, to_hex,
 };

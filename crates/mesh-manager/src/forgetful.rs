@@ -1,3 +1,4 @@
+use crate::forgetful_payments::Payments;
 use async_trait::async_trait;
 use mesh_replay::MAX_CLAIMS;
 use mesh_types::{
@@ -13,10 +14,10 @@ const SEQUENCES_AT_ONCE: u64 = 1 << 20;
 
 /// A store that forgets everything when the process ends: for tests and demonstrations, never for real money.
 #[derive(Debug, Default)]
-pub struct ForgetfulStore(Mutex<Memory>);
+pub struct ForgetfulStore(pub(crate) Mutex<Memory>);
 
 #[derive(Debug, Default)]
-struct Memory {
+pub(crate) struct Memory {
     claims: HashMap<ClaimKey, PacketTag>,
     /// In the order in which they end.
     ends: BTreeSet<(UnixTime, ClaimKey)>,
@@ -26,6 +27,7 @@ struct Memory {
     identity: Option<[u8; 32]>,
     next_sequence: u64,
     proofs: Vec<(NodeId, PaymentProof)>,
+    pub(crate) payments: Payments,
     settled_places: HashMap<[u8; 33], u64>,
 }
 
@@ -140,6 +142,24 @@ impl Memory {
         account.drawn = account.drawn.saturating_sub(settlement.back);
         account.credit = account.credit.saturating_sub(spent);
         account.earned = account.earned.checked_add(spent).unwrap_or(Msat::MAX);
+    }
+
+    pub(crate) fn keep(&mut self, payee: NodeId, proof: PaymentProof) -> Result<(), StoreError> {
+        let kept = (payee, proof);
+        if self.proofs.contains(&kept) {
+            return Ok(());
+        }
+        if self.proofs.len() >= MAX_KEPT_PROOFS {
+            let reason = "too many proofs are kept".to_owned();
+            return Err(StoreError::Unavailable(reason));
+        }
+        self.proofs.push(kept);
+        Ok(())
+    }
+
+    pub(crate) fn forget(&mut self, payee: NodeId, proof: &PaymentProof) {
+        self.proofs
+            .retain(|(owner, kept)| *owner != payee || kept != proof);
     }
 
     fn books(&self, most: usize) -> Books {
@@ -257,23 +277,11 @@ impl NodeStore for ForgetfulStore {
     }
 
     async fn keep_proof(&self, payee: NodeId, proof: PaymentProof) -> Result<(), StoreError> {
-        let mut memory = self.0.lock();
-        let kept = (payee, proof);
-        if memory.proofs.contains(&kept) {
-            return Ok(());
-        }
-        if memory.proofs.len() >= MAX_KEPT_PROOFS {
-            return Err(StoreError::Unavailable(
-                "too many proofs are kept".to_owned(),
-            ));
-        }
-        memory.proofs.push(kept);
-        Ok(())
+        self.0.lock().keep(payee, proof)
     }
 
     async fn forget_proof(&self, payee: NodeId, proof: PaymentProof) -> Result<(), StoreError> {
-        let shown = (payee, proof);
-        self.0.lock().proofs.retain(|kept| *kept != shown);
+        self.0.lock().forget(payee, &proof);
         Ok(())
     }
 

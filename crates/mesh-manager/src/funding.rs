@@ -1,8 +1,14 @@
-use crate::{MeshManager, SendOptions, control::control_draft, send::refused};
+use crate::{
+    MeshManager, SendOptions,
+    control::control_draft,
+    order::Order,
+    send::refused,
+    spending::{RouteTab, Size},
+};
 use mesh_protocol::ControlMessage;
 use mesh_routing::{least_total, split};
-use mesh_types::{MeshError, Msat, NodeId, Price, ProofForHop, Route};
-use std::time::Duration;
+use mesh_types::{MeshError, Msat, NodeId, PaymentReason, Price, ProofForHop, Route};
+use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 /// What a node of a route answers to a request for a quote.
@@ -18,40 +24,45 @@ pub struct Quoted {
     pub invoice: Option<String>,
 }
 
-/// What it took to make a route carry a packet.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Funding {
-    /// What to offer for the packet.
-    pub(crate) fee: Msat,
-    /// What was deposited with nodes of the route so far.
-    pub(crate) deposited: Msat,
+/// What a packet needs on its way.
+pub(crate) struct ToFund<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) payload_len: usize,
+    /// The packet that was refused for want of payment.
+    pub(crate) sequence: u64,
+    pub(crate) options: &'a SendOptions,
+    pub(crate) tab: &'a Arc<RouteTab>,
 }
 
 /// What a node of the route asks, and what this node can already spend there.
 #[derive(Debug, Clone, Copy)]
-struct Terms {
-    position: usize,
-    price: Price,
-    credit: Msat,
+pub(crate) struct Terms {
+    pub(crate) position: usize,
+    pub(crate) price: Price,
+    pub(crate) credit: Msat,
+}
+
+/// Credit to be bought with a node of a route.
+pub(crate) struct Purchase<'a> {
+    pub(crate) route: &'a Route,
+    pub(crate) position: usize,
+    pub(crate) size: Size,
+    pub(crate) reason: PaymentReason,
+    pub(crate) tab: &'a Arc<RouteTab>,
+    pub(crate) timeout: Duration,
 }
 
 impl MeshManager {
-    /// Asks every node of the route for its price, works out the fee, and pays those with whom credit is missing.
-    ///
-    /// - `deposited`: what this send has deposited so far; with what follows it stays within `options.limit`.
-    pub(crate) async fn fund(
-        &self,
-        route: &Route,
-        payload_len: usize,
-        mut deposited: Msat,
-        options: &SendOptions,
-    ) -> Result<Funding, MeshError> {
+    /// Asks every node of the route for its price, works out the fee, and pays those with whom credit is missing: on the tab
+    /// of the packet. Answers with the fee to offer.
+    pub(crate) async fn fund(&self, packet: &ToFund<'_>) -> Result<Msat, MeshError> {
+        let ToFund { route, options, .. } = packet;
         let terms = self.ask_terms(route, options.timeout).await?;
         let too_dear =
             || MeshError::RoutingError("no amount covers the prices of the route".to_owned());
         let mut prices = Vec::with_capacity(terms.len());
         for node in &terms {
-            prices.push(node.price.of(payload_len).ok_or_else(too_dear)?);
+            prices.push(node.price.of(packet.payload_len).ok_or_else(too_dear)?);
         }
         let (destination_price, relay_prices) = prices.split_last().ok_or_else(too_dear)?;
         let fee = least_total(*destination_price, relay_prices).ok_or_else(too_dear)?;
@@ -61,56 +72,77 @@ impl MeshManager {
                 options.limit
             )));
         }
+        self.shared.spending.check_packet(fee)?;
         let shares = split(fee, route.relay_count());
         for node in terms.iter().filter(|node| node.price != Price::FREE) {
             let share = shares.share_at(node.position);
-            let mut credit = node.credit;
-            if credit < share {
-                credit = self.show_kept(route, node, options.timeout).await?;
-            }
-            if credit < share {
-                let ahead = share
-                    .checked_mul(options.packets_ahead.max(1))
-                    .ok_or_else(too_dear)?;
-                let missing = ahead.saturating_sub(credit);
-                let limit = options.limit.saturating_sub(deposited);
-                let paid = self
-                    .buy_credit(route, node.position, missing, limit, options.timeout)
-                    .await?;
-                deposited = deposited.checked_add(paid).ok_or_else(too_dear)?;
-                self.show_kept(route, node, options.timeout).await?;
-            }
+            self.fund_one(packet, *node, share).await?;
         }
-        Ok(Funding { fee, deposited })
+        Ok(fee)
+    }
+
+    /// Sees to it that there is credit for a packet at one node of its route.
+    async fn fund_one(
+        &self,
+        packet: &ToFund<'_>,
+        mut node: Terms,
+        share: Msat,
+    ) -> Result<(), MeshError> {
+        let ToFund { route, options, .. } = packet;
+        let timeout = options.timeout;
+        let payee = node_at(route, node.position)?;
+        if node.credit < share {
+            node.credit = self.show_kept(route, &node, timeout).await?;
+        }
+        let top_ups = &self.shared.spending.top_ups;
+        if node.credit < share && top_ups.wait(&payee, timeout).await {
+            top_ups.outrun(&payee);
+            node = self.ask_node(route, node.position, timeout).await?;
+            node.credit = self.show_kept(route, &node, timeout).await?;
+        }
+        if node.credit < share {
+            let ahead = share.checked_mul(options.packets_ahead.max(1));
+            let ahead = ahead.unwrap_or(Msat::MAX);
+            let purchase = Purchase {
+                route,
+                position: node.position,
+                size: Size {
+                    needed: share.saturating_sub(node.credit),
+                    wanted: ahead.saturating_sub(node.credit),
+                },
+                reason: PaymentReason::Packet {
+                    route: (*route).clone(),
+                    sequence: packet.sequence,
+                },
+                tab: packet.tab,
+                timeout,
+            };
+            self.buy_credit(purchase).await?;
+            self.show_kept(route, &node, timeout).await?;
+        }
+        Ok(())
     }
 
     /// Shows a node whatever it has been paid and not yet said to have, and answers with the credit there.
-    async fn show_kept(
+    pub(crate) async fn show_kept(
         &self,
         route: &Route,
         node: &Terms,
         timeout: Duration,
     ) -> Result<Msat, MeshError> {
-        let payee = *route
-            .get(node.position)
-            .ok_or_else(|| no_such_node(node.position))?;
+        let payee = node_at(route, node.position)?;
         let hop = u8::try_from(node.position).map_err(|_| no_such_node(node.position))?;
-        let mut credit = node.credit;
+        let mut credit = Some(node.credit);
         for proof in self.shared.unshown.of(&payee) {
-            let shown = self
-                .deposit(
-                    route,
-                    ProofForHop {
-                        hop,
-                        proof: proof.clone(),
-                    },
-                    timeout,
-                )
-                .await;
-            match shown {
-                Ok(now) => credit = now,
-                // It has been shown already: by a packet that carried it, or by an answer that was lost.
-                Err(MeshError::ReplayDetected(_)) => {}
+            let for_hop = ProofForHop {
+                hop,
+                proof: proof.clone(),
+            };
+            match self.deposit(route, for_hop, timeout).await {
+                Ok(now) => credit = Some(now),
+                // It is credited already: by a packet that carried it, an answer that was lost, or by the node itself when it
+                // was paid. What that has brought is asked for.
+                Err(MeshError::ReplayDetected(_)) => credit = None,
                 Err(MeshError::PaymentVerificationFailed(reason)) => {
                     tracing::warn!(%payee, %reason, "a proof of what was paid is not taken");
                 }
@@ -118,7 +150,12 @@ impl MeshManager {
             }
             self.shared.unshown.forget(&payee, &proof).await;
         }
-        Ok(credit)
+        let terms = match credit {
+            Some(credit) => Terms { credit, ..*node },
+            None => self.ask_node(route, node.position, timeout).await?,
+        };
+        self.note_terms(payee, &terms);
+        Ok(terms.credit)
     }
 
     /// Asks all nodes of the route at once what they ask.
@@ -136,7 +173,7 @@ impl MeshManager {
         Ok(terms)
     }
 
-    async fn ask_node(
+    pub(crate) async fn ask_node(
         &self,
         route: &Route,
         position: usize,
@@ -149,30 +186,43 @@ impl MeshManager {
             .await?;
         // A table that is full keeps the price it has; the fee is worked out from what was answered.
         let _ = self.engine().routes().set_price(by, price);
-        Ok(Terms {
+        let terms = Terms {
             position,
             price,
             credit,
-        })
+        };
+        self.note_terms(by, &terms);
+        Ok(terms)
     }
 
-    /// Buys credit with the node at `position`, and answers with what was paid; the proof is kept to be shown.
-    async fn buy_credit(
-        &self,
-        route: &Route,
-        position: usize,
-        amount: Msat,
-        limit: Msat,
-        timeout: Duration,
-    ) -> Result<Msat, MeshError> {
+    /// Buys credit with a node of a route, within all limits, and says how much; the proof is kept to be shown.
+    pub(crate) async fn buy_credit(&self, purchase: Purchase<'_>) -> Result<Msat, MeshError> {
+        let Purchase {
+            route,
+            position,
+            size,
+            reason,
+            tab,
+            timeout,
+        } = purchase;
+        let payee = node_at(route, position)?;
+        let room = tab.room().min(self.room_today(&payee).await?);
+        let spending = &self.shared.spending;
+        let amount = spending.deposit(&payee, size, room, tab.limit_left());
         let quoted = self.request_quote(route, position, amount, timeout).await?;
-        let node = quoted.by;
         let invoice = quoted.invoice.ok_or_else(|| {
-            MeshError::PaymentVerificationFailed(format!("{node} quotes no invoice now"))
+            MeshError::PaymentVerificationFailed(format!("{payee} quotes no invoice now"))
         })?;
         // What was asked for, in whole satoshi, and no more: the node chooses what it quotes.
         let asked = Msat::from_sats(amount.to_msat().div_ceil(1_000)).unwrap_or(Msat::MAX);
-        Ok(self.pay(node, &invoice, limit.min(asked)).await?.amount)
+        let order = Order {
+            payee,
+            invoice: &invoice,
+            limit: tab.limit_left().min(asked),
+            reason,
+            tab: Arc::clone(tab),
+        };
+        Ok(self.pay_order(order).await?.amount)
     }
 
     /// Asks the node at `position` of the route for its price, and for an invoice over `amount` unless that is nothing.
@@ -263,6 +313,11 @@ fn unexpected(node: NodeId, answer: &ControlMessage) -> MeshError {
     MeshError::NetworkError(format!(
         "{node} answered something else than was asked: {answer:?}"
     ))
+}
+
+fn node_at(route: &Route, position: usize) -> Result<NodeId, MeshError> {
+    let node = route.get(position).copied();
+    node.ok_or_else(|| no_such_node(position))
 }
 
 fn no_such_node(position: usize) -> MeshError {

@@ -10,6 +10,7 @@ use crate::{
     },
     route_watch::RouteWatch,
     setup::{Wallet, check, settlement, wallet, wrong_setting},
+    spending::{self, Spending},
     unshown::Unshown,
     wallet::{WalletWatch, keep_wallet},
     watch::keep_watch,
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     pub(crate) numbering: Mutex<()>,
     pub(crate) inbox: Inbox,
     pub(crate) unshown: Unshown,
+    pub(crate) spending: Spending,
     pending: Pending,
     route_watch: RouteWatch,
     pub(crate) spent_msat: AtomicU64,
@@ -97,6 +99,8 @@ impl MeshManager {
         node_api: Arc<dyn NodeAPI>,
     ) -> Result<Self, MeshError> {
         check(&config, &identity, node_api.as_ref())?;
+        spending::check(&config.spending)?;
+        let spending = config.spending;
         let final_depth = config.on_chain.final_depth;
         let settlement = settlement(&config, node_api.as_ref())?;
         let Wallet {
@@ -169,6 +173,9 @@ impl MeshManager {
             numbering: Mutex::default(),
             inbox: Inbox::default(),
             unshown: Unshown::load(Arc::clone(&store)).await.map_err(no_store)?,
+            spending: Spending::load(spending, store.as_ref())
+                .await
+                .map_err(no_store)?,
             store,
             pending: Pending::default(),
             route_watch: RouteWatch::default(),

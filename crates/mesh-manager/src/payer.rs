@@ -1,7 +1,7 @@
 use mesh_payment::{Invoice, Quote};
 use mesh_types::{
     LightningError, LightningNode, MeshError, Msat, NodeId, PaidInvoice, PayLimits, PaymentProof,
-    UnixTime,
+    SpendingConfig, UnixTime,
 };
 use std::time::Duration;
 
@@ -27,16 +27,14 @@ pub struct QuoteToPay<'a> {
     pub limit: Msat,
 }
 
-/// A routing fee of up to this part of the amount is paid on top: one in 50, so 2 %, and a satoshi at least.
-const FEE_PART: u64 = 50;
-
 /// How long before its end a quote is no longer paid: a payment may take this long, and its proof has to be shown in time.
 pub const PAYMENT_MARGIN: Duration = Duration::from_secs(60);
 
 /// How long a payment is waited for; then it is looked up.
 const PATIENCE: Duration = Duration::from_secs(45);
 
-/// Pays a quote, after checking that paying it buys credit for the payer, at the payee, within the limit.
+/// Pays a quote, after checking that paying it buys credit for the payer, at the payee, within the limit. Routing may cost
+/// what the default settings allow: a fiftieth of the amount.
 ///
 /// # Errors
 /// [`MeshError::PaymentVerificationFailed`] when the invoice is not such a quote: nothing was paid then.
@@ -47,7 +45,8 @@ pub async fn pay_quote(
     now: UnixTime,
 ) -> Result<PaidQuote, MeshError> {
     let payable = Payable::read(&to_pay, now)?;
-    let paid = payable.pay(lightning).await;
+    let most_fee = SpendingConfig::default().most_fee(payable.amount);
+    let paid = payable.pay(lightning, most_fee).await;
     let paid = paid.map_err(|error| MeshError::LightningError(error.to_string()))?;
     Ok(payable.paid(paid.preimage))
 }
@@ -56,7 +55,7 @@ pub async fn pay_quote(
 #[derive(Debug, Clone)]
 pub(crate) struct Payable {
     invoice: String,
-    amount: Msat,
+    pub(crate) amount: Msat,
     pub(crate) payment_hash: [u8; 32],
     timestamp: u64,
     expires_at: u64,
@@ -78,9 +77,10 @@ impl Payable {
     pub(crate) async fn pay(
         &self,
         lightning: &dyn LightningNode,
+        max_fee: Msat,
     ) -> Result<PaidInvoice, LightningError> {
         let limits = PayLimits {
-            max_fee: Msat::from_msat((self.amount.to_msat() / FEE_PART).max(1_000)),
+            max_fee,
             patience: PATIENCE,
         };
         lightning.pay_invoice(&self.invoice, limits).await

@@ -1,6 +1,10 @@
-use crate::{Draft, MeshManager, QuoteToPay, funding::Funding, payer::Payable};
+use crate::{
+    Draft, MeshManager, funding::ToFund, order::Order, spending::RouteTab, top_up::Behind,
+};
 use mesh_protocol::{ControlMessage, MAX_PAYLOAD_LEN, RefusalCode, SEAL_OVERHEAD};
-use mesh_types::{MeshError, Msat, NodeId, PacketKind, ProofForHop, Route, RoutingPolicy};
+use mesh_types::{
+    MeshError, Msat, NodeId, PacketKind, PaymentReason, ProofForHop, Route, RoutingPolicy,
+};
 use std::{sync::Arc, time::Duration};
 
 /// How a packet is sent.
@@ -8,8 +12,12 @@ use std::{sync::Arc, time::Duration};
 pub struct SendOptions {
     /// The most to deposit with the nodes of the route for this packet.
     pub limit: Msat,
-    /// How many packets of this size a deposit shall cover, so that not each needs a payment of its own.
+    /// How many packets of this size a deposit shall cover, so that not each needs a payment of its own. It covers more where
+    /// Lightning fees would be too large a part of it.
     pub packets_ahead: u64,
+    /// Whether to buy credit for the next packets, behind the back of this one, when little is left: with `packets_ahead` of 2
+    /// and more. What is bought so counts towards `limit`, too.
+    pub tops_up: bool,
     /// How long to wait for each answer.
     pub timeout: Duration,
     /// Whether to seal the payload. What rides free is never sealed, since it has to be recognised.
@@ -21,6 +29,7 @@ impl Default for SendOptions {
         Self {
             limit: Msat::from_msat(1_000_000),
             packets_ahead: 10,
+            tops_up: true,
             timeout: Duration::from_secs(10),
             is_sealed: true,
         }
@@ -111,22 +120,21 @@ impl MeshManager {
             )));
         }
         let route = self.route_to(&destination, wire_len).await?;
-        // A fee that was learned before is offered up to the limit; more is asked about first.
-        let fee = if is_free {
+        // A fee that was learned before is offered up to the limits; more is asked about first.
+        let known = if is_free {
             Msat::ZERO
         } else {
             self.known_fee(&route, wire_len)
         };
-        let fee = if fee > options.limit { Msat::ZERO } else { fee };
-        let mut funding = Funding {
-            fee,
-            deposited: Msat::ZERO,
-        };
+        let spending = &self.shared.spending;
+        let is_within = known <= options.limit && spending.check_packet(known).is_ok();
+        let mut fee = if is_within { known } else { Msat::ZERO };
+        let tab = Arc::new(RouteTab::new(options.limit, &spending.config));
         for _ in 0..MAX_ATTEMPTS {
             let attempt = Attempt {
                 route: route.clone(),
                 payload: payload.clone(),
-                fee: funding.fee,
+                fee,
                 proof: None,
                 is_sealed,
                 timeout: options.timeout,
@@ -134,7 +142,14 @@ impl MeshManager {
             let (sequence, reply) = self.attempt(attempt).await?;
             match reply {
                 Reply::Delivered => {
-                    let Funding { fee, deposited } = funding;
+                    let deposited = tab.deposited();
+                    self.top_up_behind(&Behind {
+                        route: &route,
+                        sequence,
+                        fee,
+                        options: &options,
+                        tab,
+                    });
                     return Ok(Sent {
                         sequence,
                         route,
@@ -144,14 +159,20 @@ impl MeshManager {
                 }
                 Reply::Refused { by, code } => return Err(refused(by, code)),
                 Reply::PaymentRequired { .. } => {
-                    let before = funding.deposited;
-                    funding = self.fund(&route, wire_len, before, &options).await?;
+                    let to_fund = ToFund {
+                        route: &route,
+                        payload_len: wire_len,
+                        sequence,
+                        options: &options,
+                        tab: &tab,
+                    };
+                    fee = self.fund(&to_fund).await?;
                 }
             }
         }
         Err(MeshError::PaymentVerificationFailed(format!(
             "{destination} is still asking for payment after {} was deposited",
-            funding.deposited
+            tab.deposited()
         )))
     }
 
@@ -210,43 +231,23 @@ impl MeshManager {
     /// The proof is kept as well, and shown by the next [`MeshManager::send`] that needs the credit, until `payee` has it.
     ///
     /// # Errors
-    /// As [`pay_quote`](crate::pay_quote); when there is no Lightning back end, too many proofs wait to be shown, or a payment
-    /// to `payee` is under way.
+    /// As [`pay_quote`](crate::pay_quote); [`MeshError::SpendingLimit`] when it would be beyond what the settings allow; when
+    /// there is no Lightning back end, too many proofs wait to be shown, or a payment to `payee` is under way.
     pub async fn pay(
         &self,
         payee: NodeId,
         invoice: &str,
         limit: Msat,
     ) -> Result<crate::PaidQuote, MeshError> {
-        let lightning = self.lightning()?;
-        self.shared.is_payable()?;
-        let now = self.shared.node_api.now();
-        let busy = |reason: &str| MeshError::Busy(reason.to_owned());
-        let unshown = &self.shared.unshown;
-        if !unshown.has_room(now).await {
-            return Err(busy("too many paid proofs wait to be shown"));
-        }
-        if unshown.is_under_way(&payee) {
-            return Err(busy("a payment to this node is under way"));
-        }
-        let to_pay = QuoteToPay {
-            invoice,
-            payer: self.node_id(),
+        let config = &self.shared.spending.config;
+        let order = Order {
             payee,
+            invoice,
             limit,
+            reason: PaymentReason::Manual,
+            tab: Arc::new(RouteTab::new(limit, config)),
         };
-        let payable = Payable::read(&to_pay, now)?;
-        let mesh = self.clone();
-        let under_way = Arc::clone(&self.shared.paying).read_owned().await;
-        // A task of its own: a payment that has begun is seen through, and its proof kept, though the caller goes away.
-        let paying = tokio::spawn(async move {
-            let paid = mesh.see_through(payee, &payable, lightning.as_ref()).await;
-            drop(under_way);
-            paid
-        });
-        paying
-            .await
-            .map_err(|error| MeshError::LightningError(error.to_string()))?
+        self.pay_order(order).await
     }
 
     /// What is known to be asked along `route`; nothing where nothing is known.

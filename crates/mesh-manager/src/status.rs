@@ -30,6 +30,11 @@ pub struct Status {
     pub money: Result<Money, StoreError>,
     /// What this node has paid to others since it started.
     pub spent: Msat,
+    /// What this node has paid to others today, UTC, or still may by payments under way, Lightning fees included; where the
+    /// store answers.
+    pub spent_today: Option<Msat>,
+    /// The most that it pays on one day.
+    pub day_limit: Msat,
     /// Packets forwarded or delivered since it started.
     pub carried: u64,
     /// Packets delivered here since it started.
@@ -75,11 +80,19 @@ impl MeshManager {
             peers: engine.routes().direct_peers(),
             money: self.money().await,
             spent: Msat::from_msat(self.shared.spent_msat.load(Ordering::Relaxed)),
+            spent_today: self.spent_today().await,
+            day_limit: self.shared.spending.day_caps().per_day,
             carried,
             delivered,
             claimed,
             refusals: engine.refusals(),
         }
+    }
+
+    async fn spent_today(&self) -> Option<Msat> {
+        let (now, anybody) = (self.shared.node_api.now(), self.node_id());
+        let sums = self.shared.store.spent_on_day(now, anybody).await.ok()?;
+        Some(sums.all.total())
     }
 
     /// The books of the store, with what is not booked yet. While packets move, a sum may straddle one of them.

@@ -1,35 +1,71 @@
 use crate::{
     MeshManager, PaidQuote,
     manager::{Shared, no_store},
+    order::{OnTab, refusal},
     payer::{Payable, PaymentUnderWay},
 };
-use mesh_types::{LightningError, LightningNode, MeshError, NodeId, Outgoing, PaymentProof};
+use mesh_types::{
+    LightningError, LightningNode, MeshError, Msat, NodeId, Outgoing, OwnPayment, PaidInvoice,
+    PaymentEnd, PaymentOutcome, PaymentProof,
+};
 
 impl MeshManager {
-    /// Pays, with a note in the store from before the wallet is asked until the outcome is known.
+    /// Pays, with a note and a line in the store from before the wallet is asked until the outcome is known.
     pub(crate) async fn see_through(
         &self,
-        payee: NodeId,
+        payment: OwnPayment,
         payable: &Payable,
+        on_tab: &OnTab,
         lightning: &dyn LightningNode,
     ) -> Result<PaidQuote, MeshError> {
-        let unshown = &self.shared.unshown;
+        let shared = &self.shared;
+        let (unshown, fees) = (&shared.unshown, &shared.spending.fees);
         let note = payable.under_way();
-        let _asking = unshown
-            .begin(payee, &note, payable.payment_hash)
-            .await
-            .map_err(no_store)?;
-        match payable.pay(lightning).await {
-            Ok(paid) => {
-                let paid = payable.paid(paid.preimage);
+        let caps = shared.spending.day_caps();
+        let begun = unshown.begin(&payment, &note, caps).await;
+        let _asking = match begun {
+            Ok(Ok(asking)) => asking,
+            Ok(Err(begun)) => {
+                on_tab.failed();
+                return Err(refusal(begun, &payment, self)
+                    .unwrap_or_else(|| MeshError::Busy("it was not begun".to_owned())));
+            }
+            Err(error) => {
+                on_tab.failed();
+                return Err(no_store(error));
+            }
+        };
+        let most_fee = payment.fee;
+        let paid = payable.pay(lightning, most_fee).await;
+        let at = shared.node_api.now();
+        let end = |outcome, fee, proof| PaymentEnd {
+            payment_hash: payment.payment_hash,
+            payee: payment.payee,
+            outcome,
+            fee,
+            note: note.clone(),
+            proof,
+        };
+        match paid {
+            Ok(PaidInvoice { preimage, fee }) => {
+                let paid = payable.paid(preimage);
+                let outcome = PaymentOutcome::Paid { at };
                 self.count_spent(paid.amount);
-                unshown.keep(payee, paid.proof.clone()).await;
-                unshown.forget(&payee, &note).await;
+                on_tab.paid(fee);
+                fees.paid(payment.payee, fee);
+                unshown
+                    .end(end(outcome, fee, Some(paid.proof.clone())))
+                    .await;
                 Ok(paid)
             }
             Err(error) => {
                 if !matches!(error, LightningError::Unknown(_)) {
-                    unshown.forget(&payee, &note).await;
+                    let outcome = PaymentOutcome::Failed { at };
+                    on_tab.failed();
+                    if matches!(error, LightningError::PaymentFailed(_)) {
+                        fees.failed(payment.payee);
+                    }
+                    unshown.end(end(outcome, Msat::ZERO, None)).await;
                 }
                 Err(self.shared.failed(&error))
             }
@@ -49,6 +85,7 @@ impl Shared {
         let Some(lightning) = self.node_api.lightning() else {
             return;
         };
+        self.unshown.say_again().await;
         for (payee, note) in self.unshown.all_under_way() {
             if let Err(error) = self.look_up_one(payee, &note, lightning.as_ref()).await {
                 tracing::debug!(%payee, %error, "what became of a payment is not known yet");
@@ -69,20 +106,28 @@ impl Shared {
         if self.unshown.is_asking(&payment.payment_hash) {
             return Ok(());
         }
-        match lightning.outgoing(payment.payment_hash).await? {
+        let now = self.node_api.now();
+        let (outcome, fee, proof) = match lightning.outgoing(payment.payment_hash).await? {
             Outgoing::Pending => return Ok(()),
             // The request may still be on its way to the wallet, as long as the invoice can be paid.
-            Outgoing::NotPaid if payment.expires_at.is_alive_at(self.node_api.now()) => {
-                return Ok(());
-            }
-            Outgoing::NotPaid => {}
+            Outgoing::NotPaid if payment.expires_at.is_alive_at(now) => return Ok(()),
+            Outgoing::NotPaid => (PaymentOutcome::Failed { at: now }, Msat::ZERO, None),
             Outgoing::Paid(paid) => {
                 tracing::info!(%payee, "a payment whose outcome was not known has been made");
                 let proof = payment.proof(paid.preimage);
-                self.unshown.keep(payee, proof).await;
+                self.spending.fees.paid(payee, paid.fee);
+                (PaymentOutcome::Paid { at: now }, paid.fee, Some(proof))
             }
-        }
-        self.unshown.forget(&payee, note).await;
+        };
+        let end = PaymentEnd {
+            payment_hash: payment.payment_hash,
+            payee,
+            outcome,
+            fee,
+            note: note.clone(),
+            proof,
+        };
+        self.unshown.end(end).await;
         Ok(())
     }
 }

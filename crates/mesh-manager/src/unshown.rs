@@ -1,5 +1,8 @@
 use crate::payer::PaymentUnderWay;
-use mesh_types::{MAX_KEPT_PROOFS, NodeId, PaymentProof, Store, StoreError, UnixTime};
+use mesh_types::{
+    Begun, DayCaps, MAX_KEPT_PROOFS, Msat, NodeId, OwnPayment, PaymentEnd, PaymentOutcome,
+    PaymentProof, Store, StoreError, UnixTime,
+};
 use parking_lot::Mutex;
 use std::{
     collections::{HashMap, HashSet},
@@ -16,6 +19,8 @@ pub(crate) struct Unshown {
     kept: Mutex<HashMap<NodeId, Vec<PaymentProof>>>,
     /// The payments that the wallet is being asked to make by this process.
     asking: Mutex<HashSet<[u8; 32]>>,
+    /// Outcomes that the store has not taken, at most [`MAX_KEPT_PROOFS`]; what is beyond is looked up after a restart.
+    unsaid: Mutex<Vec<PaymentEnd>>,
     store: Arc<dyn Store>,
 }
 
@@ -31,29 +36,89 @@ impl Unshown {
         Ok(Self {
             kept,
             asking,
+            unsaid: Mutex::default(),
             store,
         })
     }
 
     /// Notes durably that a payment is about to be made, and that this process waits for its outcome while the answer lives.
+    ///
+    /// What is not noted, because of `caps` or because it is under way, is not to be made.
     pub(crate) async fn begin(
         &self,
-        payee: NodeId,
+        payment: &OwnPayment,
         note: &PaymentProof,
-        payment_hash: [u8; 32],
-    ) -> Result<Asking<'_>, StoreError> {
-        self.asking.lock().insert(payment_hash);
+        caps: DayCaps,
+    ) -> Result<Result<Asking<'_>, Begun>, StoreError> {
+        let payment_hash = payment.payment_hash;
+        if !self.asking.lock().insert(payment_hash) {
+            return Ok(Err(Begun::UnderWay));
+        }
         let asking = Asking {
             unshown: self,
             payment_hash,
         };
-        self.store.keep_proof(payee, note.clone()).await?;
-        self.kept
-            .lock()
-            .entry(payee)
-            .or_default()
-            .push(note.clone());
-        Ok(asking)
+        let begun = self
+            .store
+            .begin_payment(payment.clone(), note.clone(), caps)
+            .await;
+        if let Err(StoreError::Unknown(_)) = &begun {
+            // It may be written down and count, and will not be made.
+            self.remember(PaymentEnd {
+                payment_hash,
+                payee: payment.payee,
+                outcome: PaymentOutcome::Failed { at: payment.at },
+                fee: Msat::ZERO,
+                note: note.clone(),
+                proof: None,
+            });
+        }
+        let begun = begun?;
+        if begun != Begun::Noted {
+            return Ok(Err(begun));
+        }
+        let mut kept = self.kept.lock();
+        kept.entry(payment.payee).or_default().push(note.clone());
+        drop(kept);
+        Ok(Ok(asking))
+    }
+
+    /// Writes down what became of a payment, and keeps its proof where it has one.
+    pub(crate) async fn end(&self, end: PaymentEnd) {
+        {
+            let mut kept = self.kept.lock();
+            let proofs = kept.entry(end.payee).or_default();
+            proofs.retain(|proof| *proof != end.note);
+            proofs.extend(end.proof.clone());
+            if proofs.is_empty() {
+                kept.remove(&end.payee);
+            }
+        }
+        if let Err(error) = self.store.end_payment(end.clone()).await {
+            let payee = end.payee;
+            tracing::error!(%payee, %error, "what became of a payment is in memory alone for now");
+            self.remember(end);
+        }
+    }
+
+    /// Keeps what the store has not taken, to be told once more.
+    fn remember(&self, end: PaymentEnd) {
+        let mut unsaid = self.unsaid.lock();
+        if unsaid.len() < MAX_KEPT_PROOFS {
+            unsaid.push(end);
+        }
+    }
+
+    /// Tells the store once more what it has not taken.
+    ///
+    /// A proof that its payee has got meanwhile may so be kept again: it is shown once more, and found to be known.
+    pub(crate) async fn say_again(&self) {
+        let unsaid = std::mem::take(&mut *self.unsaid.lock());
+        for end in unsaid {
+            if self.store.end_payment(end.clone()).await.is_err() {
+                self.remember(end);
+            }
+        }
     }
 
     /// Whether what became of a payment to `payee` is not known, and nobody here waits to hear it.
@@ -89,14 +154,6 @@ impl Unshown {
             self.forget(&payee, &proof).await;
         }
         self.len() < MAX_KEPT_PROOFS
-    }
-
-    pub(crate) async fn keep(&self, payee: NodeId, proof: PaymentProof) {
-        let kept = self.store.keep_proof(payee, proof.clone()).await;
-        if let Err(error) = kept {
-            tracing::error!(%payee, %error, "a paid proof is in memory alone until its payee has it");
-        }
-        self.kept.lock().entry(payee).or_default().push(proof);
     }
 
     /// What `payee` has been paid and not yet been shown.

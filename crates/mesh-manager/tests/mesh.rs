@@ -25,6 +25,7 @@ fn options() -> SendOptions {
     SendOptions {
         timeout: PATIENCE,
         packets_ahead: 1,
+        tops_up: false,
         ..SendOptions::default()
     }
 }

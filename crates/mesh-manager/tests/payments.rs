@@ -8,7 +8,7 @@
 
 mod support;
 
-use mesh_manager::RefusalReason;
+use mesh_manager::{RefusalReason, SendOptions};
 use mesh_types::*;
 use std::{sync::Arc, time::Duration};
 use support::{
@@ -32,6 +32,14 @@ async fn pay(chain: &Chain) -> Result<(), MeshError> {
     let quoted = source.request_quote(&way, 1, PAID, Duration::from_secs(5));
     let invoice = quoted.await.unwrap().invoice.unwrap();
     source.pay(id(2), &invoice, PAID).await.map(|_| ())
+}
+
+/// Buys nothing for packets that may follow.
+fn once() -> SendOptions {
+    SendOptions {
+        tops_up: false,
+        ..SendOptions::default()
+    }
 }
 
 fn will(chain: &Chain, outcome: Outcome) {
@@ -66,9 +74,7 @@ async fn a_payment_whose_answer_was_lost_is_looked_up_and_shown() {
     assert!(again.to_string().contains("under way"), "{again}");
     assert_eq!(paid(&chain), 1, "nothing is paid twice");
     chain.mesh(0).look_up_payments().await;
-    let send = chain
-        .mesh(0)
-        .send(id(3), b"paid".to_vec(), Default::default());
+    let send = chain.mesh(0).send(id(3), b"paid".to_vec(), once());
     assert_eq!(send.await.unwrap().deposited, Msat::ZERO);
     assert_eq!(money(chain.mesh(1)).await.deposited, PAID);
     assert_eq!((paid(&chain), kept(&stores).await), (1, 0));
@@ -89,9 +95,7 @@ async fn a_payment_whose_payer_died_meanwhile_is_looked_up_in_the_next_life() {
     next.learn_from(&wallet);
     next.paid.lock().unwrap().extend(known);
     chain.mesh(0).look_up_payments().await;
-    let send = chain
-        .mesh(0)
-        .send(id(3), b"late".to_vec(), Default::default());
+    let send = chain.mesh(0).send(id(3), b"late".to_vec(), once());
     assert_eq!(send.await.unwrap().deposited, Msat::ZERO);
     assert_eq!(money(chain.mesh(1)).await.deposited, PAID);
 }

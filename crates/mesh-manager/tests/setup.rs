@@ -110,3 +110,26 @@ async fn a_node_that_proves_another_id_than_the_key_is_refused() {
         .unwrap_err();
     assert!(matches!(error, MeshError::ConfigError(_)), "{error}");
 }
+
+#[tokio::test]
+async fn a_share_of_fees_beyond_the_whole_is_refused_and_none_at_all_is_taken() {
+    for (permille, is_right) in [("0", true), ("1000", true), ("1001", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = [
+            ("network", "regtest"),
+            ("spending.fee_share_permille", permille),
+        ];
+        let ctx = context(folder.path(), &settings);
+        let identity = load_or_create_identity(&folder.path().join("identity.key")).unwrap();
+        let started = MeshManager::new(&ctx, node(identity.node_id())).await;
+        match started {
+            Ok(_) => assert!(is_right),
+            Err(error) => {
+                assert!(
+                    !is_right && error.to_string().contains("expected 0 to 1000"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}

@@ -1,8 +1,9 @@
-use crate::record::{Account, ClaimRecord, Debit, Deposit, Record};
+use crate::record::{Account, ClaimRecord, Debit, Deposit, PaymentLine, Record};
 use async_trait::async_trait;
 use mesh_types::{
-    Books, Claim, ClaimKey, ClaimOutcome, Drawn, Msat, NodeId, PacketTag, PaymentProof,
-    SequenceBlock, Settled, Settlement, Standing, StoreError, UnixTime, Watched,
+    Begun, Books, Claim, ClaimKey, ClaimOutcome, DayCaps, DaySpent, DaySums, Drawn, Msat, NodeId,
+    OwnPayment, PacketTag, PaymentEnd, PaymentProof, SequenceBlock, Settled, Settlement, Standing,
+    StoreError, UnixTime, Watched,
 };
 use std::{fmt, time::Duration};
 use tokio::sync::mpsc;
@@ -46,6 +47,12 @@ pub(crate) enum Op {
         payee: NodeId,
         proof: PaymentProof,
     },
+    BeginPayment {
+        payment: Box<OwnPayment>,
+        note: PaymentProof,
+        caps: DayCaps,
+    },
+    EndPayment(Box<PaymentEnd>),
     KeepSettledPlace {
         payee_key: [u8; 33],
         place: u64,
@@ -61,6 +68,7 @@ pub(crate) enum Answer {
     Settled(Settled),
     Identity([u8; 32]),
     Sequences(SequenceBlock),
+    Begun(Begun),
     Done,
     /// This one was not done; the others of its batch were.
     Refused(StoreError),
@@ -119,6 +127,9 @@ pub(crate) trait Reader: Send + Sync {
     /// The proofs that wait to be shown.
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError>;
 
+    /// What was spent on the day of `at`.
+    async fn spent_on_day(&self, at: UnixTime, payee: NodeId) -> Result<DaySums, StoreError>;
+
     /// Up to which place of a wallet's list all is credited.
     async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError>;
 
@@ -166,6 +177,27 @@ pub(crate) trait Snapshot: Send {
         most: usize,
     ) -> Result<Vec<Watched>, StoreError>;
 
+    /// In order of their serial numbers.
+    async fn payments(
+        &mut self,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<PaymentLine>, StoreError>;
+
+    /// The newest first, from before `before`.
+    async fn last_payments(
+        &mut self,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<PaymentLine>, StoreError>;
+
+    /// In order of day, then payee.
+    async fn spent(
+        &mut self,
+        after: Option<(UnixTime, NodeId)>,
+        most: usize,
+    ) -> Result<Vec<DaySpent>, StoreError>;
+
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError>;
 
     /// The first number that is not reserved.
@@ -190,6 +222,8 @@ impl fmt::Debug for Op {
             Self::ReserveSequences { .. } => "ReserveSequences",
             Self::KeepProof { .. } => "KeepProof",
             Self::ForgetProof { .. } => "ForgetProof",
+            Self::BeginPayment { .. } => "BeginPayment",
+            Self::EndPayment(_) => "EndPayment",
             Self::KeepSettledPlace { .. } => "KeepSettledPlace",
         })
     }

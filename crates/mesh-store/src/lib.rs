@@ -13,6 +13,7 @@ mod judgement;
 mod ledger;
 mod location;
 mod open;
+mod payment_parts;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod proof_bytes;
@@ -25,11 +26,11 @@ mod writer;
 pub use error::OpenError;
 pub use ledger::{
     Counts, Difference, EXPORT_VERSION, ExportError, Exported, ImportError, Journal, Ledger,
-    LineError, MAX_DIFFERENCES, MAX_EXPORT_LINE, Overview, Period, Totals, Twice, Verdict,
-    Watching, check_export,
+    LineError, MAX_DIFFERENCES, MAX_EXPORT_LINE, Overview, Period, Spending, SpendingDifference,
+    SpendingFilter, SpendingVerdict, Totals, Twice, Verdict, Watching, check_export,
 };
 pub use location::{LocationError, StoreLocation};
 pub use open::Compacted;
-pub use record::{Account, ClaimRecord, Debit, Deposit};
+pub use record::{Account, ClaimRecord, Debit, Deposit, PaymentLine};
 pub use store::MeshStore;
 pub use writer::{MAX_BATCH, MAX_WAITING, PATIENCE};

@@ -1,4 +1,6 @@
-use mesh_types::{ClaimKey, Msat, NodeId, PacketTag, PaymentProof, UnixTime, Watched};
+use mesh_types::{
+    ClaimKey, DaySpent, Msat, NodeId, OwnPayment, PacketTag, PaymentProof, UnixTime, Watched,
+};
 use std::fmt;
 
 /// What one payer has brought and used here, in sums.
@@ -67,6 +69,15 @@ pub struct ClaimRecord {
     pub expires_at: UnixTime,
 }
 
+/// A payment of this node's own, with its place among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentLine {
+    /// Its place.
+    pub serial: u64,
+    /// The payment.
+    pub payment: OwnPayment,
+}
+
 /// A piece of a whole ledger, on its way from one store to another.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Record {
@@ -80,6 +91,9 @@ pub(crate) enum Record {
     Claim(ClaimRecord),
     /// Brings what is frozen of its payer with it; accounts come without.
     Watched(Watched),
+    Payment(PaymentLine),
+    /// Comes with what the lines of its payments come to, too.
+    Spent(DaySpent),
     Proof(NodeId, PaymentProof),
     /// Claims that ended before this time have been forgotten.
     SweptAt(UnixTime),
@@ -98,6 +112,8 @@ impl fmt::Debug for Record {
             Self::Debit(_) => "Debit",
             Self::Claim(_) => "Claim",
             Self::Watched(_) => "Watched",
+            Self::Payment(_) => "Payment",
+            Self::Spent(_) => "Spent",
             Self::Proof(..) => "Proof",
             Self::SweptAt(_) => "SweptAt",
             Self::End => "End",

@@ -13,6 +13,7 @@ mod faulty_disk;
 mod import;
 mod lock;
 mod open;
+mod payments;
 mod reader;
 mod rows;
 mod snapshot;

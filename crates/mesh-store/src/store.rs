@@ -4,9 +4,9 @@ use crate::{
 };
 use async_trait::async_trait;
 use mesh_types::{
-    Books, Claim, ClaimKey, ClaimOutcome, ClaimStore, CreditStore, Drawn, Msat, NodeId, NodeStore,
-    PacketTag, PaymentProof, SequenceBlock, Settled, Settlement, Standing, StoreError, UnixTime,
-    Watched,
+    Begun, Books, Claim, ClaimKey, ClaimOutcome, ClaimStore, CreditStore, DayCaps, DaySums, Drawn,
+    Msat, NodeId, NodeStore, OwnPayment, PacketTag, PaymentEnd, PaymentProof, SequenceBlock,
+    Settled, Settlement, SpendingStore, Standing, StoreError, UnixTime, Watched,
 };
 use std::{fmt, sync::Arc};
 
@@ -150,6 +150,39 @@ impl NodeStore for MeshStore {
     async fn keep_settled_place(&self, payee_key: [u8; 33], place: u64) -> Result<(), StoreError> {
         let op = Op::KeepSettledPlace { payee_key, place };
         done(self.writer.ask(op).await?)
+    }
+}
+
+#[async_trait]
+impl SpendingStore for MeshStore {
+    async fn begin_payment(
+        &self,
+        payment: OwnPayment,
+        note: PaymentProof,
+        caps: DayCaps,
+    ) -> Result<Begun, StoreError> {
+        let op = Op::BeginPayment {
+            payment: Box::new(payment),
+            note,
+            caps,
+        };
+        match self.writer.ask(op).await? {
+            Answer::Begun(begun) => Ok(begun),
+            other => Err(unlike(other)),
+        }
+    }
+
+    async fn end_payment(&self, end: PaymentEnd) -> Result<(), StoreError> {
+        done(self.writer.ask(Op::EndPayment(Box::new(end))).await?)
+    }
+
+    async fn spent_on_day(&self, at: UnixTime, payee: NodeId) -> Result<DaySums, StoreError> {
+        self.reader.spent_on_day(at, payee).await
+    }
+
+    async fn last_payments(&self, most: usize) -> Result<Vec<OwnPayment>, StoreError> {
+        let lines = self.ledger().last_payments(None, most).await?;
+        Ok(lines.into_iter().map(|line| line.payment).collect())
     }
 }
 

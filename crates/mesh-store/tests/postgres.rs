@@ -15,6 +15,8 @@ mod gateways;
 mod moving;
 #[path = "postgres/outage.rs"]
 mod outage;
+#[path = "postgres/payments.rs"]
+mod payments;
 #[path = "postgres/schema.rs"]
 mod schema;
 #[path = "postgres/server.rs"]

@@ -9,7 +9,7 @@
 use mesh_store::{MeshStore, OpenError, StoreLocation};
 use mesh_types::{
     Claim, ClaimKey, ClaimOutcome, ClaimStore as _, CreditStore as _, Msat, NodeId, NodeStore as _,
-    PacketTag, PaymentProof, Standing, StoreError, TxHash, UnixTime,
+    PacketTag, PaymentProof, SpendingStore as _, Standing, StoreError, TxHash, UnixTime,
 };
 use redb::{Database, ReadableDatabase as _, TableDefinition};
 use std::{
@@ -309,6 +309,33 @@ async fn a_store_of_version_1_is_brought_to_the_current_one_with_all_it_holds() 
     assert_eq!(store.watched().await, Ok(Vec::new()));
     store.close().await;
     assert_eq!(schema(&path), 3);
+}
+
+#[tokio::test]
+async fn a_store_without_payments_of_its_own_node_gets_tables_for_them_once() {
+    let folder = folder();
+    let path = store_in(&folder);
+    written(&path, 3).await;
+    let open_payments: TableDefinition<'_, &[u8; 32], u64> = TableDefinition::new("open_payments");
+    let take = |marker: bool| {
+        let database = Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        assert!(transaction.delete_table(open_payments).unwrap());
+        if marker {
+            let mut meta = transaction.open_table(META).unwrap();
+            assert!(meta.remove("spending").unwrap().is_some());
+        }
+        transaction.commit().unwrap();
+    };
+    take(true);
+    let store = open(&path).await.unwrap();
+    assert_eq!(told(&store, 2).await, Ok(ClaimOutcome::Again));
+    assert_eq!(store.last_payments(9).await, Ok(Vec::new()));
+    store.close().await;
+    open(&path).await.unwrap().close().await;
+    take(false);
+    let error = open(&path).await.unwrap_err();
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
 }
 
 type Damage = fn(&mut Vec<u8>);

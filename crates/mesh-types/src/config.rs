@@ -1,4 +1,4 @@
-use crate::{MeshMode, Msat, Network, NodeId, NodeIdError, OnChainConfig, Price};
+use crate::{MeshMode, Msat, Network, NodeId, NodeIdError, OnChainConfig, Price, SpendingConfig};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -40,6 +40,8 @@ pub struct MeshConfig {
     pub free_lane: FreeLane,
     /// Which payments on the chain count.
     pub on_chain: OnChainConfig,
+    /// What this node may spend on others.
+    pub spending: SpendingConfig,
     /// The nodes to keep links with.
     pub peers: Vec<PeerAddress>,
     /// What is known of nodes further away.
@@ -61,6 +63,7 @@ impl Default for MeshConfig {
             check_settlement: false,
             free_lane: FreeLane::default(),
             on_chain: OnChainConfig::default(),
+            spending: SpendingConfig::default(),
             peers: Vec::new(),
             known_nodes: Vec::new(),
         }
@@ -139,7 +142,7 @@ pub enum ConfigError {
 
 impl MeshConfig {
     /// The keys of a flat configuration, in the order of the fields.
-    pub const KEYS: [&'static str; 20] = [
+    pub const KEYS: [&'static str; 25] = [
         "enabled",
         "mode",
         "listen_addr",
@@ -159,6 +162,11 @@ impl MeshConfig {
         "on_chain.quote_lifetime_secs",
         "on_chain.ctv_on",
         "on_chain.template_hash_on",
+        "spending.per_packet_msat",
+        "spending.per_route_msat",
+        "spending.per_peer_per_day_msat",
+        "spending.per_day_msat",
+        "spending.fee_share_permille",
         "peers",
     ];
 
@@ -217,6 +225,21 @@ impl MeshConfig {
             "on_chain.ctv_on" => self.on_chain.ctv_on = read_list(key, value)?,
             "on_chain.template_hash_on" => {
                 self.on_chain.template_hash_on = read_list(key, value)?;
+            }
+            "spending.per_packet_msat" => {
+                self.spending.per_packet_msat = read(key, value, "millisatoshi")?;
+            }
+            "spending.per_route_msat" => {
+                self.spending.per_route_msat = read(key, value, "millisatoshi")?;
+            }
+            "spending.per_peer_per_day_msat" => {
+                self.spending.per_peer_per_day_msat = read(key, value, "millisatoshi")?;
+            }
+            "spending.per_day_msat" => {
+                self.spending.per_day_msat = read(key, value, "millisatoshi")?;
+            }
+            "spending.fee_share_permille" => {
+                self.spending.fee_share_permille = read(key, value, "thousandths")?;
             }
             _ => {
                 return Err(ConfigError::UnknownKey {

@@ -21,6 +21,9 @@ pub enum MeshError {
     /// The packet is malformed, not authentic, or out of time.
     #[error("packet: {0}")]
     InvalidPacket(String),
+    /// A payment would be beyond what this node's operator allows; nothing was paid.
+    #[error("spending: {0}")]
+    SpendingLimit(String),
     /// This node's mode does not carry such traffic.
     #[error("denied: {0}")]
     Denied(String),

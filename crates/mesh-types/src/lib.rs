@@ -36,6 +36,8 @@ mod ports;
 mod price;
 mod proof;
 mod route;
+mod spending;
+mod spending_config;
 mod store;
 mod time;
 
@@ -60,6 +62,11 @@ pub use ports::{Clock, NodeAPI};
 pub use price::Price;
 pub use proof::{PaymentProof, ProofForHop};
 pub use route::{MAX_ROUTE_NODES, Route, RouteError};
+pub use spending::{
+    Begun, DayCaps, DaySpent, DaySums, MAX_PAYMENT_LINES, OwnPayment, PaymentEnd, PaymentOutcome,
+    PaymentReason, SpendingStore, Spent,
+};
+pub use spending_config::SpendingConfig;
 pub use store::{
     Books, CLAIM_SKEW, ClaimOutcome, ClaimStore, CreditStore, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS,
     MAX_WATCHED, NodeStore, PacketTag, SequenceBlock, Settled, Settlement, Standing, Store,

@@ -1,4 +1,4 @@
-use crate::{Claim, ClaimKey, Msat, NodeId, PaymentProof, TxHash, UnixTime};
+use crate::{Claim, ClaimKey, Msat, NodeId, PaymentProof, SpendingStore, TxHash, UnixTime};
 use async_trait::async_trait;
 use std::{fmt, time::Duration};
 use thiserror::Error;
@@ -141,9 +141,9 @@ pub trait NodeStore: Send + Sync {
 }
 
 /// The durable home of a node's money and of the node itself.
-pub trait Store: ClaimStore + CreditStore + NodeStore {}
+pub trait Store: ClaimStore + CreditStore + NodeStore + SpendingStore {}
 
-impl<T: ClaimStore + CreditStore + NodeStore> Store for T {}
+impl<T: ClaimStore + CreditStore + NodeStore + SpendingStore> Store for T {}
 
 /// The most proofs of own payments that wait to be shown.
 ///

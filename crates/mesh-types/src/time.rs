@@ -7,6 +7,9 @@ use std::time::Duration;
 /// replays has to remember for exactly this long.
 pub const MAX_PACKET_AGE: Duration = Duration::from_secs(120);
 
+/// A day, UTC: there are no leap seconds in Unix time.
+const DAY_MILLIS: u64 = 86_400_000;
+
 /// A point in time: milliseconds since the Unix epoch.
 ///
 /// Wire formats and proofs carry whole seconds; the finer part serves rate limits.
@@ -35,6 +38,11 @@ impl UnixTime {
     /// Gives whole seconds since the epoch, rounded down.
     pub const fn to_secs(self) -> u64 {
         self.0 / 1_000
+    }
+
+    /// The beginning of its day, UTC.
+    pub const fn day(self) -> Self {
+        Self(self.0.saturating_sub(self.0 % DAY_MILLIS))
     }
 
     /// Says whether a thing that ends at `self` still lives at `now`: it lives while `now < self`.

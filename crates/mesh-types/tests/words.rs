@@ -162,6 +162,11 @@ fn every_setting_can_be_set_flat_and_reads_back() {
         ("on_chain.quote_lifetime_secs", "10"),
         ("on_chain.ctv_on", "regtest,signet"),
         ("on_chain.template_hash_on", "regtest"),
+        ("spending.per_packet_msat", "11"),
+        ("spending.per_route_msat", "12"),
+        ("spending.per_peer_per_day_msat", "13"),
+        ("spending.per_day_msat", "14"),
+        ("spending.fee_share_permille", "15"),
         ("peers", &format!("{peer}, {peer}")),
     ]);
     assert_eq!(settings.len(), MeshConfig::KEYS.len());
@@ -181,6 +186,10 @@ fn every_setting_can_be_set_flat_and_reads_back() {
             "addresses": ["bc1one", "bc1two"], "least_depth": 8, "final_depth": 9,
             "quote_lifetime_secs": 10,
             "ctv_on": ["regtest", "signet"], "template_hash_on": ["regtest"],
+        },
+        "spending": {
+            "per_packet_msat": 11, "per_route_msat": 12, "per_peer_per_day_msat": 13, "per_day_msat": 14,
+            "fee_share_permille": 15,
         },
     });
     assert_eq!(json, Some(expected));

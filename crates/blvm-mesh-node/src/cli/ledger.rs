@@ -1,5 +1,6 @@
 use super::ControlArgs;
-use crate::control::MAX_LEDGER_LINES;
+use crate::{control::MAX_LEDGER_LINES, utc::Date};
+use blvm_mesh::NodeId;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
@@ -18,6 +19,7 @@ use std::path::PathBuf;
         blvm-mesh ledger                              the sums, and the last of each list\n  \
         blvm-mesh ledger --payers --last 100          those that most was earned from\n  \
         blvm-mesh ledger --deposits --all --csv       every payment, for a spreadsheet\n  \
+        blvm-mesh ledger spent                        what was paid to others, and for what\n  \
         blvm-mesh ledger verify                       recompute every balance from the journal\n  \
         blvm-mesh ledger export backup.jsonl          a backup, while the node runs"
 )]
@@ -84,10 +86,42 @@ impl LedgerArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LedgerCommand {
+    Spent(SpentArgs),
     Verify(VerifyArgs),
     Export(ExportArgs),
     Import(ImportArgs),
     Compact(CompactArgs),
+}
+
+/// See what the node has paid to others, and for what
+///
+/// Every payment is a line: when, to whom, how much, what Lightning asked for it, what became of it,
+/// and the packet that it was for. One whose outcome nobody knows yet counts with the most that it
+/// may cost. Sums by day and by peer stay when the lines of old payments are dropped.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
+        blvm-mesh ledger spent\n  \
+        blvm-mesh ledger spent --day 2026-11-25 --json\n  \
+        blvm-mesh ledger spent --peer 5f3c...e1 --last 100      (the node id in full)"
+)]
+pub(crate) struct SpentArgs {
+    /// Print so many lines of each list
+    #[arg(long, value_name = "N", default_value_t = 20,
+          value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_LEDGER_LINES)))]
+    pub(crate) last: u16,
+
+    /// Only this day, UTC: 2026-11-25
+    #[arg(long, value_name = "DATE")]
+    pub(crate) day: Option<Date>,
+
+    /// Only what was paid to this node
+    #[arg(long, value_name = "NODE-ID")]
+    pub(crate) peer: Option<NodeId>,
+
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
 }
 
 /// Recompute every account from the journal, and report each difference

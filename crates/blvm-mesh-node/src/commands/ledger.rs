@@ -3,6 +3,7 @@ mod lists;
 mod moving;
 mod overview;
 mod rows;
+mod spent;
 mod verdict;
 
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
 /// Reads, checks, moves or compacts the books of a node.
 pub(crate) async fn ledger(args: &LedgerArgs) -> Result<(), CommandError> {
     match &args.command {
+        Some(LedgerCommand::Spent(args)) => spent::spent(args).await,
         Some(LedgerCommand::Verify(args)) => verdict::verify(args).await,
         Some(LedgerCommand::Export(args)) => moving::export(args).await,
         Some(LedgerCommand::Import(args)) => moving::import(args).await,

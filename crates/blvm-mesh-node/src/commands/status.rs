@@ -35,13 +35,25 @@ fn said(status: &StatusReport) -> String {
     line("lightning", lightning(status.lightning));
     line("store", store(status));
     line("earned", amount(status.money.earned_msat));
-    line("spent", amount(status.money.spent_msat));
+    line("spent", spent(&status.money));
     line("deposits", deposits(&status.money));
     if status.money.watched > 0 {
         line("on chain", on_chain(&status.money));
     }
     line("packets", packets(&status.traffic));
     text + &lists(status)
+}
+
+fn spent(money: &MoneyReport) -> String {
+    let since_start = amount(money.spent_msat);
+    match money.spent_today_msat {
+        Some(today) => format!(
+            "{since_start} since it started; today {} of {} that may be, fees included",
+            amount(today),
+            amount(money.day_limit_msat)
+        ),
+        None => format!("{since_start} since it started"),
+    }
 }
 
 fn store(status: &StatusReport) -> String {

@@ -1,3 +1,4 @@
+use super::spent::{SpentCall, SpentDifferenceReport, SpentReport};
 use blvm_mesh::{NodeId, to_hex};
 use mesh_store::{
     Account, Counts, Debit, Deposit, Difference, Exported, Journal, Overview, Period, Totals,
@@ -26,6 +27,8 @@ pub enum LedgerCall {
     Debits(Lines<DebitPlace>),
     /// Accounts.
     Payers(Lines<NodeId>),
+    /// What the node has spent on others.
+    Spent(SpentCall),
     /// To recompute every account from the journal.
     Verify {},
     /// To write everything to a new file, which the node itself does.
@@ -75,6 +78,8 @@ pub enum LedgerReport {
     Debits(Vec<DebitReport>),
     /// To [`LedgerCall::Payers`].
     Payers(Vec<PayerReport>),
+    /// To [`LedgerCall::Spent`].
+    Spent(SpentReport),
     /// To [`LedgerCall::Verify`].
     Verdict(VerdictReport),
     /// To [`LedgerCall::Export`].
@@ -179,6 +184,10 @@ pub struct VerdictReport {
     pub claimed_twice: u64,
     /// The first of those payments.
     pub twice: Vec<String>,
+    /// How many days and payees have sums of what the node spent that are not what its payments come to.
+    pub spent_differences: u64,
+    /// The first of them.
+    pub spent_listed: Vec<SpentDifferenceReport>,
 }
 
 /// An account that is not what the journal comes to.
@@ -231,6 +240,7 @@ impl LedgerCall {
             Self::Deposits(lines) => Some(lines.most()),
             Self::Debits(lines) => Some(lines.most()),
             Self::Payers(lines) => Some(lines.most()),
+            Self::Spent(call) => Some(call.most),
             Self::Verify {} | Self::Export { .. } => None,
         }
     }
@@ -362,6 +372,13 @@ impl From<Verdict> for VerdictReport {
                 .listed
                 .iter()
                 .map(|key| to_hex(key.as_bytes()))
+                .collect(),
+            spent_differences: verdict.spending.differences,
+            spent_listed: verdict
+                .spending
+                .listed
+                .into_iter()
+                .map(SpentDifferenceReport::from)
                 .collect(),
         }
     }

@@ -301,7 +301,9 @@ impl From<MeshError> for Failure {
     fn from(error: MeshError) -> Self {
         let kind = match error {
             MeshError::NetworkError(_) => FailureKind::Network,
-            MeshError::PaymentVerificationFailed(_) => FailureKind::Payment,
+            MeshError::PaymentVerificationFailed(_) | MeshError::SpendingLimit(_) => {
+                FailureKind::Payment
+            }
             MeshError::ReplayDetected(_) => FailureKind::Replay,
             MeshError::RoutingError(_) => FailureKind::Routing,
             MeshError::InvalidPacket(_) => FailureKind::Packet,

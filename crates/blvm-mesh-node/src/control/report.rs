@@ -128,6 +128,11 @@ pub struct MoneyReport {
     pub watched: u64,
     /// What this node has paid to others since it started.
     pub spent_msat: u64,
+    /// What it has paid to others today, UTC, or still may by payments under way, Lightning fees included; none while the
+    /// store does not answer.
+    pub spent_today_msat: Option<u64>,
+    /// The most that it pays to others on one day.
+    pub day_limit_msat: u64,
     /// Payers that have ever deposited.
     pub accounts: u64,
 }
@@ -155,6 +160,8 @@ impl StatusReport {
             price,
             money,
             spent,
+            spent_today,
+            day_limit,
             carried,
             delivered,
             claimed,
@@ -194,6 +201,8 @@ impl StatusReport {
                 frozen_msat: money.frozen.to_msat(),
                 watched: money.watched,
                 spent_msat: spent.to_msat(),
+                spent_today_msat: spent_today.map(blvm_mesh::Msat::to_msat),
+                day_limit_msat: day_limit.to_msat(),
                 accounts: money.accounts,
             },
             traffic: TrafficReport {

@@ -117,6 +117,7 @@ impl Session {
         let options = SendOptions {
             limit: Msat::from_sats(call.limit_sats).unwrap_or(Msat::MAX),
             packets_ahead: call.packets_ahead.into(),
+            tops_up: true,
             timeout: Duration::from_secs(call.timeout_secs.into()),
             is_sealed: !call.in_clear,
         };

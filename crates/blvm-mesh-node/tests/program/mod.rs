@@ -88,7 +88,9 @@ impl Home {
 
     pub(crate) fn configure(&self, mesh: &str) {
         let sandbox = "[lightning]\nbackend = \"sandbox\"\npath = \"../sandbox\"\n";
-        let text = format!("{sandbox}\n[mesh]\nnetwork = \"regtest\"\n{mesh}\n");
+        // The sandbox asks for no fees, so deposits need not be larger for their sake.
+        let fees = "spending.fee_share_permille = 1000";
+        let text = format!("{sandbox}\n[mesh]\nnetwork = \"regtest\"\n{fees}\n{mesh}\n");
         fs::write(&self.config, text).unwrap();
     }
 

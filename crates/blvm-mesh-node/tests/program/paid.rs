@@ -7,6 +7,8 @@ use tempfile::TempDir;
 pub(crate) struct Paid {
     pub(crate) destination: Home,
     pub(crate) source: NodeId,
+    /// The source, which does not run any more.
+    pub(crate) payer: Home,
     running: Option<Running>,
     root: TempDir,
 }
@@ -49,6 +51,7 @@ impl Paid {
         Self {
             destination,
             source: source.id,
+            payer: source,
             running: Some(running),
             root,
         }

@@ -24,7 +24,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 pub(crate) const START: UnixTime = UnixTime::from_secs(1_790_000_000);
 pub(crate) const RELAY_PRICE: Msat = Msat::from_msat(3_000);
@@ -44,6 +44,11 @@ pub(crate) fn gated(price: Msat) -> MeshConfig {
         network: Network::Regtest,
         price_per_packet_msat: price.to_msat(),
         price_per_kib_msat: 0,
+        // Fees do not make deposits larger where a test is about something else.
+        spending: SpendingConfig {
+            fee_share_permille: 1_000,
+            ..SpendingConfig::default()
+        },
         ..MeshConfig::default()
     }
 }
@@ -121,6 +126,12 @@ pub(crate) struct TableWallet {
     /// What it says of every invoice of its own; nothing, when it is away.
     pub(crate) incoming: Arc<Mutex<Option<Incoming>>>,
     pub(crate) is_shared: bool,
+    /// What routing asks for each payment.
+    pub(crate) fee: Arc<Mutex<Msat>>,
+    /// Payments wait here, where there is one.
+    pub(crate) gate: Arc<Mutex<Option<Arc<Semaphore>>>>,
+    /// Payments that wait.
+    pub(crate) waiting: Arc<AtomicU64>,
     /// What it has received, where it tells.
     pub(crate) settled: Option<Arc<Mutex<Vec<SettledInvoice>>>>,
     /// While set, it answers nothing.
@@ -151,6 +162,9 @@ impl TableWallet {
             outcome: Arc::default(),
             incoming: Arc::default(),
             is_shared: false,
+            fee: Arc::default(),
+            gate: Arc::default(),
+            waiting: Arc::default(),
             settled: None,
             is_away: Arc::default(),
             takes_preimages: true,
@@ -180,6 +194,13 @@ impl TableWallet {
             amount: Msat::from_msat(invoice.amount_milli_satoshis().unwrap()),
             place,
         });
+    }
+
+    /// Lets each of the next payments wait for a permit.
+    pub(crate) fn hold(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.gate.lock().unwrap() = Some(Arc::clone(&gate));
+        gate
     }
 
     fn answer(&self) -> Result<(), LightningError> {
@@ -439,8 +460,19 @@ impl LightningNode for Backend {
     async fn pay_invoice(
         &self,
         invoice: &str,
-        _: PayLimits,
+        limits: PayLimits,
     ) -> Result<PaidInvoice, LightningError> {
+        self.wallet.waiting.fetch_add(1, Ordering::SeqCst);
+        let gate = self.wallet.gate.lock().unwrap().clone();
+        if let Some(gate) = gate {
+            gate.acquire().await.unwrap().forget();
+        }
+        self.wallet.waiting.fetch_sub(1, Ordering::SeqCst);
+        let fee = *self.wallet.fee.lock().unwrap();
+        if fee > limits.max_fee {
+            let reason = format!("no route for {} or less", limits.max_fee);
+            return Err(LightningError::PaymentFailed(reason));
+        }
         let outcome = *self.wallet.outcome.lock().unwrap();
         if matches!(outcome, Outcome::Told | Outcome::LostBehind) {
             self.wallet.paid.lock().unwrap().push(invoice.to_owned());
@@ -448,7 +480,7 @@ impl LightningNode for Backend {
         match outcome {
             Outcome::Told => Ok(PaidInvoice {
                 preimage: self.wallet.preimage_of(invoice),
-                fee: Msat::ZERO,
+                fee,
             }),
             Outcome::Failed => Err(LightningError::PaymentFailed("no route".to_owned())),
             Outcome::LostBefore | Outcome::LostBehind => Err(LightningError::Unknown(
@@ -472,7 +504,7 @@ impl LightningNode for Backend {
         Ok(found.map_or(Outgoing::NotPaid, |text| {
             Outgoing::Paid(PaidInvoice {
                 preimage: self.wallet.preimage_of(text),
-                fee: Msat::ZERO,
+                fee: *self.wallet.fee.lock().unwrap(),
             })
         }))
     }

@@ -9,6 +9,8 @@ pub(crate) struct TestStore {
     pub(crate) is_down: AtomicBool,
     /// Claims of which it does what it is asked, and says that it cannot tell.
     pub(crate) silent_claims: AtomicU64,
+    /// Payments of which it notes the beginning, and says that it cannot tell.
+    pub(crate) silent_payments: AtomicU64,
     /// Bookings wait here; closed, they pass.
     pub(crate) bookings: Semaphore,
     /// How often it was asked to claim.
@@ -47,6 +49,7 @@ impl Default for TestStore {
             inner: ForgetfulStore::default(),
             is_down: AtomicBool::default(),
             silent_claims: AtomicU64::default(),
+            silent_payments: AtomicU64::default(),
             bookings,
             claims_asked: AtomicU64::default(),
             draws_asked: AtomicU64::default(),
@@ -172,5 +175,40 @@ impl NodeStore for TestStore {
     async fn keep_settled_place(&self, payee_key: [u8; 33], place: u64) -> Result<(), StoreError> {
         self.up()?;
         self.inner.keep_settled_place(payee_key, place).await
+    }
+}
+
+#[async_trait]
+impl SpendingStore for TestStore {
+    async fn begin_payment(
+        &self,
+        payment: OwnPayment,
+        note: PaymentProof,
+        caps: DayCaps,
+    ) -> Result<Begun, StoreError> {
+        self.up()?;
+        let begun = self.inner.begin_payment(payment, note, caps).await?;
+        let silent =
+            self.silent_payments
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                    left.checked_sub(1)
+                });
+        match silent {
+            Ok(_) => Err(StoreError::Unknown("the answer was lost".to_owned())),
+            Err(_) => Ok(begun),
+        }
+    }
+
+    async fn end_payment(&self, end: PaymentEnd) -> Result<(), StoreError> {
+        self.up()?;
+        self.inner.end_payment(end).await
+    }
+
+    async fn spent_on_day(&self, at: UnixTime, payee: NodeId) -> Result<DaySums, StoreError> {
+        self.inner.spent_on_day(at, payee).await
+    }
+
+    async fn last_payments(&self, most: usize) -> Result<Vec<OwnPayment>, StoreError> {
+        self.inner.last_payments(most).await
     }
 }

@@ -215,6 +215,8 @@ impl<R: BufRead> CheckedLines<R> {
             Record::Debit(_) => &mut self.counts.debits,
             Record::Claim(_) => &mut self.counts.claims,
             Record::Watched(_) => &mut self.counts.watched,
+            Record::Payment(_) => &mut self.counts.payments,
+            Record::Spent(_) => &mut self.counts.spent,
             Record::Proof(..) => &mut self.counts.proofs,
             Record::Identity(_) | Record::NextSequence(_) | Record::SweptAt(_) | Record::End => {
                 return Ok(());

@@ -6,9 +6,9 @@ use super::{
 };
 use crate::{
     backend::Snapshot,
-    record::{Account, ClaimRecord, Debit, Deposit},
+    record::{Account, ClaimRecord, Debit, Deposit, PaymentLine},
 };
-use mesh_types::{NodeId, PaymentProof, StoreError, Watched};
+use mesh_types::{DaySpent, NodeId, PaymentProof, StoreError, Watched};
 use serde::Serialize;
 use std::io::{self, Write};
 use thiserror::Error;
@@ -73,6 +73,12 @@ async fn lists<W: Write + Send>(
     });
     each!(books.watched from None, by |watched: &Watched| watched.key, |watched| {
         out.count(&mut counts.watched, Line::from(watched))?;
+    });
+    each!(books.payments from None, by |line: &PaymentLine| line.serial, |line| {
+        out.count(&mut counts.payments, Line::from(line))?;
+    });
+    each!(books.spent from None, by |day: &DaySpent| (day.day, day.payee), |day| {
+        out.count(&mut counts.spent, Line::from(day))?;
     });
     for (payee, proof) in in_order(books.kept_proofs().await?)? {
         out.count(&mut counts.proofs, Line::Proof { payee, proof })?;

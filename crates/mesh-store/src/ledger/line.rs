@@ -1,15 +1,18 @@
-use super::totals::{Counts, Totals};
-use crate::record::{Account, ClaimRecord, Debit, Deposit, Record};
+use super::{
+    payment_line::{WrittenOutcome, WrittenReason, WrittenSums},
+    totals::{Counts, Totals},
+};
+use crate::record::{Account, ClaimRecord, Debit, Deposit, PaymentLine, Record};
 use mesh_types::{
-    ClaimKey, HexError, Msat, NodeId, PacketTag, PaymentProof, TxHash, UnixTime, Watched, from_hex,
-    to_hex,
+    ClaimKey, DaySpent, HexError, Msat, NodeId, OwnPayment, PacketTag, PaymentProof, TxHash,
+    UnixTime, Watched, from_hex, to_hex,
 };
 use serde::{Deserialize, Serialize};
 
 /// The one version of an export that this program writes and reads.
 ///
-/// Watched payments came to it later. Without any it is what it was before, and a program that does not know them refuses
-/// an export that has some at the first line of one.
+/// Watched payments, and payments of this node's own, came to it later. Without any it is what it was before, and a program
+/// that does not know them refuses an export that has some at the first line of one.
 pub const EXPORT_VERSION: u32 = 1;
 
 /// The most bytes of one line of an export.
@@ -75,6 +78,23 @@ pub(super) enum Line {
         tx_hash: Hex<32>,
         frozen: bool,
     },
+    Payment {
+        serial: u64,
+        at_ms: UnixTime,
+        payee: NodeId,
+        payment_hash: Hex<32>,
+        amount_msat: Msat,
+        fee_msat: Msat,
+        reason: WrittenReason,
+        outcome: WrittenOutcome,
+    },
+    Spent {
+        day_ms: UnixTime,
+        payee: NodeId,
+        sums: WrittenSums,
+        /// What of it has no lines any more.
+        folded: WrittenSums,
+    },
     Proof {
         payee: NodeId,
         proof: PaymentProof,
@@ -97,6 +117,8 @@ pub(super) enum Place {
     Debit(UnixTime, NodeId),
     Claim(ClaimKey),
     Watched(ClaimKey),
+    Payment(u64),
+    Spent(UnixTime, NodeId),
     Proof(NodeId, Vec<u8>),
     End,
 }
@@ -132,6 +154,8 @@ impl Line {
             } => Place::Debit(*period_ms, *payer),
             Self::Claim { key, .. } => Place::Claim(ClaimKey::from_payment_hash(key.0)),
             Self::Watched { key, .. } => Place::Watched(ClaimKey::from_tagged_hash(key.0)),
+            Self::Payment { serial, .. } => Place::Payment(*serial),
+            Self::Spent { day_ms, payee, .. } => Place::Spent(*day_ms, *payee),
             Self::Proof { payee, .. } => Place::Proof(*payee, text.to_vec()),
             Self::End { .. } => Place::End,
         }
@@ -202,6 +226,38 @@ impl Line {
                 amount: amount_msat,
                 tx_hash: TxHash::from_bytes(tx_hash.0),
                 is_frozen: frozen,
+            }),
+            Self::Payment {
+                serial,
+                at_ms,
+                payee,
+                payment_hash,
+                amount_msat,
+                fee_msat,
+                reason,
+                outcome,
+            } => Record::Payment(PaymentLine {
+                serial,
+                payment: OwnPayment {
+                    payment_hash: payment_hash.0,
+                    at: at_ms,
+                    payee,
+                    amount: amount_msat,
+                    fee: fee_msat,
+                    reason: reason.into(),
+                    outcome: outcome.into(),
+                },
+            }),
+            Self::Spent {
+                day_ms,
+                payee,
+                sums,
+                folded,
+            } => Record::Spent(DaySpent {
+                day: day_ms,
+                payee,
+                spent: sums.into(),
+                folded: folded.into(),
             }),
             Self::Proof { payee, proof } => Record::Proof(payee, proof),
             Self::End { .. } => return None,

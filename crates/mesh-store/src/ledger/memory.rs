@@ -1,10 +1,12 @@
 use crate::{
     backend::{Answer, Backend, Op, Reader, Snapshot},
-    record::{Account, ClaimRecord, Debit, Deposit, Record},
+    record::{Account, ClaimRecord, Debit, Deposit, PaymentLine, Record},
     store::MeshStore,
 };
 use async_trait::async_trait;
-use mesh_types::{Books, ClaimKey, Msat, NodeId, PaymentProof, StoreError, UnixTime, Watched};
+use mesh_types::{
+    Books, ClaimKey, DaySpent, DaySums, Msat, NodeId, PaymentProof, StoreError, UnixTime, Watched,
+};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
@@ -22,6 +24,8 @@ pub(super) struct Contents {
     pub(super) debits: BTreeMap<(UnixTime, NodeId), Debit>,
     pub(super) claims: BTreeMap<ClaimKey, ClaimRecord>,
     pub(super) watched: BTreeMap<ClaimKey, Watched>,
+    pub(super) payments: BTreeMap<u64, PaymentLine>,
+    pub(super) spent: BTreeMap<(UnixTime, NodeId), DaySpent>,
     pub(super) proofs: Vec<(NodeId, PaymentProof)>,
 }
 
@@ -64,6 +68,12 @@ impl Contents {
                     account.frozen = sum.unwrap();
                 }
                 self.watched.insert(watched.key, watched);
+            }
+            Record::Payment(line) => {
+                self.payments.insert(line.serial, line);
+            }
+            Record::Spent(day) => {
+                self.spent.insert((day.day, day.payee), day);
             }
             Record::Proof(payee, proof) => self.proofs.push((payee, proof)),
             Record::End => {}
@@ -117,6 +127,10 @@ impl Reader for Memory {
 
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
         Ok(self.contents().proofs)
+    }
+
+    async fn spent_on_day(&self, _: UnixTime, _: NodeId) -> Result<DaySums, StoreError> {
+        Ok(DaySums::default())
     }
 
     async fn settled_place(&self, _: [u8; 33]) -> Result<Option<u64>, StoreError> {
@@ -179,6 +193,31 @@ impl Snapshot for Contents {
         most: usize,
     ) -> Result<Vec<Watched>, StoreError> {
         Ok(page(&self.watched, after, most))
+    }
+
+    async fn payments(
+        &mut self,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<PaymentLine>, StoreError> {
+        Ok(page(&self.payments, after, most))
+    }
+
+    async fn last_payments(
+        &mut self,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<PaymentLine>, StoreError> {
+        let lines = self.payments.range(..before.unwrap_or(u64::MAX)).rev();
+        Ok(lines.take(most).map(|(_, line)| line.clone()).collect())
+    }
+
+    async fn spent(
+        &mut self,
+        after: Option<(UnixTime, NodeId)>,
+        most: usize,
+    ) -> Result<Vec<DaySpent>, StoreError> {
+        Ok(page(&self.spent, after, most))
     }
 
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError> {

@@ -10,6 +10,8 @@ mod line;
 mod memory;
 mod pages;
 mod payers;
+mod payment_line;
+mod spending;
 #[cfg(test)]
 mod tests;
 mod totals;
@@ -21,6 +23,7 @@ pub use checked::{ImportError, LineError, check_export};
 pub use debits::Period;
 pub use export::ExportError;
 pub use line::{EXPORT_VERSION, MAX_EXPORT_LINE};
+pub use spending::{Spending, SpendingDifference, SpendingFilter, SpendingVerdict};
 pub use totals::{Counts, Exported, Totals};
 pub use twice::Twice;
 pub use verify::{Difference, Journal, MAX_DIFFERENCES, Verdict};
@@ -28,7 +31,7 @@ pub use watching::Watching;
 
 use crate::{
     backend::Snapshot,
-    record::{Account, Debit, Deposit},
+    record::{Account, Debit, Deposit, PaymentLine},
     store::MeshStore,
 };
 use mesh_types::{NodeId, StoreError, UnixTime};
@@ -134,6 +137,30 @@ impl Ledger<'_> {
         most: usize,
     ) -> Result<Vec<Account>, StoreError> {
         self.snapshot().await?.accounts(after, most).await
+    }
+
+    /// What this node has spent on others: the `most` first of each list.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot answer.
+    pub async fn spending(
+        &self,
+        filter: SpendingFilter,
+        most: usize,
+    ) -> Result<Spending, StoreError> {
+        spending::spending(self.snapshot().await?.as_mut(), filter, most).await
+    }
+
+    /// At most `most` payments of this node's own, the newest first, from before `before`.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot answer.
+    pub async fn last_payments(
+        &self,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<PaymentLine>, StoreError> {
+        self.snapshot().await?.last_payments(before, most).await
     }
 
     /// Recomputes every account from the journal, and looks for payments that were claimed twice.

@@ -39,6 +39,12 @@ pub struct Counts {
     /// Payments that a change of the chain can undo; not written for none, as exports were before there were any.
     #[serde(default, skip_serializing_if = "is_none")]
     pub watched: u64,
+    /// Payments of this node's own; not written for none either.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub payments: u64,
+    /// Days and payees on which something was spent; not written for none either.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub spent: u64,
     /// Proofs of this node's own payments that wait to be shown.
     pub proofs: u64,
 }

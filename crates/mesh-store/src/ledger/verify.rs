@@ -1,5 +1,6 @@
 use super::{
     pages::{PAGE, each},
+    spending::{self, SpendingVerdict},
     totals::Totals,
     twice::{PAYMENTS_AT_ONCE, Twice, claimed_twice},
 };
@@ -33,6 +34,8 @@ pub struct Verdict {
     pub listed: Vec<Difference>,
     /// Payments that stand in the journal more than once.
     pub twice: Twice,
+    /// What this node has spent itself.
+    pub spending: SpendingVerdict,
 }
 
 /// A payer whose account is not what the journal comes to.
@@ -62,9 +65,10 @@ pub struct Journal {
 }
 
 impl Verdict {
-    /// Whether every account, and so every sum, is what the journal comes to, and no payment stands in it twice.
+    /// Whether every account, and so every sum, is what the journal comes to, no payment stands in it twice, and what was spent
+    /// on each day is what its payments come to.
     pub fn is_right(&self) -> bool {
-        self.differences == 0 && self.twice.count == 0
+        self.differences == 0 && self.twice.count == 0 && self.spending.differences == 0
     }
 }
 
@@ -121,6 +125,7 @@ pub(super) async fn verify_by(
         differences: 0,
         listed: Vec::new(),
         twice: Twice::default(),
+        spending: spending::verify(books).await?,
     };
     let mut after = None;
     loop {

@@ -1,9 +1,9 @@
-use super::{fault::Fault, number::signed, watched};
+use super::{fault::Fault, number::signed, payments, watched};
 use crate::{
     proof_bytes,
-    record::{Account, ClaimRecord, Debit, Deposit, Record},
+    record::{Account, ClaimRecord, Debit, Deposit, PaymentLine, Record},
 };
-use mesh_types::{NodeId, PaymentProof, StoreError, Watched};
+use mesh_types::{DaySpent, NodeId, PaymentProof, StoreError, Watched};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::mpsc;
 
@@ -35,12 +35,15 @@ async fn fill(
         .execute(&mut *conn)
         .await?;
     let lock = "lock table blvm_mesh.node, blvm_mesh.claim, blvm_mesh.account, blvm_mesh.deposit,
-        blvm_mesh.debit, blvm_mesh.watched, blvm_mesh.kept_proof in exclusive mode";
+        blvm_mesh.debit, blvm_mesh.watched, blvm_mesh.payment, blvm_mesh.spent,
+        blvm_mesh.kept_proof in exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
     let is_empty = "select not exists (select from blvm_mesh.claim)
         and not exists (select from blvm_mesh.account)
         and not exists (select from blvm_mesh.deposit)
         and not exists (select from blvm_mesh.watched)
+        and not exists (select from blvm_mesh.payment)
+        and not exists (select from blvm_mesh.spent)
         and not exists (select from blvm_mesh.kept_proof)
         and exists (select from blvm_mesh.node
             where identity is null and next_sequence = 0 and swept_at = 0)";
@@ -56,6 +59,7 @@ async fn fill(
             if matches!(record, Record::End) {
                 lists.write(conn).await?;
                 watched::freeze_accounts(conn).await?;
+                payments::count_on(conn).await?;
                 return count_on(conn).await;
             }
             lists.add(record);
@@ -76,6 +80,8 @@ struct Lists {
     debits: Vec<Debit>,
     claims: Vec<ClaimRecord>,
     watched: Vec<Watched>,
+    payments: Vec<PaymentLine>,
+    spent: Vec<DaySpent>,
     proofs: Vec<(NodeId, PaymentProof)>,
 }
 
@@ -90,6 +96,8 @@ impl Lists {
             Record::Debit(debit) => self.debits.push(debit),
             Record::Claim(claim) => self.claims.push(claim),
             Record::Watched(payment) => self.watched.push(payment),
+            Record::Payment(line) => self.payments.push(line),
+            Record::Spent(day) => self.spent.push(day),
             Record::Proof(payee, proof) => self.proofs.push((payee, proof)),
             Record::End => {}
         }
@@ -115,6 +123,7 @@ impl Lists {
             .execute(&mut *conn)
             .await?;
         watched::insert(conn, &self.watched).await?;
+        payments::import(conn, &self.payments, &self.spent).await?;
         for (payee, proof) in &self.proofs {
             let bytes =
                 proof_bytes::encode(proof).map_err(|error| Fault::Undone(error.to_string()))?;

@@ -9,6 +9,7 @@ mod link;
 mod money;
 mod node;
 mod number;
+mod payments;
 mod purse;
 mod reader;
 mod schema;

@@ -1,13 +1,15 @@
 use super::{
     fault::Fault,
     number::{signed, unsigned},
+    payments,
 };
 use crate::{
     backend::{Answer, Op},
     proof_bytes,
 };
 use mesh_types::{
-    CLAIM_SKEW, MAX_KEPT_PROOFS, NodeId, PaymentProof, SequenceBlock, StoreError, UnixTime,
+    Begun, CLAIM_SKEW, DayCaps, MAX_KEPT_PROOFS, NodeId, OwnPayment, PaymentEnd, PaymentProof,
+    SequenceBlock, StoreError, UnixTime,
 };
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -64,6 +66,12 @@ impl NodeRow {
             Op::ReserveSequences { at_least } => self.reserve(*at_least),
             Op::KeepProof { payee, proof } => self.keep(conn, *payee, proof).await?,
             Op::ForgetProof { payee, proof } => self.forget(conn, *payee, proof).await?,
+            Op::BeginPayment {
+                payment,
+                note,
+                caps,
+            } => self.begin_payment(conn, payment, note, *caps).await?,
+            Op::EndPayment(end) => self.end_payment(conn, end).await?,
             Op::KeepSettledPlace { payee_key, place } => {
                 keep_settled_place(conn, payee_key, *place).await?
             }
@@ -97,6 +105,40 @@ impl NodeRow {
             end,
             good_for: Some(SEQUENCES_GOOD_FOR),
         })
+    }
+
+    async fn begin_payment(
+        &mut self,
+        conn: &mut PgConnection,
+        payment: &OwnPayment,
+        note: &PaymentProof,
+        caps: DayCaps,
+    ) -> Result<Answer, Fault> {
+        let begun = payments::may_begin(conn, payment, caps).await?;
+        if begun == Begun::Noted {
+            let kept = self.keep(conn, payment.payee, note).await?;
+            if kept != Answer::Done {
+                return Ok(kept);
+            }
+            payments::begin(conn, payment).await?;
+        }
+        Ok(Answer::Begun(begun))
+    }
+
+    async fn end_payment(
+        &mut self,
+        conn: &mut PgConnection,
+        end: &PaymentEnd,
+    ) -> Result<Answer, Fault> {
+        self.forget(conn, end.payee, &end.note).await?;
+        if let Some(proof) = &end.proof {
+            let kept = self.keep(conn, end.payee, proof).await?;
+            if kept != Answer::Done {
+                return Ok(kept);
+            }
+        }
+        payments::end(conn, end).await?;
+        Ok(Answer::Done)
     }
 
     async fn keep(

@@ -1,6 +1,7 @@
 use super::{
     fault::Fault,
     number::{msat, unsigned},
+    payments,
     snapshot::Moment,
     watched::watched,
 };
@@ -10,7 +11,9 @@ use crate::{
     writer::PATIENCE,
 };
 use async_trait::async_trait;
-use mesh_types::{Books, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, Watched};
+use mesh_types::{
+    Books, DaySums, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, UnixTime, Watched,
+};
 use sqlx::{PgConnection, PgPool, Row as _};
 use std::{
     future::Future,
@@ -126,6 +129,11 @@ impl Reader for Readers {
 
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
         self.in_time(async { kept_proofs(&mut *self.pool.acquire().await?).await })
+            .await
+    }
+
+    async fn spent_on_day(&self, at: UnixTime, payee: NodeId) -> Result<DaySums, StoreError> {
+        self.in_time(async { payments::on_day(&mut *self.pool.acquire().await?, at, payee).await })
             .await
     }
 

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx_core::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 /// The newest version of the schema that this program knows.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 
 const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
     (
@@ -26,6 +26,11 @@ const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
         4,
         "settled places",
         include_str!("../../migrations/0004_settled_places.sql"),
+    ),
+    (
+        5,
+        "own payments",
+        include_str!("../../migrations/0005_own_payments.sql"),
     ),
 ];
 
@@ -129,6 +134,8 @@ async fn check(conn: &mut PgConnection, store: &str) -> Result<(), OpenError> {
         "session",
         "kept_proof",
         "watched",
+        "payment",
+        "spent",
         "settled_place",
     ] {
         let is_there: bool =

@@ -1,15 +1,18 @@
 use super::{
     fault::Fault,
     number::{msat, signed, time, unsigned},
+    payments,
     reader::{identity, kept_proofs},
     watched::watched,
 };
 use crate::{
     backend::Snapshot,
-    record::{Account, ClaimRecord, Debit, Deposit},
+    record::{Account, ClaimRecord, Debit, Deposit, PaymentLine},
 };
 use async_trait::async_trait;
-use mesh_types::{ClaimKey, NodeId, PacketTag, PaymentProof, StoreError, UnixTime, Watched};
+use mesh_types::{
+    ClaimKey, DaySpent, NodeId, PacketTag, PaymentProof, StoreError, UnixTime, Watched,
+};
 use sqlx::{Postgres, Row as _, Transaction, postgres::PgRow};
 
 /// The books as they are in one transaction, which only reads.
@@ -108,6 +111,33 @@ impl Snapshot for Moment {
             .bind(limit(most))
             .fetch_all(&mut *self.tx);
         rows_of(rows.await, watched)
+    }
+
+    async fn payments(
+        &mut self,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<PaymentLine>, StoreError> {
+        let lines = payments::lines(&mut self.tx, after, most).await;
+        lines.map_err(Fault::into_unavailable)
+    }
+
+    async fn last_payments(
+        &mut self,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<PaymentLine>, StoreError> {
+        let lines = payments::last(&mut self.tx, before, most).await;
+        lines.map_err(Fault::into_unavailable)
+    }
+
+    async fn spent(
+        &mut self,
+        after: Option<(UnixTime, NodeId)>,
+        most: usize,
+    ) -> Result<Vec<DaySpent>, StoreError> {
+        let days = payments::days(&mut self.tx, after, most).await;
+        days.map_err(Fault::into_unavailable)
     }
 
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError> {

@@ -1,3 +1,7 @@
+mod proofs;
+
+pub(super) use proofs::proof_row;
+
 use super::{
     fault::Fault,
     rows::{
@@ -8,15 +12,13 @@ use super::{
 use crate::{
     backend::{Answer, Op},
     judgement::{Judgement, too_many_watched},
-    proof_bytes,
     record::{Account, ClaimRecord, Deposit},
 };
 use mesh_types::{
-    CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, Drawn, MAX_BALANCE, MAX_KEPT_PROOFS, MAX_WATCHED,
-    Msat, NodeId, PacketTag, PaymentProof, SequenceBlock, Settled, Settlement, Standing,
-    StoreError, UnixTime, Watched,
+    CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, Drawn, MAX_BALANCE, MAX_WATCHED, Msat, NodeId,
+    PacketTag, SequenceBlock, Settled, Settlement, Standing, StoreError, UnixTime, Watched,
 };
-use redb::{ReadableTable as _, ReadableTableMetadata as _, WriteTransaction};
+use redb::WriteTransaction;
 use std::{
     collections::{HashMap, hash_map},
     time::Duration,
@@ -146,6 +148,12 @@ impl<'t> Batch<'t> {
             Op::ReserveSequences { at_least } => self.reserve_sequences(*at_least),
             Op::KeepProof { payee, proof } => self.keep_proof(*payee, proof),
             Op::ForgetProof { payee, proof } => self.forget_proof(*payee, proof),
+            Op::BeginPayment {
+                payment,
+                note,
+                caps,
+            } => self.begin_payment(payment, note, *caps),
+            Op::EndPayment(end) => self.end_payment(end),
             Op::KeepSettledPlace { payee_key, place } => self.keep_place(payee_key, *place),
         }
     }
@@ -320,32 +328,6 @@ impl<'t> Batch<'t> {
         }))
     }
 
-    fn keep_proof(&mut self, payee: NodeId, proof: &PaymentProof) -> Result<Answer, Fault> {
-        let row = match proof_row(payee, proof) {
-            Ok(row) => row,
-            Err(refused) => return Ok(Answer::Refused(refused)),
-        };
-        let proofs = &mut self.tables.proofs;
-        if proofs.get(row.as_slice())?.is_some() {
-            return Ok(Answer::Done);
-        }
-        if proofs.len()? >= MAX_KEPT_PROOFS as u64 {
-            let reason = format!("{MAX_KEPT_PROOFS} proofs wait to be shown, and no more are kept");
-            return Ok(Answer::Refused(StoreError::Unavailable(reason)));
-        }
-        proofs.insert(row.as_slice(), ())?;
-        self.changed = true;
-        Ok(Answer::Done)
-    }
-
-    fn forget_proof(&mut self, payee: NodeId, proof: &PaymentProof) -> Result<Answer, Fault> {
-        // One that cannot be written is not kept either.
-        if let Ok(row) = proof_row(payee, proof) {
-            self.changed |= self.tables.proofs.remove(row.as_slice())?.is_some();
-        }
-        Ok(Answer::Done)
-    }
-
     fn keep_place(&mut self, payee_key: &[u8; 33], place: u64) -> Result<Answer, Fault> {
         let kept = settled_place(&self.tables.meta, payee_key)?;
         if kept.is_none_or(|kept| kept < place) {
@@ -422,10 +404,4 @@ fn period(now: UnixTime) -> u64 {
     let now = now.to_millis();
     let span = u64::try_from(DEBIT_PERIOD.as_millis()).unwrap_or(u64::MAX);
     now.saturating_sub(now.checked_rem(span).unwrap_or(0))
-}
-
-/// A kept proof as the bytes it is found by.
-pub(super) fn proof_row(payee: NodeId, proof: &PaymentProof) -> Result<Vec<u8>, StoreError> {
-    let encoded = proof_bytes::encode(proof)?;
-    Ok([payee.as_bytes().as_slice(), &encoded].concat())
 }

@@ -2,6 +2,7 @@ use super::{
     backend::{Failed, Shared},
     batch::proof_row,
     fault::Fault,
+    payments::PaymentTables,
     rows::{
         ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, ENDS,
         FROZEN, IDENTITY, META, NEXT_SEQUENCE, PROOFS, SWEPT_AT, WATCHED, WatchedRow, account_row,
@@ -65,6 +66,7 @@ struct Filling<'t> {
     proofs: Table<'t, &'static [u8], ()>,
     watched: Table<'t, Bytes32, WatchedRow>,
     frozen: Table<'t, Bytes32, u64>,
+    payments: PaymentTables<'t>,
     serials: Table<'t, Bytes32, u64>,
 }
 
@@ -80,6 +82,7 @@ impl<'t> Filling<'t> {
             proofs: transaction.open_table(PROOFS)?,
             watched: transaction.open_table(WATCHED)?,
             frozen: transaction.open_table(FROZEN)?,
+            payments: PaymentTables::open(transaction)?,
             serials: transaction.open_table(SERIALS)?,
         };
         let is_empty = filling.claims.is_empty()?
@@ -88,6 +91,7 @@ impl<'t> Filling<'t> {
             && filling.debits.is_empty()?
             && filling.proofs.is_empty()?
             && filling.watched.is_empty()?
+            && filling.payments.is_empty()?
             && filling.meta.get(IDENTITY)?.is_none()
             && filling.meta.get(NEXT_SEQUENCE)?.is_none()
             && filling.meta.get(SWEPT_AT)?.is_none();
@@ -125,6 +129,8 @@ impl<'t> Filling<'t> {
                 self.claims.insert(claim.key.as_bytes(), row)?.is_some()
             }
             Record::Watched(payment) => self.watch(payment)?,
+            Record::Payment(line) => self.payments.import_line(line)?,
+            Record::Spent(day) => self.payments.import_day(day)?,
             Record::Proof(payee, proof) => {
                 let row = proof_row(*payee, proof);
                 let row = row.map_err(|error| Fault::Refused(error.to_string()))?;

@@ -3,6 +3,7 @@ use super::{
     compaction::{self, compact_if_worthwhile},
     fault::Fault,
     lock::{Lock, beside},
+    payments,
     reader::RedbReader,
     rows::{
         ACCOUNTS, CLAIMS, DEBITS, DEPOSITS, ENDS, FROZEN, META, PROOFS, SCHEMA, SCHEMA_NAME,
@@ -141,6 +142,7 @@ pub(super) fn write_schema(database: &Database) -> Result<(), Fault> {
     transaction.open_table(PROOFS)?;
     transaction.open_table(WATCHED)?;
     transaction.open_table(FROZEN)?;
+    payments::make(&transaction)?;
     let schema = SCHEMA.to_le_bytes();
     transaction
         .open_table(META)?
@@ -161,7 +163,9 @@ fn open_redb(path: &Path, length: u64) -> Result<Database, OpenError> {
 
 pub(super) fn check_schema(path: &Path, database: &Database) -> Result<(), OpenError> {
     match read_schema(database).map_err(|fault| faulty(path, fault))? {
-        SCHEMA => check_tables(database).map_err(|fault| faulty(path, fault)),
+        SCHEMA => check_tables(database)
+            .and_then(|()| make_payments(database))
+            .map_err(|fault| faulty(path, fault)),
         // They had fewer tables; all else is as it was.
         1 | 2 => write_schema(database).map_err(|fault| faulty(path, fault)),
         found if found > SCHEMA => Err(OpenError::Newer {
@@ -195,6 +199,17 @@ fn check_tables(database: &Database) -> Result<(), Fault> {
     transaction.open_table(WATCHED)?;
     transaction.open_table(FROZEN)?;
     Ok(())
+}
+
+/// Makes the tables of this node's own payments in a file that was made without them.
+fn make_payments(database: &Database) -> Result<(), Fault> {
+    if payments::are_made(database)? {
+        return Ok(());
+    }
+    let mut transaction = database.begin_write()?;
+    begin_durable(&mut transaction)?;
+    payments::make(&transaction)?;
+    Ok(transaction.commit()?)
 }
 
 /// redb panics at some kinds of damage.

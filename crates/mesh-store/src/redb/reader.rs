@@ -1,6 +1,7 @@
 use super::{
     backend::Shared,
     fault::Fault,
+    payments::PaymentsRead,
     rows::{
         ACCOUNTS, FROZEN, META, PROOFS, WATCHED, account, frozen_of, identity, settled_place,
         watched,
@@ -12,7 +13,9 @@ use crate::{
     proof_bytes,
 };
 use async_trait::async_trait;
-use mesh_types::{Books, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, Watched};
+use mesh_types::{
+    Books, DaySums, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, UnixTime, Watched,
+};
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 use std::{
     cmp::Reverse,
@@ -77,6 +80,11 @@ impl Reader for RedbReader {
 
     async fn kept_proofs(&self) -> Result<Vec<(NodeId, PaymentProof)>, StoreError> {
         self.read(|shared| kept_proofs(&shared.begin_read()?)).await
+    }
+
+    async fn spent_on_day(&self, at: UnixTime, payee: NodeId) -> Result<DaySums, StoreError> {
+        self.read(move |shared| PaymentsRead::open(&shared.begin_read()?)?.on_day(at, payee))
+            .await
     }
 
     async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError> {

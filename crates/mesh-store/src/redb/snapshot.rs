@@ -1,5 +1,6 @@
 use super::{
     fault::Fault,
+    payments::PaymentsRead,
     reader::{kept_proofs, off_thread},
     rows::{
         ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, FROZEN,
@@ -9,10 +10,10 @@ use super::{
 };
 use crate::{
     backend::Snapshot,
-    record::{Account, ClaimRecord, Debit, Deposit},
+    record::{Account, ClaimRecord, Debit, Deposit, PaymentLine},
 };
 use async_trait::async_trait;
-use mesh_types::{ClaimKey, NodeId, PaymentProof, StoreError, UnixTime, Watched};
+use mesh_types::{ClaimKey, DaySpent, NodeId, PaymentProof, StoreError, UnixTime, Watched};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 use std::{ops::Bound, sync::Arc};
 
@@ -30,6 +31,7 @@ struct Tables {
     debits: ReadOnlyTable<(u64, Bytes32), (u64, u64)>,
     watched: ReadOnlyTable<Bytes32, WatchedRow>,
     frozen: ReadOnlyTable<Bytes32, u64>,
+    payments: PaymentsRead,
 }
 
 impl RedbSnapshot {
@@ -42,6 +44,7 @@ impl RedbSnapshot {
             debits: transaction.open_table(DEBITS)?,
             watched: transaction.open_table(WATCHED)?,
             frozen: transaction.open_table(FROZEN)?,
+            payments: PaymentsRead::open(&transaction)?,
             transaction,
         };
         Ok(Self {
@@ -163,6 +166,33 @@ impl Snapshot for RedbSnapshot {
                 .map_err(Fault::from)
         })
         .await
+    }
+
+    async fn payments(
+        &mut self,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<PaymentLine>, StoreError> {
+        self.read(move |tables| tables.payments.lines(after, most))
+            .await
+    }
+
+    async fn last_payments(
+        &mut self,
+        before: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<PaymentLine>, StoreError> {
+        self.read(move |tables| tables.payments.last(before, most))
+            .await
+    }
+
+    async fn spent(
+        &mut self,
+        after: Option<(UnixTime, NodeId)>,
+        most: usize,
+    ) -> Result<Vec<DaySpent>, StoreError> {
+        self.read(move |tables| tables.payments.days(after, most))
+            .await
     }
 
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError> {

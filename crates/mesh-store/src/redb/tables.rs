@@ -1,5 +1,6 @@
 use super::{
     fault::Fault,
+    payments::PaymentTables,
     rows::{
         ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, ENDS,
         FROZEN, META, PROOFS, WATCHED, WatchedRow, account, account_row, claim_record, deposit,
@@ -27,6 +28,7 @@ pub(super) struct Tables<'t> {
     debits: Table<'t, (u64, Bytes32), (u64, u64)>,
     watched: Table<'t, Bytes32, WatchedRow>,
     frozen: Table<'t, Bytes32, u64>,
+    pub(super) payments: PaymentTables<'t>,
 }
 
 impl<'t> Tables<'t> {
@@ -41,6 +43,7 @@ impl<'t> Tables<'t> {
             proofs: transaction.open_table(PROOFS)?,
             watched: transaction.open_table(WATCHED)?,
             frozen: transaction.open_table(FROZEN)?,
+            payments: PaymentTables::open(transaction)?,
         })
     }
 

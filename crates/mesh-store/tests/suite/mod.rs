@@ -26,6 +26,7 @@ pub(crate) mod expiry;
 pub(crate) mod lasting;
 pub(crate) mod model;
 pub(crate) mod node;
+pub(crate) mod spending;
 pub(crate) mod watching;
 
 use mesh_types::{
@@ -70,6 +71,9 @@ macro_rules! store_tests {
         $crate::store_tests!(@each watching, $place,
             what_is_watched_and_frozen_outlives_a_crash,
             a_debt_outlives_a_crash,
+        );
+        $crate::store_tests!(@each spending, $place,
+            payments_and_their_sums_outlive_a_crash,
         );
     };
     (forgets: $place:expr) => {
@@ -141,6 +145,15 @@ macro_rules! store_tests {
             proofs_of_all_kinds_come_back_as_they_were,
             at_the_bound_no_proof_is_kept_and_none_is_lost,
             the_place_of_each_wallet_is_kept_and_never_falls,
+        );
+        $crate::store_tests!(@each spending, $place,
+            a_payment_counts_from_before_it_is_made_until_it_failed,
+            saying_twice_what_became_of_a_payment_changes_nothing,
+            a_payment_is_under_way_once_and_may_be_tried_again_when_it_failed,
+            of_64_payments_begun_at_once_none_is_beyond_a_cap,
+            what_is_refused_says_what_is_used_and_leaves_no_trace,
+            a_new_day_begins_at_midnight_utc,
+            without_room_for_its_note_no_payment_is_begun,
         );
     };
     (@each $group:ident, $place:expr, $($name:ident),* $(,)?) => {$(

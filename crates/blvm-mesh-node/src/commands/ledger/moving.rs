@@ -142,6 +142,7 @@ fn said(report: &ExportReport) -> String {
         counted(counts.debits, "debit"),
         counted(counts.claims, "claim"),
         counted(counts.watched, "watched payment"),
+        counted(counts.payments, "own payment"),
         counted(counts.proofs, "kept proof"),
     ];
     format!(

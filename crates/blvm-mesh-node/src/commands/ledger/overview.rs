@@ -31,7 +31,7 @@ pub(super) async fn overview(args: &LedgerArgs) -> Result<(), CommandError> {
 
 fn said(report: &OverviewReport) -> String {
     if report.totals.accounts == 0 {
-        return "nothing was deposited yet: the ledger is empty\n".to_owned();
+        return "nothing was deposited yet: the ledger is empty\n\nwhat was paid to others: blvm-mesh ledger spent\n".to_owned();
     }
     let mut text = sums(&report.totals);
     text += &watching(&report.watching);
@@ -53,7 +53,7 @@ fn said(report: &OverviewReport) -> String {
         &PayerReport::heads(),
         report.payers.iter().map(Row::line),
     );
-    text + "\nmore: blvm-mesh ledger --deposits, --debits or --payers, with --last N or --all\n"
+    text + "\nmore: blvm-mesh ledger --deposits, --debits or --payers, with --last N or --all; what was paid to others: blvm-mesh ledger spent\n"
 }
 
 /// Sums over all payers, for people.

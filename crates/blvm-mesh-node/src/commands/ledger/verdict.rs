@@ -1,9 +1,12 @@
-use super::{books::Books, overview::sums};
+use super::{books::Books, overview::sums, rows::utc};
 use crate::{
     cli::VerifyArgs,
     command_error::CommandError,
     commands::ask::{print, print_json},
-    control::{DifferenceReport, LedgerCall, LedgerReport, VerdictReport},
+    control::{
+        DifferenceReport, LedgerCall, LedgerReport, SpentDifferenceReport, SumsReport,
+        VerdictReport,
+    },
     text::{counted, sats, thousands},
 };
 
@@ -67,7 +70,38 @@ fn said(verdict: &VerdictReport) -> String {
             text += &format!("  payment {payment}\n");
         }
     }
+    if verdict.spent_differences > 0 {
+        let sums = counted(verdict.spent_differences, "sum");
+        text += &format!(
+            "WRONG: {sums} of what was spent, by day and peer, not what the payments come to\n"
+        );
+        for difference in verdict.spent_listed.iter().take(SHOWN) {
+            text += &spent_shown(difference);
+        }
+    }
     text
+}
+
+fn spent_shown(difference: &SpentDifferenceReport) -> String {
+    let SpentDifferenceReport {
+        day_unix_ms,
+        payee,
+        sums,
+        payments,
+    } = difference;
+    let said = |sums: &SumsReport| {
+        let (amount, fee) = (sats(sums.amount_msat), sats(sums.fee_msat));
+        format!(
+            "{amount} sats and {fee} of fees in {}",
+            thousands(sums.payments)
+        )
+    };
+    format!(
+        "  {} to {payee}\n    the sum says {}, the payments {}\n",
+        utc(*day_unix_ms),
+        said(sums),
+        said(payments)
+    )
 }
 
 fn shown(difference: &DifferenceReport) -> String {

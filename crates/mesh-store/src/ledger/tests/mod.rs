@@ -2,14 +2,18 @@
 
 mod moving;
 mod reading;
+mod spending;
 
 use super::{
     export::export,
     memory::{Contents, Memory},
     *,
 };
-use crate::record::{ClaimRecord, Record};
-use mesh_types::{ClaimKey, Msat, PacketTag, PaymentProof, TxHash, Watched};
+use crate::record::{ClaimRecord, PaymentLine, Record};
+use mesh_types::{
+    ClaimKey, DaySpent, Msat, OwnPayment, PacketTag, PaymentOutcome, PaymentProof, PaymentReason,
+    Route, Spent, TxHash, Watched,
+};
 use proptest::{collection::vec, option, prelude::*};
 use std::collections::BTreeMap;
 use tokio::runtime::{Builder, Runtime};
@@ -103,7 +107,49 @@ fn small() -> Contents {
     contents.put(Record::Proof(payer(4), lightning(4)));
     contents.put(watched(1, 1, 300, true));
     contents.put(watched(2, 2, 7_000, false));
+    put_payments(&mut contents, &[(4, 9, 1), (5, 0, 0), (4, 7, 2)]);
     contents
+}
+
+/// Payments of this node's own as (payee, amount, outcome), a day between each and the next, with their sums.
+fn put_payments(contents: &mut Contents, payments: &[(u8, u16, u8)]) {
+    let route = Route::new(vec![payer(1), payer(2), payer(3)]).unwrap();
+    for ((payee, amount, outcome), serial) in payments.iter().zip(2..) {
+        let at = UnixTime::from_secs(1_790_000_000 + serial * 86_400);
+        let payment = OwnPayment {
+            payment_hash: [u8::try_from(serial).unwrap(); 32],
+            at,
+            payee: payer(*payee),
+            amount: Msat::from_msat((*amount).into()),
+            fee: Msat::from_msat(if *outcome == 2 { 0 } else { 3 }),
+            reason: match serial % 3 {
+                0 => PaymentReason::Manual,
+                1 => PaymentReason::Packet {
+                    route: route.clone(),
+                    sequence: u64::MAX,
+                },
+                _ => PaymentReason::TopUp {
+                    route: route.clone(),
+                    sequence: 0,
+                },
+            },
+            outcome: match outcome {
+                0 => PaymentOutcome::Unknown,
+                1 => PaymentOutcome::Paid { at },
+                _ => PaymentOutcome::Failed { at },
+            },
+        };
+        let spent = payment.spent();
+        contents.put(Record::Payment(PaymentLine { serial, payment }));
+        if spent != Spent::default() {
+            contents.put(Record::Spent(DaySpent {
+                day: at.day(),
+                payee: payer(*payee),
+                spent,
+                folded: Spent::default(),
+            }));
+        }
+    }
 }
 
 /// A payment to the payer `of` that is watched.
@@ -129,9 +175,10 @@ fn ledgers() -> impl Strategy<Value = Contents> {
         option::of(any::<[u8; 32]>()),
         any::<(u32, u32)>(),
         vec((0..3_u8, 0..200_u8), 0..5),
+        vec((0..3_u8, any::<u16>(), 0..3_u8), 0..9),
     );
     (journal, claims, watching, node).prop_map(
-        |((deposits, debits), claims, watching, (identity, (next, swept), proofs))| {
+        |((deposits, debits), claims, watching, (identity, (next, swept), proofs, payments))| {
             let has_deposit = |who: u8| deposits.iter().any(|(payer, _)| *payer == who);
             let debits: Vec<_> = debits
                 .into_iter()
@@ -155,6 +202,7 @@ fn ledgers() -> impl Strategy<Value = Contents> {
                     contents.put(watched(key, of, amount, is_frozen));
                 }
             }
+            put_payments(&mut contents, &payments);
             for (payee, proof) in proofs {
                 let proof = (payer(payee), lightning(proof));
                 if !contents.proofs.contains(&proof) {

@@ -159,8 +159,11 @@ fn sums_that_the_lines_do_not_come_to_are_refused() {
 fn without_watched_payments_an_export_is_what_it_was_before_there_were_any() {
     let mut contents = small();
     contents.watched.clear();
+    contents.payments.clear();
+    contents.spent.clear();
     let (file, sums) = exported(&contents);
     assert!(!str::from_utf8(&file).unwrap().contains("watched"));
+    assert!(!str::from_utf8(&file).unwrap().contains("payments"));
     assert_eq!(check_export(file.as_slice()).unwrap(), sums);
     let text = str::from_utf8(&file).unwrap();
     let none = text.replace("\"proofs\":", "\"watched\":0,\"proofs\":");
@@ -230,6 +233,8 @@ fn the_first_line_says_what_follows() {
         debits: 2,
         claims: 1,
         watched: 2,
+        payments: 3,
+        spent: 2,
         proofs: 1,
     };
     assert_eq!(sums.counts, counts);

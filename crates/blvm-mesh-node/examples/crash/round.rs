@@ -165,17 +165,24 @@ impl Scene {
 
     /// Waits until the relay's wallet has told of what nobody has shown; answers with what was paid, too.
     async fn credited(&self, relay: &Relay) -> Result<(Status, u64), String> {
+        let mut why = String::new();
         for _ in 0..600 {
-            let received = self.wallets.received_msat()?;
             let status = relay.status().ok_or("the relay does not answer")?;
-            if let Some(paid) = received.known_or(|| self.truth.paid_msat())
-                && status.deposited >= paid
+            why = match self
+                .wallets
+                .received_msat()?
+                .or_told(self.truth.paid_msat())
             {
-                return Ok((status, paid));
-            }
+                Ok(paid) if status.deposited >= paid => return Ok((status, paid)),
+                Ok(paid) => format!(
+                    "{paid} msat were paid, and {} are deposited",
+                    status.deposited
+                ),
+                Err(why) => why,
+            };
             sleep(LOOK_AGAIN).await;
         }
-        Err("what was paid is not deposited after a minute".to_owned())
+        Err(format!("after a minute {why}"))
     }
 
     fn check(&self, status: Status, paid: u64) -> Result<(), String> {

@@ -23,20 +23,21 @@ pub(crate) enum Received {
     NotKnown,
     /// Some is still on its way.
     #[cfg(feature = "trials")]
-    NotYet,
+    NotYet(String),
     /// All that was ever paid, in millisatoshi.
     #[cfg(feature = "trials")]
     Msat(u64),
 }
 
 impl Received {
-    pub(crate) fn known_or(self, paid: impl Fn() -> u64) -> Option<u64> {
+    /// What was paid, when all that payers were told is `told`; otherwise why that is not known yet.
+    pub(crate) fn or_told(self, told: u64) -> Result<u64, String> {
         match self {
-            Self::NotKnown => Some(paid()),
+            Self::NotKnown => Ok(told),
             #[cfg(feature = "trials")]
-            Self::NotYet => None,
+            Self::NotYet(why) => Err(why),
             #[cfg(feature = "trials")]
-            Self::Msat(received) => Some(received),
+            Self::Msat(received) => Ok(received),
         }
     }
 }
@@ -85,6 +86,15 @@ impl Wallets {
         }
     }
 
+    /// How many packets each payment buys at least: a routing fee of a satoshi has to be a small part of it.
+    pub(crate) fn least_packets(&self) -> u64 {
+        match self {
+            Self::Sandbox(_) => 1,
+            #[cfg(feature = "trials")]
+            Self::Lightning(_) => 20,
+        }
+    }
+
     pub(crate) fn received_msat(&self) -> Result<Received, String> {
         match self {
             Self::Sandbox(_) => Ok(Received::NotKnown),
@@ -114,7 +124,7 @@ mod network {
     use mesh_lightning::{Cln, ClnConfig, LightningConfig};
     use mesh_regtest::{
         ClnFront, LightningNetwork, LndFront,
-        ldk_node::payment::{PaymentDirection, PaymentStatus},
+        ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus},
     };
     use std::{
         path::{Path, PathBuf},
@@ -182,23 +192,29 @@ mod network {
                 let node = self.network.peer(name).and_then(|peer| peer.node());
                 let node = node.map_err(|error| error.to_string())?;
                 let found = node.list_payments_with_filter(|payment| {
-                    payment.direction == direction && payment.status == status
+                    let is_on_chain = matches!(payment.kind, PaymentKind::Onchain { .. });
+                    payment.direction == direction && payment.status == status && !is_on_chain
                 });
                 Ok::<_, String>(found)
             };
             let on_their_way =
                 payments(PAYING, PaymentDirection::Outbound, PaymentStatus::Pending)?;
             if !on_their_way.is_empty() {
-                return Ok(Received::NotYet);
+                return Ok(Received::NotYet(format!(
+                    "{} payments are on their way",
+                    on_their_way.len()
+                )));
             }
             let received = payments(PAID, PaymentDirection::Inbound, PaymentStatus::Succeeded)?;
             let sent = payments(PAYING, PaymentDirection::Outbound, PaymentStatus::Succeeded)?;
-            let sum = |all: &[mesh_regtest::ldk_node::payment::PaymentDetails]| -> u64 {
+            let sum = |all: &[PaymentDetails]| -> u64 {
                 all.iter().filter_map(|payment| payment.amount_msat).sum()
             };
             let (received, sent) = (sum(&received), sum(&sent));
             if received != sent {
-                return Ok(Received::NotYet);
+                return Ok(Received::NotYet(format!(
+                    "{sent} msat were sent, and {received} are there"
+                )));
             }
             Ok(Received::Msat(received))
         }

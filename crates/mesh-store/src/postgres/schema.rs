@@ -1,9 +1,7 @@
 use super::gateway;
 use crate::error::OpenError;
-use sqlx::{
-    PgConnection,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
-};
+use sqlx::PgConnection;
+use sqlx_core::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 /// The newest version of the schema that this program knows.
 pub(super) const VERSION: u32 = 3;

@@ -29,6 +29,7 @@ pub(super) const PICTURE: &[Room] = &[
     heavy("mesh-store", TYPES),
     heavy("mesh-lightning", TYPES),
     heavy("mesh-link", TYPES),
+    heavy("mesh-regtest", &["mesh-types", "mesh-lightning"]),
     heavy(
         "blvm-mesh-node",
         &["blvm-mesh", "mesh-store", "mesh-lightning", "mesh-link"],
@@ -70,7 +71,7 @@ pub(super) const DRAWING: &str = r"
                           │
                       blvm-mesh
    ───────────────────────┼──────────────────────────
-   mesh-store   mesh-lightning   mesh-link   blvm-mesh-node   mesh-sim
+   mesh-store   mesh-lightning   mesh-link   blvm-mesh-node   mesh-sim   mesh-regtest
 
 ";
 

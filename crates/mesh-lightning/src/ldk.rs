@@ -33,6 +33,7 @@ use mesh_types::{
 use start::Workers;
 use std::{
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -228,8 +229,15 @@ impl Running {
         if let Err(error) = handle.block_on(events) {
             tracing::warn!(%error, "the events of the Lightning node did not end well");
         }
-        if let Err(error) = core.node.stop() {
-            tracing::warn!(%error, "the Lightning node did not stop well");
+        // LDK panics where its disk has failed it, and would once more when it is dropped.
+        match catch_unwind(AssertUnwindSafe(|| core.node.stop())) {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the Lightning node did not stop well"),
+            Err(_) => {
+                tracing::error!("the Lightning node had stopped by itself: is its disk full?");
+                std::mem::forget(core);
+                return;
+            }
         }
         // In this order: the folder is free when nothing is left that could write to it.
         drop(core);

@@ -1,8 +1,11 @@
 mod ledger;
+mod lightning;
 
 pub(crate) use ledger::{
     CompactArgs, ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, VerifyArgs,
 };
+
+pub(crate) use lightning::{LightningArgs, LightningCommand};
 
 use crate::{command_error::CommandError, commands, demo};
 use blvm_mesh::NodeId;
@@ -37,6 +40,7 @@ enum Command {
     Receive(ReceiveArgs),
     Status(StatusArgs),
     Ledger(LedgerArgs),
+    Lightning(LightningArgs),
 }
 
 /// Watch a packet being refused, quoted, paid for, carried over three nodes and delivered
@@ -86,7 +90,7 @@ pub(crate) struct DemoArgs {
         store = \"redb:store.redb\"           # the money: a file in the data folder, or\n  \
         # store = \"postgres://USER:PASSWORD@HOST/DATABASE\"   one for several gateways\n\n  \
         [lightning]\n  \
-        backend = \"sandbox\"                 # no real money; or cln, lnd, lnbits: docs/lightning.md; or none\n  \
+        backend = \"sandbox\"                 # no real money; or cln, lnd, lnbits, ldk: docs/lightning.md; or none\n  \
         path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money"
 )]
 pub(crate) struct RunArgs {
@@ -242,6 +246,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Receive(args) => commands::receive(&args).await,
             Command::Status(args) => commands::status(&args).await,
             Command::Ledger(args) => commands::ledger(&args).await,
+            Command::Lightning(args) => commands::lightning(&args).await,
         }
     });
     runtime.shutdown_timeout(LAST_WAIT);

@@ -1,12 +1,14 @@
 mod ask;
 mod check;
 mod ledger;
+mod lightning;
 mod receive;
 mod run;
 mod send;
 mod status;
 
 pub(crate) use ledger::ledger;
+pub(crate) use lightning::lightning;
 pub(crate) use receive::receive;
 pub(crate) use run::run;
 pub(crate) use send::send;

@@ -1,5 +1,6 @@
 use crate::{
     config::{Backend, LightningSection, NodeConfig},
+    embedded::Embedded,
     file_lock::{FileLock, LockError},
     node_api::LinkedNode,
     peer_book::PeerBook,
@@ -28,6 +29,7 @@ pub struct Node {
     home: Home,
     store: Option<MeshStore>,
     sandbox: Option<Arc<SandboxLightning>>,
+    embedded: Embedded,
     network: Network,
     backend: Backend,
     /// `None` once shut down.
@@ -142,9 +144,11 @@ impl Node {
             None => load_or_create_identity(&config.identity_path())?,
         };
         let sandbox = open_sandbox(config)?;
+        let mut embedded = Embedded::default();
         let lightning = match &config.lightning {
             LightningSection::Node(wallet) => {
                 let opened = mesh_lightning::open(wallet, config.mesh.network).await?;
+                embedded = Embedded::of(&opened);
                 Some(opened.node)
             }
             LightningSection::None | LightningSection::Sandbox { .. } => sandbox
@@ -184,6 +188,7 @@ impl Node {
             home,
             store,
             sandbox,
+            embedded,
             network: config.mesh.network,
             backend: config.lightning.backend(),
             pump: Mutex::new(Some(tokio::spawn(pump.run(events)))),
@@ -214,6 +219,11 @@ impl Node {
     /// The node's sandbox wallet, where it has one.
     pub const fn sandbox(&self) -> Option<&Arc<SandboxLightning>> {
         self.sandbox.as_ref()
+    }
+
+    /// The Lightning node inside this one, where there is one.
+    pub(crate) const fn embedded(&self) -> &Embedded {
+        &self.embedded
     }
 
     /// The Bitcoin network whose invoices count.
@@ -249,6 +259,14 @@ impl Node {
         };
         if timeout(wait, self.manager.close()).await.is_err() {
             tracing::error!("the store did not answer: what was earned last is not booked");
+        }
+        if timeout(LAST_DECISIONS, self.embedded.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "the Lightning node is still stopping: what is cut off now, it finds again"
+            );
         }
         if let Some(store) = &self.store
             && timeout(LAST_DECISIONS, store.close()).await.is_err()

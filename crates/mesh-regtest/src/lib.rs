@@ -5,12 +5,30 @@
 //!
 //! [`Chain`] holds blocks, unspent outputs and a mempool, checks what it is given by consensus rules, and mines when it is
 //! told to. [`RpcServer`] answers questions about it as bitcoind does, so that whatever asks a bitcoind can ask it.
+//!
+//! Behind the feature `lightning`, `LightningNetwork` has LDK nodes with channels between them on such a chain.
 
 mod chain;
 mod clock;
+#[cfg(feature = "lightning")]
+mod front;
+#[cfg(feature = "lightning")]
+mod network;
 mod rpc;
+mod worker;
 
 pub use chain::{
     Chain, ChainError, Coin, FIRST_BLOCKS, Found, MATURITY, MAX_BLOCKS_AT_ONCE, MAX_POOL, Rejection,
 };
-pub use rpc::{MAX_CONNECTIONS, MAX_REQUEST, RpcServer};
+#[cfg(feature = "lightning")]
+pub use front::{
+    ClnFront, LndFront, Loss, MAX_CLN_REQUEST, MAX_FRONT_CONNECTIONS, MAX_LND_REQUEST,
+};
+#[cfg(feature = "lightning")]
+pub use ldk_node;
+#[cfg(feature = "lightning")]
+pub use network::{
+    ChannelPlan, LightningNetwork, MAX_INVOICES, NetworkError, PATIENCE, Peer, PeerConfig, Plan,
+    wait_until,
+};
+pub use rpc::{MAX_CONNECTIONS, MAX_REQUEST, RpcAccess, RpcServer};

@@ -5,4 +5,4 @@ mod methods;
 mod server;
 mod shape;
 
-pub use server::{MAX_CONNECTIONS, MAX_REQUEST, RpcServer};
+pub use server::{MAX_CONNECTIONS, MAX_REQUEST, RpcAccess, RpcServer};

@@ -43,7 +43,7 @@ impl Asked {
     }
 
     fn send(&self, head: &str, body: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.server.address()).unwrap();
+        let mut stream = TcpStream::connect(self.server.access().address).unwrap();
         let len = body.len();
         let rest = format!("Host: a\r\nConnection: close\r\nContent-Length: {len}\r\n\r\n{body}");
         stream.write_all(head.as_bytes()).unwrap();
@@ -56,7 +56,8 @@ impl Asked {
     }
 
     fn credentials(&self) -> String {
-        format!("{}:{}", self.server.user(), self.server.password())
+        let access = self.server.access();
+        format!("{}:{}", access.user, access.password)
     }
 
     fn answer(&self, method: &str, params: &Value) -> (u16, Value) {
@@ -87,7 +88,7 @@ impl Asked {
 fn only_the_right_password_opens() {
     let asked = Asked::new();
     let body = json!({ "id": 1, "method": "getblockcount" }).to_string();
-    let user = asked.server.user();
+    let user = asked.server.access().user.as_str();
     let right = asked.credentials();
     assert_eq!(asked.post(&right, &body).0, 200);
     let longer = format!("{right}0");
@@ -320,7 +321,7 @@ fn a_block_undone_is_told_to_confirm_nothing() {
 #[test]
 fn a_server_that_is_dropped_listens_no_more() {
     let Asked { server, .. } = Asked::new();
-    let address = server.address();
+    let address = server.access().address;
     TcpStream::connect(address).unwrap();
     drop(server);
     TcpStream::connect(address).unwrap_err();

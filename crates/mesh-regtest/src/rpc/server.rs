@@ -3,7 +3,7 @@ use super::{
     error::{RpcError, code},
     methods,
 };
-use crate::Chain;
+use crate::{Chain, worker::Worker};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bitcoin::hex::DisplayHex as _;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -22,12 +22,8 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::Path,
     sync::Arc,
-    thread::JoinHandle,
 };
-use tokio::{
-    runtime::Builder,
-    sync::{Semaphore, oneshot},
-};
+use tokio::sync::Semaphore;
 
 /// Connections that are served at once: more than a few nodes and their tools have.
 pub const MAX_CONNECTIONS: usize = 64;
@@ -48,10 +44,19 @@ const USER: &str = "__cookie__";
 /// # Source
 /// `src/rpc`, `src/httprpc.cpp` and `src/rpc/protocol.h` of Bitcoin Core, version 28.
 pub struct RpcServer {
-    address: SocketAddr,
-    password: String,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    access: RpcAccess,
+    _worker: Worker,
+}
+
+/// Where a server is, and who may ask it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RpcAccess {
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// The user that it lets in.
+    pub user: String,
+    /// That one's password.
+    pub password: String,
 }
 
 impl RpcServer {
@@ -71,39 +76,21 @@ impl RpcServer {
             chain,
             authorization: format!("Basic {asked}"),
         });
-        let runtime = Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new().name("regtest-rpc".to_owned());
-        let thread = thread.spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    // Without a listener the server is useless, and whoever asks it finds that out.
-                    _ = serve(listener, service) => {}
-                    _ = stopped => {}
-                }
-            });
-        })?;
-        Ok(Self {
+        let worker = Worker::start("regtest-rpc", move || serve(listener, service))?;
+        let access = RpcAccess {
             address,
+            user: USER.to_owned(),
             password,
-            stop: Some(stop),
-            thread: Some(thread),
+        };
+        Ok(Self {
+            access,
+            _worker: worker,
         })
     }
 
-    /// Where it answers.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The user that it lets in.
-    pub fn user(&self) -> &str {
-        USER
-    }
-
-    /// That one's password.
-    pub fn password(&self) -> &str {
-        &self.password
+    /// All that it takes to ask it.
+    pub fn access(&self) -> &RpcAccess {
+        &self.access
     }
 
     /// Writes user and password as bitcoind writes its file `.cookie`.
@@ -111,24 +98,23 @@ impl RpcServer {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_cookie(&self, path: &Path) -> io::Result<()> {
-        fs::write(path, format!("{USER}:{}", self.password))
-    }
-}
-
-impl Drop for RpcServer {
-    fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A thread that panicked has said so.
-            let _ = thread.join();
-        }
+        fs::write(path, format!("{USER}:{}", self.access.password))
     }
 }
 
 impl fmt::Debug for RpcServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RpcServer")
+            .field("address", &self.access.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RpcAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RpcAccess")
             .field("address", &self.address)
+            .field("user", &self.user)
             .finish_non_exhaustive()
     }
 }

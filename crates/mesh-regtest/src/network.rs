@@ -1,0 +1,230 @@
+mod book;
+mod desk;
+mod error;
+mod peer;
+mod plan;
+mod wait;
+
+use crate::{Chain, RpcServer};
+use bitcoin::Amount;
+pub use book::MAX_INVOICES;
+pub(crate) use book::{Book, Invoice, State};
+pub(crate) use desk::{Desk, DeskError, Outgoing, Wanted};
+pub use error::NetworkError;
+pub use peer::{Peer, PeerConfig};
+pub use plan::{ChannelPlan, Plan};
+use std::time::Duration;
+use std::{fmt, sync::Arc};
+use tempfile::TempDir;
+use wait::comes_true;
+pub use wait::{PATIENCE, wait_until};
+
+/// Blocks after which a channel is ready, and told to the network.
+const CONFIRMATIONS: u32 = 6;
+
+/// What a node keeps on the chain to be able to close its channels.
+const RESERVE: Amount = Amount::from_sat(200_000);
+
+/// How long gossip takes when nothing of it is lost, and more.
+const GOSSIP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often nodes connect anew to hear of channels.
+const GOSSIP_ROUNDS: u32 = 5;
+
+/// LDK nodes in this process, with channels between them, on a chain of their own.
+///
+/// Its functions wait for what they do, for [`PATIENCE`] at most. When it is dropped, its nodes stop and their folders are
+/// removed.
+pub struct LightningNetwork {
+    // The order matters: nodes stop before the chain that they ask, and before their folders go.
+    peers: Vec<Arc<Peer>>,
+    channels: Vec<(usize, usize)>,
+    rpc: RpcServer,
+    chain: Chain,
+    _folder: TempDir,
+}
+
+impl LightningNetwork {
+    /// Starts nodes and opens their channels, and comes back when payments can go over them.
+    ///
+    /// # Errors
+    /// [`NetworkError`]
+    pub fn start(plan: &Plan) -> Result<Self, NetworkError> {
+        let folder = tempfile::tempdir()?;
+        let chain = Chain::new()?;
+        let rpc = RpcServer::start(chain.clone())?;
+        let peers = plan.nodes.iter().map(|name| {
+            let config = PeerConfig::new(name, folder.path().join(name), rpc.access().clone())?;
+            Ok(Arc::new(Peer::start(config)?))
+        });
+        let peers = peers.collect::<Result<Vec<_>, NetworkError>>()?;
+        let network = Self {
+            peers,
+            channels: plan.ends()?,
+            rpc,
+            chain,
+            _folder: folder,
+        };
+        network.fund(plan)?;
+        network.open(plan)?;
+        Ok(network)
+    }
+
+    /// Starts three nodes in a line, `a`, `b` and `c`, with enough on both sides of each channel.
+    ///
+    /// # Errors
+    /// [`NetworkError`]
+    pub fn line() -> Result<Self, NetworkError> {
+        Self::start(&Plan::line(&["a", "b", "c"]))
+    }
+
+    /// The chain that the nodes follow.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// The server that the nodes ask, for others to ask it too.
+    pub fn rpc(&self) -> &RpcServer {
+        &self.rpc
+    }
+
+    /// The node of a name.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoPeer`]
+    pub fn peer(&self, name: &str) -> Result<&Arc<Peer>, NetworkError> {
+        let peer = self.peers.iter().find(|peer| peer.name() == name);
+        peer.ok_or_else(|| NetworkError::NoPeer(name.to_owned()))
+    }
+
+    /// Mines blocks, and waits until every node that runs has seen them.
+    ///
+    /// # Errors
+    /// [`NetworkError`]
+    pub fn mine(&self, blocks: u32) -> Result<(), NetworkError> {
+        self.chain.mine(blocks)?;
+        self.sync()
+    }
+
+    /// Waits until every node that runs has seen the newest block.
+    ///
+    /// # Errors
+    /// [`NetworkError`]
+    pub fn sync(&self) -> Result<(), NetworkError> {
+        let running = self.peers.iter().filter(|peer| peer.is_running());
+        running.into_iter().try_for_each(|peer| peer.sync())
+    }
+
+    /// Stops a node, starts it again from its folder, and waits until its channels to nodes that run can be used.
+    ///
+    /// # Errors
+    /// [`NetworkError`]
+    pub fn restart(&self, name: &str) -> Result<(), NetworkError> {
+        let peer = self.peer(name)?;
+        peer.stop();
+        peer.start_again()?;
+        self.reconnect(name)
+    }
+
+    /// Connects a node with its neighbours that run, and waits until the channels between them can be used.
+    ///
+    /// # Errors
+    /// [`NetworkError`]
+    pub fn reconnect(&self, name: &str) -> Result<(), NetworkError> {
+        let peer = self.peer(name)?;
+        for other in self.neighbours(peer).filter(|other| other.is_running()) {
+            wait_until("a connection between two nodes", || {
+                Ok(peer.connect(other).is_ok())
+            })?;
+            wait_until("a channel to be usable again", || {
+                Ok(peer.has_channel_with(other)? && other.has_channel_with(peer)?)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn neighbours<'a>(&'a self, peer: &'a Peer) -> impl Iterator<Item = &'a Arc<Peer>> {
+        let is_peer = |at: usize| {
+            self.peers
+                .get(at)
+                .is_some_and(|at| at.name() == peer.name())
+        };
+        self.channels.iter().filter_map(move |(from, to)| {
+            let other = match () {
+                () if is_peer(*from) => to,
+                () if is_peer(*to) => from,
+                () => return None,
+            };
+            self.peers.get(*other)
+        })
+    }
+
+    /// Gives each node its reserve, and what its channels take.
+    fn fund(&self, plan: &Plan) -> Result<(), NetworkError> {
+        for peer in &self.peers {
+            let own = plan
+                .channels
+                .iter()
+                .filter(|channel| channel.from == peer.name());
+            for channel in own {
+                let amount = channel.capacity.checked_add(RESERVE).unwrap_or(RESERVE);
+                self.chain.fund(peer.new_script()?, amount)?;
+            }
+            self.chain.fund(peer.new_script()?, RESERVE)?;
+        }
+        self.mine(1)
+    }
+
+    fn open(&self, plan: &Plan) -> Result<(), NetworkError> {
+        for (count, channel) in (1..).zip(&plan.channels) {
+            let (from, to) = (self.peer(&channel.from)?, self.peer(&channel.to)?);
+            from.open_channel(to, channel)?;
+            wait_until("the transaction that funds a channel", || {
+                Ok(self.chain.mempool().len() >= count)
+            })?;
+        }
+        // Not one block more: an invoice names the way to its node only while its channels are this young.
+        self.mine(CONFIRMATIONS)?;
+        for (from, to) in &self.channels {
+            let (Some(from), Some(to)) = (self.peers.get(*from), self.peers.get(*to)) else {
+                continue;
+            };
+            wait_until("a channel to be usable", || {
+                Ok(from.has_channel_with(to)? && to.has_channel_with(from)?)
+            })?;
+        }
+        self.spread(plan.channels.len())
+    }
+
+    /// Waits until every node knows every channel: later blocks take the way out of the invoices.
+    ///
+    /// A node tells of a channel once, and whoever cannot check it just then forgets it, until it connects anew and asks.
+    fn spread(&self, channels: usize) -> Result<(), NetworkError> {
+        for _ in 0..GOSSIP_ROUNDS {
+            let all_know = || {
+                let mut all = self.peers.iter();
+                all.try_fold(true, |all, peer| Ok(all && peer.knows_channels(channels)?))
+            };
+            if comes_true(GOSSIP_PATIENCE, all_know)? {
+                return Ok(());
+            }
+            for peer in &self.peers {
+                peer.disconnect_all()?;
+            }
+            for peer in &self.peers {
+                self.reconnect(peer.name())?;
+            }
+        }
+        let what = "all nodes to know all channels".to_owned();
+        Err(NetworkError::TimedOut(what))
+    }
+}
+
+impl fmt::Debug for LightningNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LightningNetwork")
+            .field("peers", &self.peers)
+            .field("chain", &self.chain)
+            .finish_non_exhaustive()
+    }
+}

@@ -25,6 +25,11 @@ impl Embedded {
         }
     }
 
+    #[cfg(feature = "ldk")]
+    pub(crate) fn ldk(&self) -> Option<&mesh_lightning::Ldk> {
+        self.ldk.as_deref()
+    }
+
     /// Stops it; what is asked afterwards is refused.
     pub(crate) async fn close(&self) {
         #[cfg(feature = "ldk")]

@@ -29,6 +29,7 @@ pub struct Node {
     home: Home,
     store: Option<MeshStore>,
     sandbox: Option<Arc<SandboxLightning>>,
+    lightning: Option<Arc<dyn LightningNode>>,
     embedded: Embedded,
     network: Network,
     backend: Backend,
@@ -171,7 +172,7 @@ impl Node {
         let node_api: Arc<dyn NodeAPI> = Arc::new(LinkedNode {
             links: links.clone(),
             peers: Arc::clone(&peers),
-            lightning,
+            lightning: lightning.clone(),
             store: store.clone().map(|store| Arc::new(store) as Arc<dyn Store>),
             watcher: Arc::clone(&watcher),
         });
@@ -188,6 +189,7 @@ impl Node {
             home,
             store,
             sandbox,
+            lightning,
             embedded,
             network: config.mesh.network,
             backend: config.lightning.backend(),
@@ -219,6 +221,11 @@ impl Node {
     /// The node's sandbox wallet, where it has one.
     pub const fn sandbox(&self) -> Option<&Arc<SandboxLightning>> {
         self.sandbox.as_ref()
+    }
+
+    /// The node's wallet, whichever kind it is.
+    pub(crate) const fn lightning(&self) -> Option<&Arc<dyn LightningNode>> {
+        self.lightning.as_ref()
     }
 
     /// The Lightning node inside this one, where there is one.

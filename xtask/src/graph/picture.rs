@@ -32,7 +32,14 @@ pub(super) const PICTURE: &[Room] = &[
     heavy("mesh-regtest", &["mesh-types", "mesh-lightning"]),
     heavy(
         "blvm-mesh-node",
-        &["blvm-mesh", "mesh-store", "mesh-lightning", "mesh-link"],
+        &[
+            "blvm-mesh",
+            "mesh-store",
+            "mesh-lightning",
+            "mesh-link",
+            // Its chain, for the demo of the feature ldk.
+            "mesh-regtest",
+        ],
     ),
     heavy(
         "mesh-sim",

@@ -27,7 +27,7 @@ const CHANNEL_SATS: u64 = 500_000;
 pub(crate) const ROUTING_FEE: Msat = Msat::from_msat(1_000);
 
 pub(crate) const LIMITS: PayLimits = PayLimits {
-    max_fee: Msat::from_msat(5_000),
+    max_fee: ROUTING_FEE,
     patience: Duration::from_secs(30),
 };
 
@@ -70,7 +70,7 @@ impl Ground {
         let rpc = RpcServer::start(chain.clone()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let password = folder.path().join("password");
-        fs::write(&password, rpc.password()).unwrap();
+        fs::write(&password, &rpc.access().password).unwrap();
         fs::set_permissions(&password, Permissions::from_mode(0o600)).unwrap();
         Self { chain, rpc, folder }
     }
@@ -81,9 +81,9 @@ impl Ground {
 
     pub(crate) fn place(&self, name: &str) -> Place {
         let bitcoind = BitcoindConfig {
-            address: self.rpc.address().to_string(),
+            address: self.rpc.access().address.to_string(),
             cookie: None,
-            user: Some(self.rpc.user().to_owned()),
+            user: Some(self.rpc.access().user.clone()),
             password: Some(SecretFrom::File(self.path("password"))),
         };
         let free = TcpListener::bind("127.0.0.1:0").unwrap();

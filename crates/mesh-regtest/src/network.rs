@@ -36,7 +36,6 @@ const GOSSIP_ROUNDS: u32 = 5;
 /// Its functions wait for what they do, for [`PATIENCE`] at most. When it is dropped, its nodes stop and their folders are
 /// removed.
 pub struct LightningNetwork {
-    // The order matters: nodes stop before the chain that they ask, and before their folders go.
     peers: Vec<Arc<Peer>>,
     channels: Vec<(usize, usize)>,
     rpc: RpcServer,
@@ -133,12 +132,7 @@ impl LightningNetwork {
     pub fn reconnect(&self, name: &str) -> Result<(), NetworkError> {
         let peer = self.peer(name)?;
         for other in self.neighbours(peer).filter(|other| other.is_running()) {
-            wait_until("a connection between two nodes", || {
-                Ok(peer.connect(other).is_ok())
-            })?;
-            wait_until("a channel to be usable again", || {
-                Ok(peer.has_channel_with(other)? && other.has_channel_with(peer)?)
-            })?;
+            join(peer, other)?;
         }
         Ok(())
     }
@@ -185,15 +179,15 @@ impl LightningNetwork {
         }
         // Not one block more: an invoice names the way to its node only while its channels are this young.
         self.mine(CONFIRMATIONS)?;
-        for (from, to) in &self.channels {
-            let (Some(from), Some(to)) = (self.peers.get(*from), self.peers.get(*to)) else {
-                continue;
-            };
-            wait_until("a channel to be usable", || {
-                Ok(from.has_channel_with(to)? && to.has_channel_with(from)?)
-            })?;
+        for (from, to) in self.channel_ends() {
+            join(from, to)?;
         }
         self.spread(plan.channels.len())
+    }
+
+    fn channel_ends(&self) -> impl Iterator<Item = (&Peer, &Peer)> {
+        let ends = self.channels.iter();
+        ends.filter_map(|(from, to)| Some((&**self.peers.get(*from)?, &**self.peers.get(*to)?)))
     }
 
     /// Waits until every node knows every channel: later blocks take the way out of the invoices.
@@ -208,16 +202,37 @@ impl LightningNetwork {
             if comes_true(GOSSIP_PATIENCE, all_know)? {
                 return Ok(());
             }
-            for peer in &self.peers {
-                peer.disconnect_all()?;
-            }
-            for peer in &self.peers {
-                self.reconnect(peer.name())?;
+            for (from, to) in self.channel_ends() {
+                from.disconnect(to)?;
+                wait_until("two nodes to part", || {
+                    Ok(!from.is_connected_with(to)? && !to.is_connected_with(from)?)
+                })?;
+                join(from, to)?;
             }
         }
         let what = "all nodes to know all channels".to_owned();
         Err(NetworkError::TimedOut(what))
     }
+}
+
+impl Drop for LightningNetwork {
+    fn drop(&mut self) {
+        // A front may keep a node, which must not go on when its folder is gone.
+        for peer in &self.peers {
+            peer.stop();
+        }
+    }
+}
+
+/// Connects two nodes, if they are not, and waits until the channel between them can be used.
+fn join(from: &Peer, to: &Peer) -> Result<(), NetworkError> {
+    wait_until("a channel to be usable", || {
+        if !from.is_connected_with(to)? {
+            // Refused while the other end has not seen yet that the last connection has ended: the next look tries again.
+            let _ = from.connect(to);
+        }
+        Ok(from.has_channel_with(to)? && to.has_channel_with(from)?)
+    })
 }
 
 impl fmt::Debug for LightningNetwork {

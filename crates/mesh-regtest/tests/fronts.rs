@@ -12,6 +12,8 @@ mod scene;
 mod sides;
 #[path = "fronts/suite.rs"]
 mod suite;
+#[path = "fronts/telling.rs"]
+mod telling;
 
 use sides::{ClnSide, LndSide};
 

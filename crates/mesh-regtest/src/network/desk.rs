@@ -202,15 +202,11 @@ impl Desk {
     }
 
     pub(super) fn claim(&self, node: &Node, hash: [u8; 32]) -> Result<(), NetworkError> {
-        let book = self.book();
-        let invoice = book.get(&hash).ok_or(NetworkError::NotHeld)?;
-        let State::Held { amount_msat } = invoice.state else {
-            return Err(NetworkError::NotHeld);
+        let held = match self.book().get(&hash).map(|invoice| invoice.state) {
+            Some(State::Held { amount_msat }) => amount_msat,
+            _ => return Err(NetworkError::NotHeld),
         };
-        let preimage = PaymentPreimage(invoice.preimage.0);
-        node.bolt11_payment()
-            .claim_for_hash(PaymentHash(hash), amount_msat, preimage)?;
-        Ok(())
+        self.settle(node, hash, held)
     }
 
     pub(super) fn cancel(&self, node: &Node, hash: [u8; 32]) -> Result<(), NetworkError> {
@@ -266,21 +262,52 @@ impl Desk {
 
     /// Claims a payment that arrived, holds it, or gives it back when its invoice is not to be paid any more.
     fn arrived(&self, node: &Node, hash: [u8; 32], amount_msat: u64) -> Result<(), NetworkError> {
-        let payments = node.bolt11_payment();
-        let mut book = self.book();
-        let Some(invoice) = book.get_mut(&hash) else {
-            return Ok(());
-        };
-        if invoice.state == State::Canceled || invoice.has_expired(clock::now()) {
-            payments.fail_for_hash(PaymentHash(hash))?;
-            return Ok(());
+        {
+            let mut book = self.book();
+            let Some(invoice) = book.get_mut(&hash) else {
+                return Ok(());
+            };
+            if invoice.state == State::Canceled || invoice.has_expired(clock::now()) {
+                node.bolt11_payment().fail_for_hash(PaymentHash(hash))?;
+                return Ok(());
+            }
+            let is_settled = matches!(invoice.state, State::Settled { .. });
+            if self.holds.load(Ordering::SeqCst) && !is_settled {
+                invoice.state = State::Held { amount_msat };
+                book.write(&self.path)?;
+                return Ok(());
+            }
         }
-        let preimage = PaymentPreimage(invoice.preimage.0);
-        // Written before it is claimed, so that a crash in between leaves it held and not forgotten.
-        invoice.state = State::Held { amount_msat };
-        book.write(&self.path)?;
-        if !self.holds.load(Ordering::SeqCst) {
-            payments.claim_for_hash(PaymentHash(hash), amount_msat, preimage)?;
+        self.settle(node, hash, amount_msat)
+    }
+
+    /// Notes that an invoice is paid, and then claims the payment, in the order that Core Lightning and LND have too:
+    /// whoever has the preimage finds the invoice settled.
+    fn settle(&self, node: &Node, hash: [u8; 32], amount_msat: u64) -> Result<(), NetworkError> {
+        let preimage = {
+            let mut book = self.book();
+            book.settle(&hash, amount_msat, clock::now());
+            book.write(&self.path)?;
+            book.get(&hash).map(|invoice| invoice.preimage.0)
+        };
+        let preimage = PaymentPreimage(preimage.ok_or(NetworkError::NotHeld)?);
+        let payments = node.bolt11_payment();
+        payments.claim_for_hash(PaymentHash(hash), amount_msat, preimage)?;
+        self.happened();
+        Ok(())
+    }
+
+    /// Claims what was noted as paid when the node stopped, and was not claimed.
+    pub(super) fn resume(&self, node: &Node) -> Result<(), NetworkError> {
+        let invoices = self.book().invoices.clone();
+        for invoice in invoices {
+            let State::Settled { amount_msat, .. } = invoice.state else {
+                continue;
+            };
+            let payment = node.payment(&PaymentId(invoice.hash.0));
+            if payment.is_some_and(|payment| payment.status == PaymentStatus::Pending) {
+                self.settle(node, invoice.hash.0, amount_msat)?;
+            }
         }
         Ok(())
     }

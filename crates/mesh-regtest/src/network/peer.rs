@@ -6,6 +6,7 @@ use ldk_node::{
     lightning::{ln::msgs::SocketAddress, routing::gossip::NodeAlias},
 };
 use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
 use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -29,7 +30,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const BOOK: &str = "desk.json";
 
 /// What a node is made of.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PeerConfig {
     /// Its name, of 32 bytes at most, which it also tells the network.
     pub name: String,
@@ -187,12 +188,14 @@ impl Peer {
         apart(|| Ok(node.connect(other.node_id, other.address(), true)?))
     }
 
-    pub(super) fn disconnect_all(&self) -> Result<(), NetworkError> {
-        let node = self.node()?;
-        for peer in node.list_peers() {
-            node.disconnect(peer.node_id)?;
-        }
-        Ok(())
+    pub(super) fn disconnect(&self, other: &Self) -> Result<(), NetworkError> {
+        Ok(self.node()?.disconnect(other.node_id)?)
+    }
+
+    pub(super) fn is_connected_with(&self, other: &Self) -> Result<bool, NetworkError> {
+        let peers = self.node()?.list_peers();
+        let mut connected = peers.iter().filter(|peer| peer.is_connected);
+        Ok(connected.any(|peer| peer.node_id == other.node_id))
     }
 
     /// Where others connect to it.
@@ -280,6 +283,7 @@ impl Running {
             node.start()?;
             Ok(Arc::new(node))
         })?;
+        desk.resume(&node)?;
         let stop = Arc::new(Notify::new());
         let pump = {
             let (node, desk, stop) = (Arc::clone(&node), Arc::clone(&desk), Arc::clone(&stop));

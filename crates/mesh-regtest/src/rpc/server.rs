@@ -15,6 +15,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     convert::Infallible,
@@ -49,7 +50,7 @@ pub struct RpcServer {
 }
 
 /// Where a server is, and who may ask it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RpcAccess {
     /// Where it answers.
     pub address: SocketAddr,

@@ -28,6 +28,12 @@ pub(crate) struct ClnSide {
     front: Option<ClnFront>,
 }
 
+impl ClnSide {
+    pub(crate) fn socket(&self) -> &Path {
+        self.front.as_ref().unwrap().socket()
+    }
+}
+
 impl Side for ClnSide {
     // Core Lightning's list of invoices does not tell of what a plugin holds.
     const HELD: Incoming = Incoming::Unpaid;

@@ -1,5 +1,10 @@
 //! A node with LDK inside: the demo on three of them, and the operator's commands.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it expects"
+)]
+
 mod program;
 
 use mesh_regtest::{Chain, RpcServer};

@@ -1,5 +1,12 @@
 //! The LDK back end on a chain: three of its nodes in a line, whose payments are real but for the money.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where something is not as it expects"
+)]
+
 #[path = "ldk_backend/line.rs"]
 mod line;
 #[path = "ldk_backend/raw.rs"]

@@ -64,9 +64,14 @@ fn format() -> Result<(), Error> {
     run_command(cargo().args(["fmt", "--all", "--check"]))
 }
 
-/// Benches and examples are compiled here too, and the one crate with a feature that is off by default in its tests.
+/// Benches and examples are compiled here too, and the crates with features that are off by default.
 fn lints() -> Result<(), Error> {
-    let parts: [&[&str]; 2] = [&["--workspace"], &["-p", "mesh-regtest", "--all-features"]];
+    let parts: [&[&str]; 4] = [
+        &["--workspace"],
+        &["-p", "mesh-regtest", "--all-features"],
+        &["-p", "mesh-lightning", "--all-features"],
+        &["-p", "blvm-mesh-node", "--all-features"],
+    ];
     for part in parts {
         let mut command = cargo();
         command.args(["clippy", "--locked", "--all-targets"]);
@@ -80,6 +85,7 @@ fn documentation() -> Result<(), Error> {
     run_command(cargo().args(args).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
+/// Without LDK: the demo on real channels is among the tests.
 fn demo() -> Result<(), Error> {
     run_command(cargo().args(["run", "--locked", "-p", "blvm-mesh-node", "--", "demo"]))
 }

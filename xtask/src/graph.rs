@@ -13,7 +13,7 @@ use picture::{PICTURE, Room};
 /// xtask/src/graph/picture.rs; a crate that the table does not know is an error. Then the
 /// dependency tree of each light crate, as `cargo test -p` builds it on its own, is searched
 /// for what must not be in it: HTTP, databases, TLS, tokio above mesh-manager, tokio's net
-/// feature in it.
+/// feature in it; and that of the program for LDK, which takes minutes to build.
 #[derive(Debug, Default, clap::Args)]
 #[command(
     verbatim_doc_comment,

@@ -9,8 +9,9 @@ use std::fmt;
 /// Runs each crate's tests on its own, unit, integration and doc tests alike.
 ///
 /// Each crate is built as `cargo test -p` builds it, so a feature that it forgets to ask for is
-/// missed here; mesh-regtest with its Lightning network, whose first build takes minutes. All crates run even when one fails. The last line sums them up; a crate that
-/// does not build, or whose tests do not come to their end, counts as one failed test.
+/// missed here; the Lightning ones with the features that their tests need, whose first build takes
+/// minutes. All crates run even when one fails. The last line sums them up; a crate that does not
+/// build, or whose tests do not come to their end, counts as one failed test.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -27,7 +28,11 @@ pub(crate) struct Args {
 }
 
 /// Features that a crate's tests need and its users can do without.
-const FEATURES: &[(&str, &str)] = &[("mesh-regtest", "lightning")];
+const FEATURES: &[(&str, &str)] = &[
+    ("mesh-regtest", "lightning,ldk-backend"),
+    ("mesh-lightning", "cln,lnd,lnbits,ldk"),
+    ("blvm-mesh-node", "ldk"),
+];
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let workspace = Workspace::load()?;

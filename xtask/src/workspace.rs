@@ -46,7 +46,7 @@ struct Target {
 impl Workspace {
     /// Asks cargo.
     pub(crate) fn load() -> Result<Self, Error> {
-        let text = output(cargo().args(["metadata", "--format-version", "1"]))?;
+        let text = output(cargo().args(["metadata", "--all-features", "--format-version", "1"]))?;
         serde_json::from_str(&text).map_err(|error| Error::Malformed {
             what: "the output of cargo metadata".to_owned(),
             reason: error.to_string(),

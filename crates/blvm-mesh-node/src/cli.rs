@@ -1,8 +1,11 @@
 mod ledger;
+mod lightning;
 
 pub(crate) use ledger::{
     CompactArgs, ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, SpentArgs, VerifyArgs,
 };
+
+pub(crate) use lightning::{LightningArgs, LightningCommand};
 
 use crate::{command_error::CommandError, commands, demo};
 use blvm_mesh::NodeId;
@@ -40,24 +43,31 @@ enum Command {
     Receive(ReceiveArgs),
     Status(StatusArgs),
     Ledger(LedgerArgs),
+    Lightning(LightningArgs),
 }
 
 /// Watch a packet being refused, quoted, paid for, carried over three nodes and delivered
 ///
-/// Three nodes run in this process, linked over loopback TCP. A sandbox wallet pays: no real money
-/// moves. Every line is checked against what the nodes really did; the demo fails when it is not so.
+/// Three nodes run in this process, linked over loopback TCP. A sandbox wallet pays, or with
+/// --lightning three LDK nodes with channels on a chain of their own: no real money moves. Every line
+/// is checked against what the nodes really did; the demo fails when it is not so.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "Examples:\n  \
         blvm-mesh demo\n  \
         blvm-mesh demo --durable\n  \
+        blvm-mesh demo --lightning\n  \
         NO_COLOR=1 blvm-mesh demo | less"
 )]
 pub(crate) struct DemoArgs {
     /// Watch a relay being killed between the claim of a payment and the packet that it pays for
     #[arg(long)]
     pub(crate) durable: bool,
+
+    /// Pay over the channels of three Lightning nodes, on a chain inside this program
+    #[arg(long, conflicts_with = "durable")]
+    pub(crate) lightning: bool,
 
     /// Be the relay of that story
     #[arg(long, hide = true, value_name = "PATH")]
@@ -95,7 +105,7 @@ pub(crate) struct DemoArgs {
         store = \"redb:store.redb\"           # the money: a file in the data folder, or\n  \
         # store = \"postgres://USER:PASSWORD@HOST/DATABASE\"   one for several gateways\n\n  \
         [lightning]\n  \
-        backend = \"sandbox\"                 # no real money; or cln, lnd, lnbits: docs/lightning.md; or none\n  \
+        backend = \"sandbox\"                 # no real money; or cln, lnd, lnbits, ldk: docs/lightning.md; or none\n  \
         path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money"
 )]
 pub(crate) struct RunArgs {
@@ -275,13 +285,14 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Demo(DemoArgs {
                 relay: Some(relay), ..
             }) => demo::stand_still(&relay).await,
-            Command::Demo(DemoArgs { durable, .. }) => Ok(demo::run(durable).await?),
+            Command::Demo(args) => demo::run(&args).await,
             Command::Run(args) => commands::run(&args).await,
             Command::Send(args) => commands::send(&args).await,
             Command::Quote(args) => commands::quote(&args).await,
             Command::Receive(args) => commands::receive(&args).await,
             Command::Status(args) => commands::status(&args).await,
             Command::Ledger(args) => commands::ledger(&args).await,
+            Command::Lightning(args) => commands::lightning(&args).await,
         }
     });
     runtime.shutdown_timeout(LAST_WAIT);

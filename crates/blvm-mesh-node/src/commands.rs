@@ -1,6 +1,7 @@
 mod ask;
 mod check;
 mod ledger;
+mod lightning;
 mod quote;
 mod receive;
 mod run;
@@ -8,6 +9,7 @@ mod send;
 mod status;
 
 pub(crate) use ledger::ledger;
+pub(crate) use lightning::lightning;
 pub(crate) use quote::quote;
 pub(crate) use receive::receive;
 pub(crate) use run::run;

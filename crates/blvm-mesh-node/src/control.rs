@@ -1,10 +1,11 @@
-//! The control socket: how `send`, `receive`, `status` and `ledger` talk to a running node.
+//! The control socket: how `send`, `receive`, `status`, `ledger` and `lightning` talk to a running node.
 //!
 //! It is a Unix socket in a folder that only its owner can enter. Each side writes lines of JSON: a [`Call`], answered by
 //! a [`Reply`]. What is unknown is an error, on both sides.
 
 mod client;
 mod ledger;
+mod lightning;
 mod line;
 mod protocol;
 mod report;
@@ -20,6 +21,7 @@ pub use ledger::{
     LedgerCall, LedgerReport, Lines, MAX_LEDGER_LINES, OverviewReport, PayerReport, PeriodReport,
     VerdictReport,
 };
+pub use lightning::{ChannelReport, LightningCall, LightningReport, OpenCall, WalletReport};
 pub use line::LineError;
 pub use protocol::{
     Answer, Call, CallError, DeliveryReport, Failure, FailureKind, MAX_CALL_BYTES, MAX_REPLY_BYTES,

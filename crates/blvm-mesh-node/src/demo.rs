@@ -3,10 +3,13 @@ mod durable;
 mod error;
 mod free_lane;
 mod journey;
+#[cfg(feature = "ldk")]
+mod lightning;
 mod narrator;
 mod opening;
 mod payment;
 mod process;
+mod purse;
 mod stage;
 mod takings;
 mod witness;
@@ -14,14 +17,17 @@ mod witness;
 pub(crate) use error::DemoError;
 pub(crate) use process::stand_still;
 
-use crate::text::may_be_coloured;
+use crate::{
+    cli::DemoArgs, command_error::CommandError, config::LightningSection, text::may_be_coloured,
+};
 use blvm_mesh::MeshMode;
 use error::Cause;
 use narrator::Narrator;
 use opening::Way;
-use stage::Stage;
+use stage::{Money, Stage};
 use std::{
     io::{self, Write},
+    path::Path,
     time::Duration,
 };
 use tokio::time::{error::Elapsed, timeout};
@@ -31,26 +37,49 @@ use tokio::time::{error::Elapsed, timeout};
 /// Half a minute, because it takes a second on a slow machine, and whoever watches should not wait for a dead one.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// Tells the story on the standard output; with `is_durable` that of a relay that is killed.
-pub(crate) async fn run(is_durable: bool) -> Result<(), DemoError> {
+/// How long the demo on a chain may take: three minutes, because a slow machine starts three Lightning nodes in it.
+#[cfg(feature = "ldk")]
+const LIGHTNING_LIMIT: Duration = Duration::from_secs(180);
+
+/// Tells on the standard output the story that is asked for.
+pub(crate) async fn run(args: &DemoArgs) -> Result<(), CommandError> {
     let out = io::stdout();
     let is_styled = may_be_coloured(&out);
     let mut narrator = Narrator::new(out, is_styled);
-    if is_durable {
-        let told = timeout(LIMIT, durable::tell(&mut narrator)).await;
-        return in_time(told).map_err(|cause| narrator.failed(cause));
+    if args.lightning {
+        return over_lightning(narrator).await;
     }
-    play(narrator, MeshMode::PaymentGated).await
+    if args.durable {
+        let told = timeout(LIMIT, durable::tell(&mut narrator)).await;
+        let told = in_time(told, LIMIT).map_err(|cause| narrator.failed(cause));
+        return Ok(told?);
+    }
+    Ok(play(narrator, MeshMode::PaymentGated).await?)
+}
+
+#[cfg(feature = "ldk")]
+async fn over_lightning(mut narrator: Narrator<impl Write>) -> Result<(), CommandError> {
+    let told = timeout(LIGHTNING_LIMIT, lightning::tell(&mut narrator)).await;
+    let told = in_time(told, LIGHTNING_LIMIT).map_err(|cause| narrator.failed(cause));
+    Ok(told?)
+}
+
+#[cfg(not(feature = "ldk"))]
+async fn over_lightning(_: Narrator<impl Write>) -> Result<(), CommandError> {
+    Err(CommandError::Usage(
+        "this program was built without LDK; cargo run --release -p blvm-mesh-node --features ldk -- demo --lightning"
+            .to_owned(),
+    ))
 }
 
 /// Tells the story of a relay in this mode; in any but `payment_gated` it has to fail.
 async fn play(mut narrator: Narrator<impl Write>, relay_mode: MeshMode) -> Result<(), DemoError> {
     let told = timeout(LIMIT, tell(&mut narrator, relay_mode)).await;
-    in_time(told).map_err(|cause| narrator.failed(cause))
+    in_time(told, LIMIT).map_err(|cause| narrator.failed(cause))
 }
 
-fn in_time(told: Result<Result<(), Cause>, Elapsed>) -> Result<(), Cause> {
-    told.unwrap_or(Err(Cause::TooLong { limit: LIMIT }))
+fn in_time(told: Result<Result<(), Cause>, Elapsed>, limit: Duration) -> Result<(), Cause> {
+    told.unwrap_or(Err(Cause::TooLong { limit }))
 }
 
 async fn tell(narrator: &mut Narrator<impl Write>, relay_mode: MeshMode) -> Result<(), Cause> {
@@ -59,22 +88,35 @@ async fn tell(narrator: &mut Narrator<impl Write>, relay_mode: MeshMode) -> Resu
         "Three nodes, linked over loopback TCP, pay each other with sandbox wallets:\n\
          the invoices are real BOLT11, but no real money moves.",
     );
-    let mut stage = Stage::set(relay_mode).await?;
-    opening::who_is_here(&stage, narrator).await?;
-    let way = opening::the_way(&stage, narrator).await?;
-    let paid = pay_the_way(&mut stage, &way, narrator).await?;
-    let carried = journey::with_proof(&mut stage, &way, &paid, narrator).await?;
-    journey::same_proof(&mut stage, &way, &paid, narrator).await?;
-    journey::same_packet(&mut stage, &carried, narrator).await?;
-    free_lane::ping(&mut stage, &way, narrator).await?;
-    free_lane::junk(&mut stage, &way, narrator).await?;
-    takings::table(&stage, &way, narrator).await?;
-    narrator.ending(
-        "Each line above was checked against what the nodes really did.\n\
-         To run a node of your own: blvm-mesh run --help",
-    );
+    let mut stage = Stage::set(relay_mode, Money::Sandbox, sandbox).await?;
+    story(&mut stage, narrator).await?;
+    narrator.ending(ENDING);
     stage.leave().await;
     Ok(())
+}
+
+/// What is said when everything went as it was told.
+const ENDING: &str = "Each line above was checked against what the nodes really did.\n\
+     To run a node of your own: blvm-mesh run --help";
+
+/// The wallet of a node of the story, as its configuration names it.
+fn sandbox(folder: &Path, _: &str) -> LightningSection {
+    LightningSection::Sandbox {
+        path: folder.join("sandbox"),
+    }
+}
+
+/// What happens once the nodes are linked, whatever they pay with.
+async fn story(stage: &mut Stage, narrator: &mut Narrator<impl Write>) -> Result<(), Cause> {
+    opening::who_is_here(stage, narrator).await?;
+    let way = opening::the_way(stage, narrator).await?;
+    let paid = pay_the_way(stage, &way, narrator).await?;
+    let carried = journey::with_proof(stage, &way, &paid, narrator).await?;
+    journey::same_proof(stage, &way, &paid, narrator).await?;
+    journey::same_packet(stage, &carried, narrator).await?;
+    free_lane::ping(stage, &way, narrator).await?;
+    free_lane::junk(stage, &way, narrator).await?;
+    takings::table(stage, &way, narrator).await
 }
 
 async fn pay_the_way(

@@ -2,10 +2,10 @@
 //!
 //! [`Node`] is one running node: an identity, [`mesh_link::Links`], a [`blvm_mesh::MeshManager`] between them, and a
 //! wallet where the configuration names one ([`NodeConfig`]). What happens on it is told to a [`Watcher`]. `blvm-mesh run`
-//! is a node with a log and a control socket ([`control`]), over which `send`, `receive`, `status` and `ledger` talk to it;
+//! is a node with a log and a control socket ([`control`]), over which `send`, `receive`, `status`, `ledger` and `lightning` talk to it;
 //! `blvm-mesh demo` is three nodes and a story, checked as it is told.
 //!
-//! There are no rules of the mesh here, and no real money: the one wallet is a sandbox ([`SandboxLightning`]).
+//! There are no rules of the mesh here, and the one wallet of its own is a sandbox ([`SandboxLightning`]).
 
 mod cli;
 mod command_error;
@@ -13,6 +13,7 @@ mod commands;
 pub mod config;
 pub mod control;
 mod demo;
+mod embedded;
 mod file_lock;
 mod hex;
 mod ledger_desk;

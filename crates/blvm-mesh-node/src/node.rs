@@ -1,5 +1,6 @@
 use crate::{
     config::{Backend, LightningSection, NodeConfig},
+    embedded::Embedded,
     file_lock::{FileLock, LockError},
     node_api::LinkedNode,
     peer_book::PeerBook,
@@ -28,6 +29,8 @@ pub struct Node {
     home: Home,
     store: Option<MeshStore>,
     sandbox: Option<Arc<SandboxLightning>>,
+    lightning: Option<Arc<dyn LightningNode>>,
+    embedded: Embedded,
     network: Network,
     backend: Backend,
     /// `None` once shut down.
@@ -142,9 +145,11 @@ impl Node {
             None => load_or_create_identity(&config.identity_path())?,
         };
         let sandbox = open_sandbox(config)?;
+        let mut embedded = Embedded::default();
         let lightning = match &config.lightning {
             LightningSection::Node(wallet) => {
                 let opened = mesh_lightning::open(wallet, config.mesh.network).await?;
+                embedded = Embedded::of(&opened);
                 Some(opened.node)
             }
             LightningSection::None | LightningSection::Sandbox { .. } => sandbox
@@ -167,7 +172,7 @@ impl Node {
         let node_api: Arc<dyn NodeAPI> = Arc::new(LinkedNode {
             links: links.clone(),
             peers: Arc::clone(&peers),
-            lightning,
+            lightning: lightning.clone(),
             store: store.clone().map(|store| Arc::new(store) as Arc<dyn Store>),
             watcher: Arc::clone(&watcher),
         });
@@ -184,6 +189,8 @@ impl Node {
             home,
             store,
             sandbox,
+            lightning,
+            embedded,
             network: config.mesh.network,
             backend: config.lightning.backend(),
             pump: Mutex::new(Some(tokio::spawn(pump.run(events)))),
@@ -214,6 +221,16 @@ impl Node {
     /// The node's sandbox wallet, where it has one.
     pub const fn sandbox(&self) -> Option<&Arc<SandboxLightning>> {
         self.sandbox.as_ref()
+    }
+
+    /// The node's wallet, whichever kind it is.
+    pub(crate) const fn lightning(&self) -> Option<&Arc<dyn LightningNode>> {
+        self.lightning.as_ref()
+    }
+
+    /// The Lightning node inside this one, where there is one.
+    pub(crate) const fn embedded(&self) -> &Embedded {
+        &self.embedded
     }
 
     /// The Bitcoin network whose invoices count.
@@ -249,6 +266,14 @@ impl Node {
         };
         if timeout(wait, self.manager.close()).await.is_err() {
             tracing::error!("the store did not answer: what was earned last is not booked");
+        }
+        if timeout(LAST_DECISIONS, self.embedded.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                "the Lightning node is still stopping: what is cut off now, it finds again"
+            );
         }
         if let Some(store) = &self.store
             && timeout(LAST_DECISIONS, store.close()).await.is_err()

@@ -177,6 +177,7 @@ fn an_unknown_network_or_back_end_lists_the_known_ones() {
             "`cln`",
             "`lnd`",
             "`lnbits`",
+            "`ldk`",
         ],
     );
 }
@@ -347,6 +348,16 @@ fn every_lightning_back_end_is_read_and_its_paths_begin_at_the_folder() {
             "backend = \"lnbits\"\nurl = \"https://lnbits.example\"\nkey = { env = \"KEY\" }",
             "env = \"KEY\"",
         ),
+        (
+            "backend = \"ldk\"\nfolder = \"ldk\"\nlistening_addresses = [\"0.0.0.0:9735\"]\nalias = \"a\"\n\
+             chain = { bitcoind = { address = \"127.0.0.1:8332\", cookie = \".cookie\" } }",
+            "cookie = \"/srv/mesh/.cookie\"",
+        ),
+        (
+            "backend = \"ldk\"\nfolder = \"ldk\"\nseed = \"keys/seed\"\n\
+             chain = { esplora = \"https://esplora.example/api\" }",
+            "seed = \"/srv/mesh/keys/seed\"",
+        ),
     ] {
         let config = lightning(text);
         let printed = config.to_toml().unwrap();
@@ -360,5 +371,13 @@ fn every_lightning_back_end_is_read_and_its_paths_begin_at_the_folder() {
     assert_says(
         "[mesh]\n[lightning]\nbackend = \"cln\"\nsocket = \"s\"\nkey = 1",
         &["unknown field `key`"],
+    );
+    assert_says(
+        "[mesh]\n[lightning]\nbackend = \"ldk\"\nfolder = \"ldk\"",
+        &["[lightning]", "`chain`"],
+    );
+    assert_says(
+        "[mesh]\n[lightning]\nbackend = \"ldk\"\nfolder = \"f\"\nchain = { electrum = \"a\" }",
+        &["`electrum`", "`bitcoind`", "`esplora`"],
     );
 }

@@ -9,11 +9,15 @@ pub(crate) enum CallError {
     Lost(String),
     /// The back end does not let us do this at all.
     #[cfg_attr(
-        not(feature = "rest"),
+        not(any(feature = "lnd", feature = "lnbits")),
         allow(dead_code, reason = "sockets have no keys")
     )]
     Denied(String),
     /// The back end answers with an error, under its own number for it.
+    #[cfg_attr(
+        not(any(feature = "cln", feature = "lnd", feature = "lnbits")),
+        allow(dead_code, reason = "a node inside the program has no numbers")
+    )]
     Refused {
         /// The number.
         code: i64,

@@ -15,6 +15,8 @@ pub enum LightningConfig {
     Lnd(LndConfig),
     /// LNbits, by REST.
     Lnbits(LnbitsConfig),
+    /// A Lightning node inside this program.
+    Ldk(LdkConfig),
 }
 
 /// Where a Core Lightning node is.
@@ -53,6 +55,52 @@ pub struct LnbitsConfig {
     pub tls_cert: Option<PathBuf>,
 }
 
+/// What a Lightning node inside this program is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LdkConfig {
+    /// Its folder, which no other program uses. Its channels are there, and a copy that is older than they are loses money.
+    pub folder: PathBuf,
+    /// The 24 words that its keys are made of; `seed` in its folder where nothing is said. Made at the first start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<PathBuf>,
+    /// Where it learns of the chain.
+    pub chain: ChainConfig,
+    /// Where other Lightning nodes may connect, each a host and a port; nowhere when there is none.
+    #[serde(default)]
+    pub listening_addresses: Vec<String>,
+    /// The name under which others see it, 32 bytes at most. Channels are announced only with one, and with an address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+}
+
+/// Where a Lightning node inside this program learns of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChainConfig {
+    /// A Bitcoin node, by JSON-RPC.
+    Bitcoind(BitcoindConfig),
+    /// The URL of an Esplora server, `https://…`; `http://…` on this machine alone.
+    Esplora(String),
+}
+
+/// Where a Bitcoin node is: either its cookie is named, or a user and a password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BitcoindConfig {
+    /// Host and port of its RPC.
+    pub address: String,
+    /// Its file `.cookie`. It is another one after each of its starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie: Option<PathBuf>,
+    /// The user of its `rpcauth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// Where that user's password is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<SecretFrom>,
+}
+
 impl LightningConfig {
     /// Lets every path begin at `folder`.
     #[must_use]
@@ -68,6 +116,15 @@ impl LightningConfig {
                 config.key.root(folder);
                 config.tls_cert.iter_mut().for_each(root);
             }
+            Self::Ldk(config) => {
+                root(&mut config.folder);
+                config.seed.iter_mut().for_each(root);
+                if let ChainConfig::Bitcoind(bitcoind) = &mut config.chain {
+                    bitcoind.cookie.iter_mut().for_each(root);
+                    let password = bitcoind.password.iter_mut();
+                    password.for_each(|password| password.root(folder));
+                }
+            }
         }
         self
     }
@@ -78,6 +135,7 @@ impl LightningConfig {
             Self::Cln(_) => "cln",
             Self::Lnd(_) => "lnd",
             Self::Lnbits(_) => "lnbits",
+            Self::Ldk(_) => "ldk",
         }
     }
 }

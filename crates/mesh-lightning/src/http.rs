@@ -1,6 +1,9 @@
 mod answering;
 mod endpoint;
-mod tls;
+#[cfg(any(feature = "lnd", feature = "lnbits"))]
+mod pinned;
+#[cfg(any(feature = "lnbits", feature = "ldk"))]
+mod public;
 
 use crate::{call::CallError, pay::REQUEST_PATIENCE};
 pub(crate) use answering::Answer;
@@ -16,11 +19,12 @@ use hyper::{
     header::{ACCEPT, CONTENT_TYPE, HOST, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
+#[cfg(any(feature = "lnd", feature = "lnbits"))]
+pub(crate) use pinned::pinned;
+#[cfg(any(feature = "lnbits", feature = "ldk"))]
+pub(crate) use public::public;
 use serde_json::Value;
 use std::{fmt, io, time::Duration};
-pub(crate) use tls::pinned;
-#[cfg(feature = "lnbits")]
-pub(crate) use tls::public;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,

@@ -11,6 +11,17 @@ pub struct Opened {
     pub info: Result<LightningInfo, LightningError>,
     /// What its operator should change, though it works: a key that can do more than it needs, say.
     pub warning: Option<String>,
+    /// The node inside this program, where it is one: its channels are managed through it, and it has to be closed.
+    #[cfg(feature = "ldk")]
+    pub embedded: Option<Arc<crate::Ldk>>,
+}
+
+/// A wallet of the kind that was chosen.
+struct Chosen {
+    node: Arc<dyn LightningNode>,
+    warning: Option<String>,
+    #[cfg(feature = "ldk")]
+    embedded: Option<Arc<crate::Ldk>>,
 }
 
 /// Opens the wallet that the settings choose, reads its secrets, and asks it once who it is.
@@ -20,8 +31,9 @@ pub struct Opened {
 /// # Errors
 /// [`OpenError`], when waiting does not help. A wallet that cannot be reached is no error here: see [`Opened::info`].
 pub async fn open(config: &LightningConfig, network: Network) -> Result<Opened, OpenError> {
-    let (node, warning) = choose(config, network)?;
-    if let Some(warning) = &warning {
+    let chosen = choose(config, network).await?;
+    let node = chosen.node;
+    if let Some(warning) = &chosen.warning {
         tracing::warn!(backend = config.backend(), "{warning}");
     }
     let info = node.info().await;
@@ -46,28 +58,49 @@ pub async fn open(config: &LightningConfig, network: Network) -> Result<Opened, 
     Ok(Opened {
         node,
         info,
-        warning,
+        warning: chosen.warning,
+        #[cfg(feature = "ldk")]
+        embedded: chosen.embedded,
     })
 }
 
-fn choose(
-    config: &LightningConfig,
-    network: Network,
-) -> Result<(Arc<dyn LightningNode>, Option<String>), OpenError> {
+async fn choose(config: &LightningConfig, network: Network) -> Result<Chosen, OpenError> {
     match config {
         #[cfg(feature = "cln")]
-        LightningConfig::Cln(config) => Ok((Arc::new(crate::Cln::new(config, network)), None)),
+        LightningConfig::Cln(config) => Ok(Chosen::new(crate::Cln::new(config, network), None)),
         #[cfg(feature = "lnd")]
         LightningConfig::Lnd(config) => {
             let (node, warning) = crate::Lnd::open(config, network)?;
-            Ok((Arc::new(node), warning))
+            Ok(Chosen::new(node, warning))
         }
         #[cfg(feature = "lnbits")]
         LightningConfig::Lnbits(config) => {
-            Ok((Arc::new(crate::Lnbits::open(config, network)?), None))
+            Ok(Chosen::new(crate::Lnbits::open(config, network)?, None))
         }
-        #[cfg(not(all(feature = "cln", feature = "lnd", feature = "lnbits")))]
+        #[cfg(feature = "ldk")]
+        LightningConfig::Ldk(config) => {
+            let (node, warning) = crate::Ldk::open(config, network).await?;
+            let node = Arc::new(node);
+            Ok(Chosen {
+                node: node.clone(),
+                warning,
+                embedded: Some(node),
+            })
+        }
+        #[cfg(not(all(feature = "cln", feature = "lnd", feature = "lnbits", feature = "ldk")))]
         other => Err(OpenError::NotBuilt(other.backend())),
+    }
+}
+
+impl Chosen {
+    #[cfg(any(feature = "cln", feature = "lnd", feature = "lnbits"))]
+    fn new(node: impl LightningNode + 'static, warning: Option<String>) -> Self {
+        Self {
+            node: Arc::new(node),
+            warning,
+            #[cfg(feature = "ldk")]
+            embedded: None,
+        }
     }
 }
 

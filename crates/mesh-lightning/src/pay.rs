@@ -1,8 +1,6 @@
-use crate::invoice::{Invoice, payment_hash};
+use crate::invoice::Invoice;
 use async_trait::async_trait;
-use mesh_types::{
-    LightningError, LightningNode, Msat, Network, Outgoing, PaidInvoice, PayLimits, from_hex,
-};
+use mesh_types::{LightningError, LightningNode, Network, Outgoing, PaidInvoice, PayLimits};
 use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -103,9 +101,10 @@ async fn look_then_pay(
 ///
 /// # Security
 /// The preimage is what the mesh hands on as proof, so it is checked here, not believed.
-pub(crate) fn paid(preimage: &str, hash: &[u8; 32], fee: Msat) -> Option<PaidInvoice> {
-    let preimage: [u8; 32] = from_hex(preimage).ok()?;
-    (payment_hash(&preimage) == *hash).then_some(PaidInvoice { preimage, fee })
+#[cfg(any(feature = "cln", feature = "lnd", feature = "lnbits"))]
+pub(crate) fn paid(preimage: &str, hash: &[u8; 32], fee: mesh_types::Msat) -> Option<PaidInvoice> {
+    let preimage: [u8; 32] = mesh_types::from_hex(preimage).ok()?;
+    (crate::invoice::payment_hash(&preimage) == *hash).then_some(PaidInvoice { preimage, fee })
 }
 
 /// The time that a back end is given to find a way, in seconds: a tenth less than the caller's patience, so that its

@@ -52,8 +52,24 @@ pub(super) fn check(members: &[&str]) -> Result<Vec<String>, Error> {
         );
         problems.extend(in_tree(light, &tests));
     }
+    for (name, never) in NOT_BY_DEFAULT {
+        if members.contains(name)
+            && tree(name, "normal,build,dev")?
+                .keys()
+                .any(|package| package.split(' ').next() == Some(never))
+        {
+            problems.push(format!("{name} brings {never} without being asked to"));
+        }
+    }
     Ok(problems)
 }
+
+/// What a crate brings along by a feature alone, because it takes minutes to build.
+const NOT_BY_DEFAULT: &[(&str, &str)] = &[
+    ("blvm-mesh-node", "ldk-node"),
+    ("mesh-lightning", "ldk-node"),
+    ("mesh-regtest", "ldk-node"),
+];
 
 /// The crates of a dependency tree with their features.
 type Crates = BTreeMap<String, String>;

@@ -37,6 +37,7 @@ pub(super) const PICTURE: &[Room] = &[
             "mesh-store",
             "mesh-lightning",
             "mesh-link",
+            // Its chain, for the demo of the feature ldk; its Lightning network, for trials.
             "mesh-regtest",
         ],
     ),

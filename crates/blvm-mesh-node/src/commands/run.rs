@@ -71,7 +71,7 @@ fn warn(config: &NodeConfig) {
         Backend::None if is_priced => tracing::warn!(
             "this node asks for payment and has no Lightning back end, so nobody can pay it: see [lightning]"
         ),
-        Backend::None | Backend::Cln | Backend::Lnd | Backend::Lnbits => {}
+        Backend::None | Backend::Cln | Backend::Lnd | Backend::Lnbits | Backend::Ldk => {}
     }
 }
 

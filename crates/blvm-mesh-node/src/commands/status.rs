@@ -175,6 +175,7 @@ pub(super) fn lightning(backend: Backend) -> String {
         Backend::Cln => "Core Lightning",
         Backend::Lnd => "LND",
         Backend::Lnbits => "LNbits, whose operator holds the money",
+        Backend::Ldk => "LDK, inside this program: blvm-mesh lightning status",
     }
     .to_owned()
 }

@@ -13,7 +13,7 @@ use std::{
 pub struct NodeSection {
     /// The folder of the node's state, the identity key first of all.
     pub data_dir: PathBuf,
-    /// The socket on which the node answers `send`, `receive`, `status` and `ledger`.
+    /// The socket on which the node answers `send`, `receive`, `status`, `ledger` and `lightning`.
     pub control_socket: PathBuf,
     /// Where the node keeps its money.
     #[serde(serialize_with = "without_password")]
@@ -56,6 +56,7 @@ impl LightningSection {
             Self::Sandbox { .. } => Backend::Sandbox,
             Self::Node(LightningConfig::Cln(_)) => Backend::Cln,
             Self::Node(LightningConfig::Lnd(_)) => Backend::Lnd,
+            Self::Node(LightningConfig::Ldk(_)) => Backend::Ldk,
             // The settings have read no other.
             Self::Node(_) => Backend::Lnbits,
         }
@@ -77,6 +78,8 @@ pub enum Backend {
     Lnd,
     /// LNbits. In text `lnbits`.
     Lnbits,
+    /// LDK, inside this program. In text `ldk`.
+    Ldk,
 }
 
 impl fmt::Display for Backend {
@@ -87,6 +90,7 @@ impl fmt::Display for Backend {
             Self::Cln => "cln",
             Self::Lnd => "lnd",
             Self::Lnbits => "lnbits",
+            Self::Ldk => "ldk",
         })
     }
 }
@@ -157,7 +161,7 @@ fn lightning(written: toml::Table, folder: &Path) -> Result<LightningSection, Se
         Some(word) => word.clone().try_into().map_err(in_lightning)?,
         None => Backend::None,
     };
-    if let Backend::Cln | Backend::Lnd | Backend::Lnbits = backend {
+    if let Backend::Cln | Backend::Lnd | Backend::Lnbits | Backend::Ldk = backend {
         let config: LightningConfig = written.try_into().map_err(in_lightning)?;
         return Ok(LightningSection::Node(config.rooted(folder)));
     }

@@ -1,4 +1,6 @@
-use super::{LedgerCall, LedgerReport, MAX_LEDGER_LINES, StatusReport};
+use super::{
+    LedgerCall, LedgerReport, LightningCall, LightningReport, MAX_LEDGER_LINES, StatusReport,
+};
 use blvm_mesh::{MAX_PAYLOAD_LEN, MeshError, NodeId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -53,6 +55,8 @@ pub enum Request {
     Taken {},
     /// What the books say.
     Ledger(LedgerCall),
+    /// To look after the Lightning node inside this one.
+    Lightning(LightningCall),
 }
 
 /// A packet to be sent.
@@ -99,6 +103,8 @@ pub enum Answer {
     Done {},
     /// To [`Request::Ledger`].
     Ledger(Box<LedgerReport>),
+    /// To [`Request::Lightning`].
+    Lightning(LightningReport),
     /// What was asked did not happen.
     Failed(Failure),
 }
@@ -252,7 +258,7 @@ impl Call {
 impl Request {
     fn check(&self) -> Result<(), CallError> {
         match self {
-            Self::Status {} | Self::Taken {} | Self::Quote { .. } => Ok(()),
+            Self::Status {} | Self::Taken {} | Self::Quote { .. } | Self::Lightning(_) => Ok(()),
             Self::Receive { max, wait_secs } => {
                 check_range("max", *max, 1, MAX_TAKEN)?;
                 check_range("wait_secs", *wait_secs, 0, MAX_WAIT_SECS)

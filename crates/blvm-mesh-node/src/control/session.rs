@@ -105,6 +105,13 @@ impl Session {
                     Answer::Done {}
                 }
                 Request::Ledger(call) => self.ledger(call, stop).await,
+                Request::Lightning(call) => {
+                    let node = &self.desk.node;
+                    match node.embedded().answer(call, node.backend()).await {
+                        Ok(report) => Answer::Lightning(report),
+                        Err(error) => failed(FailureKind::Lightning, error),
+                    }
+                }
             },
         }
     }

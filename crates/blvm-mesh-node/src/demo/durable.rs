@@ -61,8 +61,12 @@ impl Scene {
             mode: MeshMode::Open,
             ..priced(Msat::ZERO)
         };
-        let mut source = Actor::start("source", folder.path(), open()).await?;
-        let mut destination = Actor::start("destination", folder.path(), open()).await?;
+        let start = |name| {
+            let place = folder.path();
+            Actor::start(name, place, open(), super::sandbox(place, name))
+        };
+        let mut source = start("source").await?;
+        let mut destination = start("destination").await?;
         let peers = [source.address()?, destination.address()?];
         let mut relay = RelayProcess::new(folder.path(), &peers)?;
         relay.start(Life::UntilTheFirstClaim).await?;

@@ -3,7 +3,7 @@ use super::{
     error::Cause,
     narrator::Narrator,
     opening::{PAYLOAD, Way},
-    stage::{Actor, Books, DESTINATION_PRICE, PATIENCE, RELAY_PRICE, Stage},
+    stage::{Actor, Books, DESTINATION_PRICE, Money, PATIENCE, RELAY_PRICE, Stage},
     witness::Seen,
 };
 use crate::text::{ends, msat, payload, short};
@@ -21,6 +21,9 @@ pub(super) struct Paid {
     pub(super) proof: ProofForHop,
     pub(super) payment_hash: [u8; 32],
 }
+
+/// What an LDK node asks for a payment that it forwards, by its defaults.
+const ROUTING_FEE: Msat = Msat::from_msat(1_000);
 
 /// The packets that the destination is paid for at once: this one and another.
 const PACKETS_AHEAD: u64 = 2;
@@ -73,7 +76,11 @@ pub(super) async fn refusal(
             msat(missing)
         ),
     );
-    narrator.show("invoice", "BOLT11, signed by the relay's sandbox wallet:");
+    let wallet = stage.money.wallet();
+    narrator.show(
+        "invoice",
+        &format!("BOLT11, signed by the relay's {wallet}:"),
+    );
     narrator.quote(&invoice);
     show_invoice(
         &stage.relay,
@@ -81,31 +88,37 @@ pub(super) async fn refusal(
         RELAY_PRICE,
         &invoice,
         narrator,
-    )?;
+    )
+    .await?;
     Ok(invoice)
 }
 
-/// The sandbox wallet pays the relay's invoice.
+/// The source's wallet pays the relay's invoice.
 pub(super) async fn relay(
     stage: &mut Stage,
     invoice: String,
     narrator: &mut Narrator<impl Write>,
 ) -> Result<Paid, Cause> {
-    narrator.step("The source's sandbox wallet pays the invoice");
+    narrator.step(match stage.money {
+        Money::Sandbox => "The source's sandbox wallet pays the invoice",
+        Money::Lightning => "The source's Lightning node pays the invoice",
+    });
     let (paid, payment_hash) = pay(stage, stage.relay.id(), &invoice).await?;
     same("what was paid", paid.amount, RELAY_PRICE)?;
     same(
         "what the relay's wallet received",
-        stage.relay.wallet()?.received,
+        stage.relay.received(RELAY_PRICE).await?,
         RELAY_PRICE,
     )?;
     narrator.show(
         "paid",
         &format!(
-            "{} to the relay's sandbox wallet (no real money)",
-            msat(paid.amount)
+            "{} to the relay's {} (no real money)",
+            msat(paid.amount),
+            stage.money.wallet()
         ),
     );
+    show_routing(stage, payment_hash, Msat::ZERO, narrator).await?;
     narrator.show(
         "proof",
         "the invoice and its preimage, whose SHA-256 is the payment hash",
@@ -141,14 +154,36 @@ pub(super) async fn destination(
     let said = msat(paid.amount);
     narrator.show(
         "paid",
-        &format!("{said} to the destination's sandbox wallet"),
+        &format!("{said} to the destination's {}", stage.money.wallet()),
     );
+    show_routing(stage, payment_hash, ROUTING_FEE, narrator).await?;
     deposit(stage, way, paid, payment_hash).await?;
     let credit = msat(stage.destination.books().await?.credit);
     narrator.show(
         "deposited",
         &format!("the destination claimed the proof: the source has {credit} of credit there"),
     );
+    Ok(())
+}
+
+/// Shows what Lightning took on top of a payment; the sandbox takes nothing.
+async fn show_routing(
+    stage: &Stage,
+    payment_hash: [u8; 32],
+    expected: Msat,
+    narrator: &mut Narrator<impl Write>,
+) -> Result<(), Cause> {
+    if stage.money == Money::Sandbox {
+        return Ok(());
+    }
+    let fee = stage.source.paid_for(payment_hash).await?.fee;
+    same("the routing fee", fee, expected)?;
+    let hash = ends(&to_hex(&payment_hash));
+    let fee = match fee {
+        Msat::ZERO => "no routing fee: the payee is at the other end of the channel".to_owned(),
+        fee => format!("a routing fee of {} on top, for the relay", msat(fee)),
+    };
+    narrator.show("routed", &format!("payment {hash}, {fee}"));
     Ok(())
 }
 
@@ -216,7 +251,7 @@ pub(super) async fn expect_claim(
 }
 
 /// Shows what anybody can read in the invoice, by another reader than the mesh's own.
-fn show_invoice(
+async fn show_invoice(
     payee: &Actor,
     payer: NodeId,
     amount: Msat,
@@ -236,8 +271,7 @@ fn show_invoice(
         Some(amount.to_msat()),
     )?;
     let signer = invoice.recover_payee_pub_key().serialize();
-    let wallet = payee.node.sandbox().map(|wallet| wallet.payee_key());
-    same("who signed the invoice", Some(signer), wallet)?;
+    same("who signed the invoice", signer, payee.payee_key().await?)?;
     let described = invoice.description().to_string();
     let quote = Quote::from_text(&described).map_err(|error| unreadable(&error))?;
     same(
@@ -270,7 +304,11 @@ fn show_invoice(
 }
 
 /// Has the source's wallet pay, and checks the preimage; answers with the payment and its hash.
-async fn pay(stage: &Stage, payee: NodeId, invoice: &str) -> Result<(PaidQuote, [u8; 32]), Cause> {
+async fn pay(
+    stage: &mut Stage,
+    payee: NodeId,
+    invoice: &str,
+) -> Result<(PaidQuote, [u8; 32]), Cause> {
     let limit = Msat::from_msat(100_000);
     let paid = stage.source.mesh().pay(payee, invoice, limit).await;
     let paid = paid.map_err(doing("paying the invoice"))?;
@@ -282,6 +320,7 @@ async fn pay(stage: &Stage, payee: NodeId, invoice: &str) -> Result<(PaidQuote, 
         .parse::<Bolt11Invoice>()
         .map(|read| read.payment_hash().to_byte_array());
     same("the hash of the preimage", Some(hash), named.ok())?;
+    stage.source.payments.push((paid.amount, hash));
     Ok((paid, hash))
 }
 

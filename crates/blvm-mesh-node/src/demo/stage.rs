@@ -5,7 +5,6 @@ use super::{
 use crate::{
     Home, Node,
     config::{LightningSection, NodeConfig, NodeSection},
-    sandbox::SandboxBalance,
 };
 use blvm_mesh::{
     KnownNode, MeshConfig, MeshError, MeshManager, MeshMode, Msat, Network, NodeId, PeerAddress,
@@ -28,9 +27,23 @@ pub(super) const DESTINATION_PRICE: Msat = Msat::from_msat(6_000);
 /// How long one thing may take to happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What the nodes of the story pay with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Money {
+    /// Play money.
+    Sandbox,
+    /// Channels of LDK nodes, on a chain of the demo's own.
+    #[cfg_attr(
+        not(feature = "ldk"),
+        expect(dead_code, reason = "there are no LDK nodes then")
+    )]
+    Lightning,
+}
+
 /// The three nodes of the story.
 #[derive(Debug)]
 pub(super) struct Stage {
+    pub(super) money: Money,
     pub(super) source: Actor,
     pub(super) relay: Actor,
     pub(super) destination: Actor,
@@ -43,6 +56,8 @@ pub(super) struct Actor {
     pub(super) name: &'static str,
     pub(super) node: Node,
     seen: mpsc::Receiver<Seen>,
+    /// What it has paid in the story: each amount, and its payment hash.
+    pub(super) payments: Vec<(Msat, [u8; 32])>,
 }
 
 /// What a node of the story has taken and earned.
@@ -55,18 +70,27 @@ pub(super) struct Books {
 
 impl Stage {
     /// Starts the three nodes and waits until they are linked: source, relay, destination, in a line.
-    pub(super) async fn set(relay_mode: MeshMode) -> Result<Self, Cause> {
+    ///
+    /// - `wallet`: the wallet of a node, by the folder of all and its name.
+    pub(super) async fn set(
+        relay_mode: MeshMode,
+        money: Money,
+        wallet: impl Fn(&Path, &str) -> LightningSection,
+    ) -> Result<Self, Cause> {
         let folder = tempfile::tempdir()?;
+        let wallet = |name: &str| wallet(folder.path(), name);
         let relay_mesh = MeshConfig {
             mode: relay_mode,
             ..priced(RELAY_PRICE)
         };
-        let mut relay = Actor::start("relay", folder.path(), relay_mesh).await?;
+        let mut relay = Actor::start("relay", folder.path(), relay_mesh, wallet("relay")).await?;
         let destination_mesh = MeshConfig {
             peers: vec![relay.address()?],
             ..priced(DESTINATION_PRICE)
         };
-        let mut destination = Actor::start("destination", folder.path(), destination_mesh).await?;
+        let place = folder.path();
+        let purse = wallet("destination");
+        let mut destination = Actor::start("destination", place, destination_mesh, purse).await?;
         let source_mesh = MeshConfig {
             mode: MeshMode::Open,
             peers: vec![relay.address()?],
@@ -76,13 +100,14 @@ impl Stage {
             ],
             ..priced(Msat::ZERO)
         };
-        let mut source = Actor::start("source", folder.path(), source_mesh).await?;
+        let mut source = Actor::start("source", place, source_mesh, wallet("source")).await?;
         for actor in [&mut source, &mut destination] {
             actor.expect_link().await?;
         }
         relay.expect_link().await?;
         relay.expect_link().await?;
         Ok(Self {
+            money,
             source,
             relay,
             destination,
@@ -115,6 +140,7 @@ impl Actor {
         name: &'static str,
         folder: &Path,
         mesh: MeshConfig,
+        lightning: LightningSection,
     ) -> Result<Self, Cause> {
         let data_dir = folder.join(name);
         let config = NodeConfig {
@@ -123,14 +149,17 @@ impl Actor {
                 control_socket: data_dir.join("control.sock"),
                 ..NodeSection::in_folder(data_dir)
             },
-            lightning: LightningSection::Sandbox {
-                path: folder.join("sandbox"),
-            },
+            lightning,
         };
         let (witness, seen) = Witness::new();
         let node = Node::start(&config, Home::Forgetful, Arc::new(witness)).await;
         let node = node.map_err(|source| Cause::Start { who: name, source })?;
-        Ok(Self { name, node, seen })
+        Ok(Self {
+            name,
+            node,
+            seen,
+            payments: Vec::new(),
+        })
     }
 
     pub(super) fn id(&self) -> NodeId {
@@ -167,15 +196,6 @@ impl Actor {
     pub(super) fn refusals(&self, reason: RefusalReason) -> u64 {
         let refusals = self.mesh().engine().refusals();
         refusals.get(&reason).copied().unwrap_or(0)
-    }
-
-    /// What the node's wallet has received and sent.
-    pub(super) fn wallet(&self) -> Result<SandboxBalance, Cause> {
-        let Some(wallet) = self.node.sandbox() else {
-            return Ok(SandboxBalance::default());
-        };
-        let failed = |error: crate::SandboxError| std::io::Error::other(error.to_string());
-        Ok(wallet.balance().map_err(failed)?)
     }
 
     /// Waits until something is seen on the node that `pick` picks.

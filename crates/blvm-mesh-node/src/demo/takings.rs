@@ -3,7 +3,7 @@ use super::{
     error::Cause,
     narrator::Narrator,
     opening::Way,
-    stage::{Actor, Stage},
+    stage::{Actor, Money, Stage},
 };
 use crate::text::thousands;
 use blvm_mesh::Msat;
@@ -15,7 +15,10 @@ pub(super) async fn table(
     way: &Way,
     narrator: &mut Narrator<impl Write>,
 ) -> Result<(), Cause> {
-    narrator.step("What each party earned, in msat of the sandbox (no real money)");
+    narrator.step(match stage.money {
+        Money::Sandbox => "What each party earned, in msat of the sandbox (no real money)",
+        Money::Lightning => "What each party earned by the mesh, in msat (no real money)",
+    });
     let split = way.quote.split;
     let mut shares = Vec::new();
     narrator.show(
@@ -38,7 +41,7 @@ pub(super) async fn table(
         same(
             "deposits = what its wallet received",
             books.deposited,
-            actor.wallet()?.received,
+            actor.received(books.deposited).await?,
         )?;
         let cells = [share, books.deposited, books.credit, books.earned];
         narrator.show(actor.name, &row(cells.map(amount)));
@@ -64,12 +67,12 @@ async fn check_spending(source: &Actor, payees: [&Actor; 2]) -> Result<(), Cause
     let mut received = Msat::ZERO;
     for payee in payees {
         received = received
-            .checked_add(payee.wallet()?.received)
+            .checked_add(payee.received(payee.books().await?.deposited).await?)
             .unwrap_or(Msat::MAX);
     }
     same(
         "what the source's wallet sent",
-        source.wallet()?.sent,
+        source.sent().await?,
         received,
     )?;
     same(

@@ -52,7 +52,7 @@ impl Endpoint {
     }
 
     /// Whether what is sent to it stays on this machine.
-    #[cfg(feature = "lnbits")]
+    #[cfg(any(feature = "lnbits", feature = "ldk"))]
     pub(crate) fn is_here(&self) -> bool {
         let number: Result<std::net::IpAddr, _> = self.host.parse();
         self.host == "localhost" || number.is_ok_and(|number| number.is_loopback())

@@ -215,6 +215,9 @@ impl<S: Signatures> Gossip<S> {
             self.counts.forged += 1;
             if let Some(neighbour) = self.neighbours.get_mut(&from) {
                 neighbour.forgeries += 1;
+                if neighbour.is_muted() {
+                    neighbour.offers.clear();
+                }
             }
             return;
         }

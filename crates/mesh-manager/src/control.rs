@@ -29,6 +29,8 @@ impl MeshManager {
             | ControlMessage::Quote { sequence, .. }
             | ControlMessage::Credited { sequence, .. }
             | ControlMessage::Delivered { sequence } => sequence,
+            // Nobody is asked for announcements yet.
+            ControlMessage::Gossip(_) => return Err(self.engine().refuse(Refusal::Unasked, None)),
         };
         if self.pending().answer(about, Heard { from, message }) {
             return Ok(());

@@ -1,11 +1,15 @@
-use crate::wire::{MAX_INVOICE_LEN, MAX_SEQUENCE, Reader};
-use mesh_types::{Msat, Price};
+use crate::{
+    GossipError,
+    gossip::{read_gossip, write_gossip},
+    wire::{MAX_INVOICE_LEN, MAX_PAYLOAD_LEN, MAX_SEQUENCE, Reader},
+};
+use mesh_types::{GossipMessage, Msat, Price};
 use thiserror::Error;
 
-/// The most bytes of one control message: a quote with the longest invoice.
-pub const MAX_CONTROL_LEN: usize = FIXED_LEN + MAX_INVOICE_LEN;
+/// The most bytes of one control message: as many announcements as a packet carries.
+pub const MAX_CONTROL_LEN: usize = MAX_PAYLOAD_LEN;
 
-/// The most bytes before the invoice: a quote's tag, sequence, two prices and credit.
+/// The most bytes before an invoice: a quote's tag, sequence, two prices and credit.
 const FIXED_LEN: usize = 1 + 8 + 8 + 8 + 8;
 
 /// What one mesh tells another, as the payload of a control packet.
@@ -59,6 +63,8 @@ pub enum ControlMessage {
         /// The delivered packet's sequence number.
         sequence: u64,
     },
+    /// About announcements; between linked nodes only.
+    Gossip(GossipMessage),
 }
 
 /// Why a packet was not carried, as one byte.
@@ -142,6 +148,9 @@ pub enum ControlError {
     /// The invoice is not ASCII.
     #[error("the invoice is not ASCII")]
     InvoiceText,
+    /// A message about announcements is wrong.
+    #[error(transparent)]
+    Gossip(#[from] GossipError),
 }
 
 /// The bytes that stand for the messages.
@@ -196,8 +205,14 @@ impl ControlMessage {
             tag::DELIVERED => Self::Delivered {
                 sequence: sequence(&mut reader)?,
             },
-            found => return Err(ControlError::Tag { found }),
+            found => {
+                let message = read_gossip(found, &mut reader);
+                Self::Gossip(message.ok_or(ControlError::Tag { found })??)
+            }
         };
+        if bytes.len() > MAX_CONTROL_LEN {
+            return Err(GossipError::Length { found: bytes.len() }.into());
+        }
         match reader.take_rest().len() {
             0 => Ok(message),
             extra => Err(ControlError::Trailing { extra }),
@@ -261,6 +276,7 @@ impl ControlMessage {
                 writer.u8(tag::DELIVERED);
                 writer.sequence(*sequence)?;
             }
+            Self::Gossip(message) => write_gossip(message, &mut writer.0)?,
         }
         Ok(writer.0)
     }

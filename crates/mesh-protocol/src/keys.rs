@@ -1,6 +1,6 @@
 use crate::{MacKey, SealKey};
 use mesh_types::NodeId;
-use secp256k1::{Parity, Secp256k1, SecretKey, XOnlyPublicKey, ecdh};
+use secp256k1::{Keypair, Message, Parity, Secp256k1, SecretKey, XOnlyPublicKey, ecdh};
 use std::fmt;
 use thiserror::Error;
 use zeroize::Zeroizing;
@@ -70,6 +70,15 @@ impl IdentityKey {
     /// The id that everybody knows this node by.
     pub fn node_id(&self) -> NodeId {
         self.node_id
+    }
+
+    /// Signs a tagged hash as BIP-340 does, with 32 zero bytes of auxiliary data.
+    pub(crate) fn sign_digest(&self, digest: [u8; 32]) -> [u8; 64] {
+        let context = Secp256k1::signing_only();
+        let mut pair = Keypair::from_secret_key(&context, &self.secret);
+        let signature = context.sign_schnorr_no_aux_rand(&Message::from_digest(digest), &pair);
+        pair.non_secure_erase();
+        signature.serialize()
     }
 
     /// Derives what this node shares with `peer`; the peer derives the same with the directions swapped.

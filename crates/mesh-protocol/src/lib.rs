@@ -3,7 +3,8 @@
 //! A packet is read in place ([`PacketView`]), judged, and forwarded as it came; only its two ends turn it into a
 //! `MeshPacket` and back ([`emit`]). The source proves to each hop who it is with one MAC for each ([`MacKey`]), under
 //! keys that follow from the node ids alone ([`IdentityKey::pair_with`]), and hides the payload from all but the
-//! destination ([`SealKey`]). What meshes say to each other travels as [`ControlMessage`]s.
+//! destination ([`SealKey`]). What meshes say to each other travels as [`ControlMessage`]s; what a node says of itself is
+//! signed ([`IdentityKey::sign_announcement`]), so that anybody may hand it on.
 //!
 //! What a packet carries in clear is judged by all of its bytes ([`detect`]); the [`RoutingPolicyEngine`] says what
 //! passes free because of it.
@@ -35,19 +36,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod announcement;
 mod control;
 mod detect;
+mod gossip;
 mod keys;
 mod mac;
 mod policy;
 mod seal;
 mod wire;
 
+pub use announcement::{
+    AnnouncementDecodeError, MAX_ANNOUNCEMENT_LEN, NotSigned, decode_announcement,
+    encode_announcement, verify_announcement,
+};
 pub use control::{ControlError, ControlMessage, MAX_CONTROL_LEN, RefusalCode};
 pub use detect::{
     BITCOIN_HEADER_LEN, BitcoinFrame, BitcoinHeader, Detection, NotBitcoin, detect, detect_prefix,
     limits,
 };
+pub use gossip::GossipError;
 pub use keys::{IdentityKey, KeyError, PairKeys};
 pub use mac::{MacKey, NotAuthentic};
 pub use policy::RoutingPolicyEngine;

@@ -125,7 +125,7 @@ fn attack_17_no_byte_may_follow_a_message_without_an_invoice() {
 
 #[test]
 fn unknown_messages_and_refusal_codes_are_errors() {
-    for found in (0..=u8::MAX).filter(|tag| !(1..=7).contains(tag)) {
+    for found in (0..=u8::MAX).filter(|tag| !(1..=12).contains(tag)) {
         let bytes = [&[found], [0; 40].as_slice()].concat();
         let error = ControlError::Tag { found };
         assert_eq!(ControlMessage::decode(&bytes), Err(error));
@@ -169,8 +169,9 @@ fn an_invoice_is_ascii() {
 fn the_longest_message_has_the_longest_invoice_and_fits_a_payload() {
     let longest = "l".repeat(MAX_INVOICE_LEN);
     let bytes = quote(MAX_SEQUENCE, &longest).encode().unwrap();
-    assert_eq!(bytes.len(), MAX_CONTROL_LEN);
-    assert!(bytes.len() <= MAX_PAYLOAD_LEN);
+    assert_eq!(bytes.len(), 33 + MAX_INVOICE_LEN);
+    assert!(bytes.len() <= MAX_CONTROL_LEN);
+    assert_eq!(MAX_CONTROL_LEN, MAX_PAYLOAD_LEN);
     assert!(required(MAX_SEQUENCE, &longest).encode().unwrap().len() <= MAX_CONTROL_LEN);
 
     let longer = "l".repeat(MAX_INVOICE_LEN + 1);

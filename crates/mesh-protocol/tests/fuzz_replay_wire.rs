@@ -4,6 +4,8 @@
     reason = "a corpus that cannot be read fails the test"
 )]
 
+#[path = "harness/announcement.rs"]
+mod announcement;
 #[path = "harness/control.rs"]
 mod control;
 #[path = "harness/packet.rs"]
@@ -34,6 +36,13 @@ fn the_packet_corpus_breaks_nothing() {
 fn the_control_corpus_breaks_nothing() {
     for data in corpus("control") {
         control::run(&data);
+    }
+}
+
+#[test]
+fn the_announcement_corpus_breaks_nothing() {
+    for data in corpus("announcement") {
+        announcement::run(&data);
     }
 }
 
@@ -108,6 +117,7 @@ proptest! {
     fn arbitrary_bytes_break_nothing(data in vec(any::<u8>(), 0..400)) {
         packet::run(&data);
         control::run(&data);
+        announcement::run(&data);
     }
 
     #[test]
@@ -123,6 +133,11 @@ proptest! {
     #[test]
     fn mutated_packets_break_nothing(data in mutated("packet")) {
         packet::run(&data);
+    }
+
+    #[test]
+    fn mutated_announcements_break_nothing(data in mutated("announcement")) {
+        announcement::run(&data);
     }
 
     #[test]

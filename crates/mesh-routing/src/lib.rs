@@ -2,7 +2,8 @@
 //!
 //! A [`RoutingTable`] knows the nodes that are connected here, the links and prices of those further away, and finds
 //! the cheapest way to any of them. [`split`] says who gets what of a packet's fee; [`least_total`] is its inverse: the
-//! least fee for which every party's share covers its own price. Nothing here sends.
+//! least fee for which every party's share covers its own price. What there is to know is learned from announcements that
+//! nodes hand on to each other: a [`Gossip`] decides what is believed, kept and told. Nothing here sends.
 //!
 //! ```
 //! use mesh_routing::RoutingTable;
@@ -24,6 +25,7 @@
 mod cache;
 mod error;
 mod fee;
+mod gossip;
 mod graph;
 mod least_total;
 mod quote;
@@ -34,6 +36,14 @@ mod table;
 pub use cache::{MAX_CACHED_ROUTES, PAYLOAD_STEP};
 pub use error::RoutingError;
 pub use fee::FeeDistribution;
+pub use gossip::limits::{
+    AHEAD, ANSWER_ALL_WITHIN, ANSWER_WITHIN, ASK_AGAIN_AFTER, COMPARE_AGAIN_AFTER, COMPARE_EVERY,
+    FIND_FANOUT, FOUND_WITH, LEAST_GAP, LIFETIME, MAX_FORGERIES, MAX_IN_FLIGHT, MAX_ITEMS_BYTES,
+    MAX_NEWS, MAX_OFFERS, MAX_PLACES, MAX_RANGES_IN_ANSWER, MAX_REFUSED, MAX_SOUGHT,
+    MAX_UNANSWERED, MOST_GAP, NEWS_EVERY, PLACES_FOR_STRAYS, PLACES_FREED, REFUSED_FOR,
+    REPEAT_EVERY, SETTLE, SOUGHT_FOR_OTHERS, SOUGHT_FOR_US, SWEEP_EVERY, WATCH_EVERY,
+};
+pub use gossip::{Gossip, GossipCounts, GossipSetup, GraphChange, OwnWords, Signatures};
 pub use graph::{MAX_ADDRESS_BYTES, MAX_DIRECT_PEERS, MAX_LINKS_PER_NODE, MAX_NODES};
 pub use least_total::least_total;
 pub use quote::RouteQuote;

@@ -1,9 +1,10 @@
 //! The words of blvm-mesh.
 //!
 //! Every other crate speaks in these types: who (`NodeId`), how much (`Msat`, `Price`), when (`UnixTime`),
-//! along which way (`Route`), carrying what (`MeshPacket`), paid how (`PaymentProof`, `Claim`), under which
-//! settings (`MeshConfig`), failing why (`MeshError`). The ports at the end are what a mesh needs from the
-//! program around it: a node, a Lightning wallet, the block chain, a store for the money, a clock.
+//! along which way (`Route`), learned from whom (`Announcement`, `GossipMessage`), carrying what (`MeshPacket`),
+//! paid how (`PaymentProof`, `Claim`), under which settings (`MeshConfig`), failing why (`MeshError`). The ports at
+//! the end are what a mesh needs from the program around it: a node, a Lightning wallet, the block chain, a store for
+//! the money, a clock.
 //!
 //! There is no behaviour here beyond checked constructors and checked arithmetic.
 //!
@@ -19,12 +20,14 @@
 //! ```
 
 mod amount;
+mod announcement;
 mod chain;
 mod claim;
 mod config;
 mod context;
 mod error;
 mod event;
+mod gossip;
 mod hex;
 mod lightning;
 mod network;
@@ -42,12 +45,20 @@ mod store;
 mod time;
 
 pub use amount::Msat;
+pub use announcement::{
+    AnnouncedLink, Announcement, AnnouncementError, CarryLimits, MAX_ANNOUNCED_ADDRESS_BYTES,
+    MAX_ANNOUNCED_ADDRESSES, MAX_ANNOUNCED_LINKS, MAX_ANNOUNCEMENT_SEQUENCE, SignedAnnouncement,
+};
 pub use chain::{ChainError, ChainNode, ChainOutput, ChainTransaction, OutPoint, TxHash};
 pub use claim::{Claim, ClaimKey};
 pub use config::{ConfigError, FreeLane, KnownNode, MeshConfig, PeerAddress, PeerAddressError};
 pub use context::ModuleContext;
 pub use error::MeshError;
 pub use event::{MeshEvent, NodeEvent};
+pub use gossip::{
+    Comparison, Fingerprint, GossipMessage, Held, HeldRange, MAX_FIND_HOPS, MAX_ITEMS, MAX_LISTED,
+    MAX_NAMED, MAX_RANGES, RangeContent,
+};
 pub use hex::{HexError, from_hex, to_hex};
 pub use lightning::{
     Incoming, InvoiceRequest, LightningError, LightningInfo, LightningNode, MAX_SETTLED, Outgoing,

@@ -73,6 +73,28 @@ def shared_x(secret, peer_id):
     return multiply(int.from_bytes(secret, "big"), lift(peer_id))[0].to_bytes(32, "big")
 
 
+def tagged_hash(tag, message):
+    digest = hashlib.sha256(tag).digest()
+    return hashlib.sha256(digest + digest + message).digest()
+
+
+def sign(secret, message, auxiliary=bytes(32)):
+    """BIP-340, "Default Signing"."""
+    number = int.from_bytes(secret, "big")
+    point = multiply(number, G)
+    if point[1] % 2:
+        number = N - number
+    x = point[0].to_bytes(32, "big")
+    masked = number ^ int.from_bytes(tagged_hash(b"BIP0340/aux", auxiliary), "big")
+    nonce = int.from_bytes(tagged_hash(b"BIP0340/nonce", masked.to_bytes(32, "big") + x + message), "big") % N
+    commitment = multiply(nonce, G)
+    if commitment[1] % 2:
+        nonce = N - nonce
+    r = commitment[0].to_bytes(32, "big")
+    challenge = int.from_bytes(tagged_hash(b"BIP0340/challenge", r + x + message), "big") % N
+    return r + ((nonce + challenge * number) % N).to_bytes(32, "big")
+
+
 # ---------------------------------------------------------------- XChaCha20-Poly1305
 
 WORD = 0xFFFFFFFF
@@ -190,6 +212,52 @@ def encode_packet(packet, secret):
     return header + b"".join(route) + b"".join(macs) + proof + payload, macs
 
 
+def encode_announcement(said):
+    """What is signed."""
+    numbers = [said[field] for field in ("sequence", "made_at", "per_packet", "per_kib")]
+    numbers += [said["max_payload_bytes"], said["free_bytes_per_second"]]
+    encoded = bytes.fromhex(said["node_id"]) + struct.pack(">QQQQII", *numbers) + bytes([len(said["addresses"])])
+    for address in said["addresses"]:
+        encoded += struct.pack(">H", len(address.encode())) + address.encode()
+    encoded += struct.pack(">H", len(said["links"]))
+    for link in said["links"]:
+        encoded += bytes.fromhex(link["node_id"]) + struct.pack(">I", link["latency_ms"])
+    return encoded
+
+
+def signed_announcement(said, secret):
+    encoded = encode_announcement(said)
+    return encoded + sign(secret, tagged_hash(b"blvm-mesh/1/announcement", encoded))
+
+
+def encode_held(held):
+    return bytes.fromhex(held["node_id"]) + struct.pack(">Q", held["sequence"])
+
+
+def encode_range(part):
+    ends = bytes.fromhex(part["first"]) + bytes.fromhex(part["last"])
+    if "list" in part:
+        return ends + bytes([1, len(part["list"])]) + b"".join(map(encode_held, part["list"]))
+    return ends + b"\x00" + struct.pack(">IQ", part["count"], part["sum"])
+
+
+def encode_gossip(message):
+    kind = message["type"]
+    if kind == "find":
+        return b"\x0c" + bytes.fromhex(message["target"]) + bytes([message["hops"]])
+    if kind == "compare":
+        start, parts = b"\x0b" + bytes.fromhex(message["key"]), [encode_range(part) for part in message["ranges"]]
+    elif kind == "have":
+        start, parts = b"\x08", [encode_held(held) for held in message["held"]]
+    elif kind == "want":
+        start, parts = b"\x09", [bytes.fromhex(node) for node in message["wanted"]]
+    else:
+        start, parts = b"\x0a", [bytes.fromhex(item) for item in message["items"]]
+    return start + struct.pack(">H", len(parts)) + b"".join(parts)
+
+
+GOSSIP = ("have", "want", "items", "compare", "find")
+
 REFUSALS = [
     "Duplicate",
     "TooOld",
@@ -218,6 +286,8 @@ CONTROL = {
 
 
 def encode_control(message):
+    if message["type"] in GOSSIP:
+        return encode_gossip(message)
     tag, fields = CONTROL[message["type"]]
     encoded = bytes([tag]) + b"".join(struct.pack(">Q", message[field]) for field in fields)
     if "code" in message:
@@ -503,6 +573,174 @@ def malformed_packets():
     return [{"name": name, "bytes": value.hex(), "error": error} for name, (value, error) in bad.items()]
 
 
+SORTED = sorted(NODES)
+
+
+def links(nodes):
+    return [{"node_id": node.hex(), "latency_ms": 7 * index} for index, node in enumerate(nodes)]
+
+
+def announcement(**changes):
+    plain = {
+        "node_id": NODES[0].hex(),
+        "sequence": TIME * 1_000,
+        "made_at": TIME,
+        "per_packet": 100,
+        "per_kib": 7,
+        "max_payload_bytes": 56_320,
+        "free_bytes_per_second": 65_536,
+        "addresses": ["203.0.113.7:8334", "node.example:8334"],
+        "links": links(node for node in SORTED if node != NODES[0])[:3],
+    }
+    return {**plain, **changes}
+
+
+def many_ids(count):
+    return sorted(hashlib.sha256(b"node %d" % index).digest() for index in range(count))
+
+
+def announcements_vectors():
+    top = 2**64 - 1
+    good = {
+        "usual": announcement(),
+        "shortest": announcement(addresses=[], links=[]),
+        "longest": announcement(addresses=["a" * 259] * 4, links=links(many_ids(256))),
+        "highest_numbers": announcement(
+            sequence=2**63 - 1,
+            **{field: top for field in ("made_at", "per_packet", "per_kib")},
+            max_payload_bytes=2**32 - 1,
+            free_bytes_per_second=2**32 - 1,
+            links=[{"node_id": "ff" * 32, "latency_ms": 2**32 - 1}],
+        ),
+    }
+    usual = signed_announcement(good["usual"], SECRETS[0])
+    others = [node for node in SORTED if node != NODES[0]]
+    bad = {
+        "empty": (b"", "Truncated"),
+        "head_cut": (usual[:71], "Truncated"),
+        "address_cut": (usual[:85], "Truncated"),
+        "link_cut": (usual[:-65], "Truncated"),
+        "signature_cut": (usual[:-1], "Truncated"),
+        "byte_too_many": (usual + b"\x00", "Trailing"),
+    }
+    wrong = {
+        "sequence_too_high": ({"sequence": 2**63}, "Sequence"),
+        "five_addresses": ({"addresses": ["a"] * 5}, "AddressCount"),
+        "empty_address": ({"addresses": [""]}, "AddressLength"),
+        "address_too_long": ({"addresses": ["a" * 260]}, "AddressLength"),
+        "address_with_a_space": ({"addresses": ["a b"]}, "AddressText"),
+        "address_not_ascii": ({"addresses": ["nöde"]}, "AddressText"),
+        "too_many_links": ({"links": links(many_ids(257))}, "LinkCount"),
+        "links_not_in_order": ({"links": links([others[1], others[0]])}, "LinkOrder"),
+        "a_link_twice": ({"links": links([others[0], others[0]])}, "LinkOrder"),
+        "a_link_with_itself": ({"links": links([NODES[0]])}, "SelfLink"),
+    }
+    for name, (changes, error) in wrong.items():
+        bad[name] = (signed_announcement(announcement(**changes), SECRETS[0]), f"Content.{error}")
+    body = usual[:-64]
+    unsigned = {
+        "another_nodes_signature": signed_announcement(announcement(), SECRETS[1]),
+        "signature_changed": usual[:-1] + bytes([usual[-1] ^ 1]),
+        "price_changed": usual[:55] + bytes([usual[55] ^ 1]) + usual[56:],
+        "signed_without_a_tag": body + sign(SECRETS[0], hashlib.sha256(body).digest()),
+        "an_id_that_is_no_key": b"\xff" * 32 + usual[32:],
+    }
+    return {
+        "good": [
+            {"name": name, "secret": SECRETS[0].hex(), "said": said, "bytes": signed_announcement(said, SECRETS[0]).hex()}
+            for name, said in good.items()
+        ],
+        "malformed": [{"name": name, "bytes": value.hex(), "error": error} for name, (value, error) in bad.items()],
+        "unsigned": [{"name": name, "bytes": value.hex()} for name, value in unsigned.items()],
+    }
+
+
+def held(node, sequence=TIME * 1_000):
+    return {"node_id": node.hex(), "sequence": sequence}
+
+
+def held_range(first, last, **content):
+    return {"first": first.hex(), "last": last.hex(), **content}
+
+
+def gossip_messages():
+    ids, key = many_ids(512), filler(16, b"key").hex()
+    item = signed_announcement(announcement(), SECRETS[0]).hex()
+    whole = held_range(bytes(32), b"\xff" * 32, count=3, sum=2**64 - 1)
+    return [
+        {"type": "have", "held": [held(NODES[0]), held(NODES[1], 2**63 - 1)]},
+        {"type": "have", "held": [held(node) for node in ids]},
+        {"type": "want", "wanted": [NODES[1].hex(), NODES[0].hex()]},
+        {"type": "items", "items": [item, signed_announcement(announcement(links=[]), SECRETS[0]).hex()]},
+        {"type": "items", "items": [item] * 64},
+        {"type": "compare", "key": key, "ranges": [whole]},
+        {
+            "type": "compare",
+            "key": key,
+            "ranges": [
+                held_range(ids[0], ids[15], list=[held(node) for node in ids[:16]]),
+                held_range(ids[16], ids[16], list=[]),
+                held_range(ids[20], ids[40], count=0, sum=0),
+            ],
+        },
+        {"type": "find", "target": NODES[3].hex(), "hops": 4},
+        {"type": "find", "target": NODES[3].hex(), "hops": 0},
+    ]
+
+
+def malformed_gossip():
+    ids, key = many_ids(513), filler(16, b"key").hex()
+    compare = {"type": "compare", "key": key}
+    ranges = [held_range(ids[0], ids[1], count=0, sum=0), held_range(ids[2], ids[3], count=0, sum=0)]
+    have = encode_gossip({"type": "have", "held": [held(NODES[0])]})
+    item = signed_announcement(announcement(), SECRETS[0])
+    selfish = signed_announcement(announcement(links=links([NODES[0]])), SECRETS[0])
+    longest = signed_announcement(announcement(addresses=["a" * 259] * 4, links=links(many_ids(256))), SECRETS[0])
+    whole = encode_gossip({**compare, "ranges": ranges[:1]})
+
+    def listed(*nodes):
+        part = held_range(ids[10], ids[200], list=[held(node) for node in nodes])
+        return encode_gossip({**compare, "ranges": [part]})
+
+    return {
+        "have_nothing": (b"\x08\x00\x00", "Gossip.Count"),
+        "have_cut": (have[:-1], "Gossip.Truncated"),
+        "have_too_many": (encode_gossip({"type": "have", "held": [held(node) for node in ids]}), "Gossip.Count"),
+        "have_sequence_too_high": (have[:35] + b"\x80" + bytes(7), "Gossip.Sequence"),
+        "have_byte_too_many": (have + b"\x00", "Trailing"),
+        "want_nothing": (b"\x09\x00\x00", "Gossip.Count"),
+        "want_too_many": (encode_gossip({"type": "want", "wanted": [n.hex() for n in ids]}), "Gossip.Count"),
+        "items_none": (b"\x0a\x00\x00", "Gossip.Count"),
+        "items_too_many": (encode_gossip({"type": "items", "items": [item.hex()] * 65}), "Gossip.Count"),
+        "items_cut": (b"\x0a\x00\x01" + item[:-1], "Gossip.Truncated"),
+        "items_wrong": (b"\x0a\x00\x01" + selfish, "Gossip.Item.SelfLink"),
+        "items_longer_than_a_packet": (encode_gossip({"type": "items", "items": [longest.hex()] * 6}), "Gossip.Length"),
+        "compare_no_ranges": (encode_gossip({**compare, "ranges": []}), "Gossip.Count"),
+        "compare_too_many_ranges": (
+            encode_gossip({**compare, "ranges": [held_range(n, n, count=0, sum=0) for n in ids[:65]]}),
+            "Gossip.Count",
+        ),
+        "compare_cut": (whole[:-1], "Gossip.Truncated"),
+        "compare_form_2": (whole[:-13] + b"\x02" + whole[-12:], "Gossip.Form"),
+        "compare_not_in_order": (encode_gossip({**compare, "ranges": ranges[::-1]}), "Gossip.Order"),
+        "compare_overlapping": (
+            encode_gossip({**compare, "ranges": [ranges[0], held_range(ids[1], ids[3], count=0, sum=0)]}),
+            "Gossip.Order",
+        ),
+        "compare_backwards": (
+            encode_gossip({**compare, "ranges": [held_range(ids[3], ids[2], count=0, sum=0)]}),
+            "Gossip.Order",
+        ),
+        "compare_list_too_long": (listed(*ids[20:37]), "Gossip.Count"),
+        "compare_list_not_in_order": (listed(ids[21], ids[20]), "Gossip.Order"),
+        "compare_list_with_one_twice": (listed(ids[20], ids[20]), "Gossip.Order"),
+        "compare_list_outside": (listed(ids[9]), "Gossip.Order"),
+        "find_without_hops": (b"\x0c" + ids[0], "Gossip.Truncated"),
+        "find_too_many_hops": (b"\x0c" + ids[0] + b"\x05", "Gossip.Hops"),
+        "find_byte_too_many": (b"\x0c" + ids[0] + b"\x04\x00", "Trailing"),
+    }
+
+
 def control_vectors():
     required = {"type": "payment_required", "sequence": SEQUENCE, "price": 250, "missing": 50, "invoice": None}
     quote = {"type": "quote", "sequence": SEQUENCE, "per_packet": 100, "per_kib": 7, "credit": 0, "invoice": None}
@@ -520,6 +758,7 @@ def control_vectors():
         {"type": "deposit"},
         {"type": "credited", "sequence": SEQUENCE, "credit": 99_750},
         {"type": "delivered", "sequence": 0},
+        *gossip_messages(),
     ]
     encoded = {name: encode_control(message) for name, message in
                {"refused": messages[0], "required": required, "quote": quote}.items()}
@@ -527,7 +766,7 @@ def control_vectors():
     bad = {
         "empty": (b"", "Truncated"),
         "tag_0": (b"\x00", "Tag"),
-        "tag_8": (b"\x08" + bytes(8), "Tag"),
+        "tag_13": (b"\x0d" + bytes(8), "Tag"),
         "tag_255": (b"\xff", "Tag"),
         "refused_sequence_cut": (encoded["refused"][:8], "Truncated"),
         "refused_without_code": (encoded["refused"][:9], "Truncated"),
@@ -552,6 +791,7 @@ def control_vectors():
         "delivered_cut": (b"\x07" + bytes(7), "Truncated"),
         "delivered_sequence_too_high": (b"\x07" + top_bit, "Sequence"),
         "delivered_byte_too_many": (b"\x07" + bytes(9), "Trailing"),
+        **malformed_gossip(),
     }
     return {
         "good": [{"message": message, "bytes": encode_control(message).hex()} for message in messages],
@@ -564,6 +804,11 @@ def check_ourselves():
     # BIP-340, test vector 0.
     known = "f9308a019258c31049344f85f89d5229b531c845836f99b08601f113bce036f9"
     assert node_id((3).to_bytes(32, "big")).hex() == known
+    known = (
+        "e907831f80848d1069a5371b402410364bdf1c5f8307b0084c55f1ce2dca8215"
+        "25f66a4a85ea8b71e482a74f382d2ce5ebeee8fdb2172f477df4900d310536c0"
+    )
+    assert sign((3).to_bytes(32, "big"), bytes(32)).hex() == known
     # draft-irtf-cfrg-xchacha-03, A.3.1: the tag.
     plain = (
         b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
@@ -592,12 +837,18 @@ def main():
         "seals": seals_vectors(),
         "proofs": proofs_vectors(),
         "packets": packets_vectors(),
+        "announcements": announcements_vectors(),
         "control": control_vectors(),
     }
     files = {}
     for name, content in vectors.items():
         files[HERE / f"{name}.json"] = (json.dumps(content, indent=1) + "\n").encode()
-    for harness, name in (("packet", "packets"), ("packet", "proofs"), ("control", "control")):
+    for harness, name in (
+        ("packet", "packets"),
+        ("packet", "proofs"),
+        ("control", "control"),
+        ("announcement", "announcements"),
+    ):
         folder = HERE.parent / "corpus" / harness
         files |= {folder / f"{name}_{seed}": content for seed, content in corpus(vectors[name]).items()}
     differing = []

@@ -7,14 +7,17 @@
 )]
 
 use mesh_protocol::{
-    ControlMessage, IdentityKey, KeyError, MacKey, PacketView, RefusalCode, SealContext, SealKey,
-    decode_proof, emit, emit_authenticated, encode_proof,
+    ControlMessage, IdentityKey, KeyError, MacKey, NotSigned, PacketView, RefusalCode, SealContext,
+    SealKey, decode_announcement, decode_proof, emit, emit_authenticated, encode_announcement,
+    encode_proof, verify_announcement,
 };
 use mesh_types::{
-    MeshPacket, Msat, NodeId, PacketKind, PaymentProof, Price, ProofForHop, Route, from_hex, to_hex,
+    AnnouncedLink, Announcement, CarryLimits, Comparison, Fingerprint, GossipMessage, Held,
+    HeldRange, MeshPacket, Msat, NodeId, PacketKind, PaymentProof, Price, ProofForHop,
+    RangeContent, Route, from_hex, to_hex,
 };
 use serde_json::Value;
-use std::{fmt::Debug, fs, path::Path};
+use std::{fmt::Debug, fs, path::Path, sync::Arc};
 
 #[test]
 fn pair_keys_are_those_of_the_other_implementation() {
@@ -173,6 +176,29 @@ fn control_messages_of_the_other_implementation_decode_and_encode() {
     }
 }
 
+#[test]
+fn announcements_of_the_other_implementation_decode_verify_and_are_signed_as_its_bytes() {
+    let vectors = load("announcements");
+    for vector in list(&vectors, "good") {
+        let name = text(vector, "name");
+        let (said, bytes) = (announcement(&vector["said"]), bytes(vector, "bytes"));
+        let key = IdentityKey::from_secret_bytes(array(vector, "secret")).unwrap();
+        let signed = key.sign_announcement(said).expect(name);
+        assert_eq!(encode_announcement(&signed).expect(name), bytes, "{name}");
+        assert_eq!(signed.encoded_len(), bytes.len(), "{name}");
+        assert_eq!(decode_announcement(&bytes).as_ref(), Ok(&signed), "{name}");
+        assert_eq!(verify_announcement(&signed), Ok(()), "{name}");
+    }
+    for vector in list(&vectors, "malformed") {
+        assert_fails(vector, decode_announcement(&bytes(vector, "bytes")));
+    }
+    for vector in list(&vectors, "unsigned") {
+        let name = text(vector, "name");
+        let signed = decode_announcement(&bytes(vector, "bytes")).expect(name);
+        assert_eq!(verify_announcement(&signed), Err(NotSigned), "{name}");
+    }
+}
+
 fn assert_fails<T: Debug, E: Debug>(vector: &Value, result: Result<T, E>) {
     let name = text(vector, "name");
     let error = result.expect_err(name);
@@ -215,7 +241,10 @@ fn node(value: &Value, name: &str) -> NodeId {
 }
 
 fn bytes(value: &Value, name: &str) -> Vec<u8> {
-    let hex = text(value, name);
+    hex_bytes(text(value, name))
+}
+
+fn hex_bytes(hex: &str) -> Vec<u8> {
     let bytes: Vec<u8> = hex
         .as_bytes()
         .chunks(2)
@@ -336,6 +365,85 @@ fn control(value: &Value) -> ControlMessage {
         "delivered" => ControlMessage::Delivered {
             sequence: sequence(),
         },
+        "have" | "want" | "items" | "compare" | "find" => ControlMessage::Gossip(gossip(value)),
         other => panic!("unknown message {other}"),
+    }
+}
+
+fn announcement(value: &Value) -> Announcement {
+    let msat = |name| Msat::from_msat(number(value, name));
+    let small = |name| u32::try_from(number(value, name)).unwrap();
+    let addresses = value["addresses"].as_array().unwrap().iter();
+    let links = value["links"].as_array().unwrap().iter();
+    Announcement {
+        node_id: node(value, "node_id"),
+        sequence: number(value, "sequence"),
+        made_at: number(value, "made_at"),
+        price: Price {
+            per_packet: msat("per_packet"),
+            per_kib: msat("per_kib"),
+        },
+        limits: CarryLimits {
+            max_payload_bytes: small("max_payload_bytes"),
+            free_bytes_per_second: small("free_bytes_per_second"),
+        },
+        addresses: addresses
+            .map(|address| address.as_str().unwrap().to_owned())
+            .collect(),
+        links: links
+            .map(|link| AnnouncedLink {
+                node_id: node(link, "node_id"),
+                latency_ms: u32::try_from(number(link, "latency_ms")).unwrap(),
+            })
+            .collect(),
+    }
+}
+
+fn gossip(value: &Value) -> GossipMessage {
+    match text(value, "type") {
+        "have" => GossipMessage::Have(list(value, "held").iter().map(held).collect()),
+        "want" => {
+            let wanted = list(value, "wanted").iter();
+            GossipMessage::Want(
+                wanted
+                    .map(|id| id.as_str().unwrap().parse().unwrap())
+                    .collect(),
+            )
+        }
+        "items" => {
+            let items = list(value, "items").iter();
+            let item = |hex: &Value| decode_announcement(&hex_bytes(hex.as_str().unwrap()));
+            GossipMessage::Items(items.map(|hex| Arc::new(item(hex).unwrap())).collect())
+        }
+        "compare" => GossipMessage::Compare(Comparison {
+            key: array(value, "key"),
+            ranges: list(value, "ranges").iter().map(held_range).collect(),
+        }),
+        _ => GossipMessage::Find {
+            target: node(value, "target"),
+            hops: u8::try_from(number(value, "hops")).unwrap(),
+        },
+    }
+}
+
+fn held(value: &Value) -> Held {
+    Held {
+        node_id: node(value, "node_id"),
+        sequence: number(value, "sequence"),
+    }
+}
+
+fn held_range(value: &Value) -> HeldRange {
+    let content = match value["list"].as_array() {
+        Some(list) => RangeContent::List(list.iter().map(held).collect()),
+        None => RangeContent::Fingerprint(Fingerprint {
+            count: u32::try_from(number(value, "count")).unwrap(),
+            sum: number(value, "sum"),
+        }),
+    };
+    HeldRange {
+        first: node(value, "first"),
+        last: node(value, "last"),
+        content,
     }
 }

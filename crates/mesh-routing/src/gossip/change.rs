@@ -1,0 +1,52 @@
+use crate::{RoutingError, RoutingTable};
+use mesh_types::{NodeId, Price};
+
+/// What the announcements change of the graph that routes are searched in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GraphChange {
+    /// Both ends announce the link now, or its latency is another one.
+    Link {
+        /// One end.
+        a: NodeId,
+        /// The other.
+        b: NodeId,
+        /// The larger of what the two ends say, milliseconds.
+        latency_ms: u32,
+    },
+    /// Not both ends announce the link any more.
+    Unlink {
+        /// One end.
+        a: NodeId,
+        /// The other.
+        b: NodeId,
+    },
+    /// The node asks another price; none when nothing is known of it any more.
+    Price {
+        /// The node.
+        node: NodeId,
+        /// What it asks.
+        price: Price,
+    },
+}
+
+impl GraphChange {
+    /// Makes the change in a table.
+    ///
+    /// # Errors
+    /// [`RoutingError`] when a bound of the table is reached; the table is then as it was.
+    pub fn apply_to(self, table: &RoutingTable) -> Result<(), RoutingError> {
+        match self {
+            // The one place where the latency would be handed to the table.
+            Self::Link {
+                a,
+                b,
+                latency_ms: _,
+            } => table.add_link(a, b),
+            Self::Unlink { a, b } => {
+                table.remove_link(&a, &b);
+                Ok(())
+            }
+            Self::Price { node, price } => table.set_price(node, price),
+        }
+    }
+}

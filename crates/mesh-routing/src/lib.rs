@@ -21,21 +21,35 @@
 //! # Ok::<(), mesh_routing::RoutingError>(())
 //! ```
 
+mod alternatives;
 mod cache;
+mod change;
+mod effect;
 mod error;
+mod even_total;
 mod fee;
+mod found_route;
 mod graph;
+mod learning;
 mod least_total;
+mod link;
+mod near;
 mod quote;
 mod search;
 mod split;
 mod table;
 
+pub use alternatives::{ALWAYS_FAIR_MSAT, MAX_ALTERNATIVES, MAX_TIMES_DEARER};
 pub use cache::{MAX_CACHED_ROUTES, PAYLOAD_STEP};
+pub use effect::Place;
 pub use error::RoutingError;
+pub use even_total::MAX_CRUMBS_MSAT;
 pub use fee::FeeDistribution;
+pub use found_route::FoundRoute;
 pub use graph::{MAX_ADDRESS_BYTES, MAX_DIRECT_PEERS, MAX_LINKS_PER_NODE, MAX_NODES};
+pub use learning::MAX_FULL_PLACES;
 pub use least_total::least_total;
+pub use link::{DEFAULT_LINK_LATENCY_MS, MAX_LINK_LATENCY_MS};
 pub use quote::RouteQuote;
 pub use split::{Split, split};
 pub use table::RoutingTable;

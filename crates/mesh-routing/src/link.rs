@@ -82,6 +82,8 @@ impl Closed {
     pub(crate) const OPEN: Self = Self(0);
     /// It is without room for a while.
     pub(crate) const FULL: Self = Self(1);
+    /// Its score has fallen, or the link is in doubt.
+    pub(crate) const FALLEN: Self = Self(2);
 
     pub(crate) const fn is_open(self) -> bool {
         self.0 == 0
@@ -119,5 +121,14 @@ mod tests {
         assert!(room.holds(Room::steps(5)) && !room.holds(Room::steps(6)));
         assert!(Room::up_to(0).holds(Room::steps(0)));
         assert!(Room::UNBOUNDED.holds(Room::steps(usize::MAX)));
+    }
+
+    #[test]
+    fn what_is_closed_for_two_reasons_opens_when_both_are_gone() {
+        let full = Closed::default().with(Closed::FULL, true);
+        let both = full.with(Closed::FALLEN, true);
+        assert!(both.has(Closed::FULL) && both.has(Closed::FALLEN));
+        assert!(!both.with(Closed::FULL, false).is_open());
+        assert!(full.with(Closed::FULL, false).is_open());
     }
 }

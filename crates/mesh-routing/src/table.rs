@@ -1,15 +1,19 @@
 use crate::alternatives::alternatives;
 use crate::cache::{Answer, Question, RouteCache};
-use crate::effect::Effect;
+use crate::effect::{Effect, Place};
 use crate::graph::Graph;
 use crate::learning::Learned;
 use crate::least_total::least_total;
-use crate::link::Room;
-use crate::{FeeDistribution, FoundRoute, MAX_ALTERNATIVES, RouteQuote, RoutingError, split};
+use crate::link::{Link, Room};
+use crate::{
+    DEFAULT_LINK_LATENCY_MS, FeeDistribution, FoundRoute, MAX_ALTERNATIVES, RouteQuote,
+    RoutingError, split,
+};
 use mesh_types::{Msat, NodeId, Price, Route};
 use parking_lot::{Mutex, RwLock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// What this node knows of the mesh, and the ways through it.
 ///
@@ -102,7 +106,12 @@ impl RoutingTable {
     /// # Errors
     /// [`RoutingError`] when both ends are one node or a bound is reached; the table is then as it was.
     pub fn add_link(&self, a: NodeId, b: NodeId) -> Result<(), RoutingError> {
-        self.change(|graph| graph.link(a, b)).map(drop)
+        let learned = self.learned.lock();
+        if self.change(|graph| graph.link(a, b))? {
+            let places = [Place::Node(a), Place::Node(b), Place::Link(a, b)];
+            self.distrust_again(&learned, places);
+        }
+        Ok(())
     }
 
     /// Forgets a link, for both directions; says whether it was known.
@@ -229,6 +238,17 @@ impl RoutingTable {
     /// How many bytes of the heap the graph has.
     pub fn memory_bytes(&self) -> usize {
         self.graph.read().memory_bytes()
+    }
+
+    /// How long it takes to hear from the end of a route, by the latencies that are known here.
+    pub(crate) fn round_trip(&self, route: &[NodeId]) -> Duration {
+        let graph = self.graph.read();
+        let links = route.iter().zip(route.iter().skip(1));
+        let latency_ms = links.map(|(a, b)| {
+            let link = graph.link_between(a, b);
+            link.map_or(DEFAULT_LINK_LATENCY_MS, Link::latency_ms)
+        });
+        Duration::from_millis(latency_ms.map(u64::from).sum::<u64>().saturating_mul(2))
     }
 
     /// Searches, and remembers the answer while the graph cannot change. `None` when the destination is not known: only the

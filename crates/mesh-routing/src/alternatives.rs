@@ -43,14 +43,14 @@ pub(crate) fn alternatives(
 ) -> Alternatives {
     let search =
         |avoid: &Avoid| Search::new(graph, destination, payload, payload_bytes, avoid).best();
-    let mut avoid = Avoid::default();
-    let Some(best) = search(&avoid) else {
+    let Some(best) = search(&Avoid::dearer_than(u64::MAX)) else {
         return Alternatives::default();
     };
     let fair = best
         .price
         .saturating_mul(MAX_TIMES_DEARER)
         .max(ALWAYS_FAIR_MSAT);
+    let mut avoid = Avoid::dearer_than(fair);
     let is_fair = |found: &Found| found.price <= fair;
     let indices = |found: &Found| {
         relays(found)
@@ -73,7 +73,7 @@ pub(crate) fn alternatives(
     let are_apart = routes.len() >= count;
     if !are_apart {
         let without_one = indices(&best).into_iter().filter_map(|relay| {
-            let mut avoid = Avoid::default();
+            let mut avoid = Avoid::dearer_than(fair);
             avoid.relay(relay);
             search(&avoid).filter(is_fair)
         });

@@ -27,12 +27,14 @@ pub(crate) struct Search<'a> {
 }
 
 /// What a search leaves out besides what the graph closes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Avoid {
     /// A bit for each index that shall not relay.
     relays: Vec<u64>,
     /// The way without relays.
     pub(crate) direct: bool,
+    /// What costs more, in millisatoshi.
+    pub(crate) dearer_than: u64,
 }
 
 /// A route that was found; the order is that of preference.
@@ -80,7 +82,10 @@ impl<'a> Search<'a> {
             (Some(direct), Some(free)) if direct >= free => free,
             (Some(direct), _) => direct,
             (None, None) => return None,
-            (None, Some(free)) => even_total(asked, self.least_for_relays(relays_share(free))?)?,
+            (None, Some(free)) => even_total(
+                asked,
+                self.least_for_relays(relays_share(free), relays_share(self.avoid.dearer_than))?,
+            )?,
         };
         let is_direct_in = direct.is_some_and(|direct| direct.to_msat() <= price);
         let are_relays_in = with_free_relays.is_some_and(|free| free <= price);
@@ -112,6 +117,14 @@ impl<'a> Search<'a> {
 }
 
 impl Avoid {
+    pub(crate) const fn dearer_than(price: u64) -> Self {
+        Self {
+            relays: Vec::new(),
+            direct: false,
+            dearer_than: price,
+        }
+    }
+
     pub(crate) fn relay(&mut self, index: u32) {
         let place = index as usize / 64;
         if place >= self.relays.len() {

@@ -163,7 +163,10 @@ fn cold(c: &mut Criterion) {
 fn warm(c: &mut Criterion) {
     let (table, _) = mesh(Prices::Mixed);
     let mut group = c.benchmark_group("route/remembered");
-    let destinations: Vec<NodeId> = (100..1_100).map(id).collect();
+    let destinations: Vec<NodeId> = (100..300).map(id).collect();
+    for destination in &destinations {
+        table.find_routes(destination, PAYLOAD, 3);
+    }
     let mut turn = 0;
     let mut next = || {
         turn += 1;

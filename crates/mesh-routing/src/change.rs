@@ -192,9 +192,9 @@ impl Graph {
         let node = self.nodes.get_mut(index as usize)?;
         let (id, (is_worse, is_better)) = (node.id, change(node));
         let gained = Gain {
-            nodes: vec![passed(node)],
+            nodes: vec![passed(node, self.near_hops.of(index))],
             room: Room::UNBOUNDED,
-            at_least_ms: self.near(index),
+            at_least_ms: self.near.of(index),
         };
         self.forget_if_idle(index);
         // The local node is on every route, and neither paid nor a relay.
@@ -239,8 +239,12 @@ impl Graph {
         let link = *self.link_between(&self.node(a)?.id, &self.node(b)?.id)?;
         let latency_ms = link.latency_ms();
         let beyond = |near: u32| near.saturating_add(latency_ms);
-        let from = [(a, beyond(self.near(b))), (b, beyond(self.near(a)))];
-        self.follow(from);
+        let (near_a, near_b) = (self.near(a), self.near(b));
+        let (hops_a, hops_b) = (self.near_hops(a), self.near_hops(b));
+        self.follow(
+            [(a, beyond(near_b)), (b, beyond(near_a))],
+            [(a, hops_b.saturating_add(1)), (b, hops_a.saturating_add(1))],
+        );
         let ends = [a, b].into_iter().filter(|end| *end != LOCAL);
         let at_least_ms = match self.near(a).min(self.near(b)) {
             FAR => FAR,
@@ -248,7 +252,9 @@ impl Graph {
         };
         Some(Effect {
             gained: Some(Gain {
-                nodes: ends.filter_map(|end| self.node(end)).map(passed).collect(),
+                nodes: ends
+                    .filter_map(|end| Some(passed(self.node(end)?, self.near_hops(end))))
+                    .collect(),
                 room: link.room,
                 at_least_ms,
             }),
@@ -259,7 +265,8 @@ impl Graph {
     fn link_lost(&mut self, a: u32, b: u32, weight: u32) -> Option<Effect> {
         if self.near.worsen(weight) {
             self.near.restart();
-            self.follow([(LOCAL, 0)]);
+            self.near_hops.restart();
+            self.follow([(LOCAL, 0)], [(LOCAL, 0)]);
         }
         let (a, b) = (self.node(a)?.id, self.node(b)?.id);
         Some(Effect {
@@ -268,10 +275,14 @@ impl Graph {
         })
     }
 
-    /// Follows what became nearer to the local node.
-    fn follow(&mut self, from: impl IntoIterator<Item = (u32, u32)>) {
+    /// Follows what became nearer to the local node, in milliseconds and in hops.
+    fn follow<const N: usize>(&mut self, sooner: [(u32, u32); N], closer: [(u32, u32); N]) {
         let Self {
-            nodes, near, peers, ..
+            nodes,
+            near,
+            near_hops,
+            peers,
+            ..
         } = self;
         let links = |index: u32| {
             let of_local = if index == LOCAL {
@@ -287,14 +298,16 @@ impl Graph {
             let links = node.map_or(&[][..], |node| node.links.as_slice());
             of_local.chain(links.iter().map(|link| (link.to(), link.latency_ms())))
         };
-        near.improve(from, links);
+        near.improve(sooner, links);
+        near_hops.improve(closer, |index| links(index).map(|(to, _)| (to, 1)));
     }
 }
 
-fn passed(node: &Node) -> Passed {
+fn passed(node: &Node, hops: u32) -> Passed {
     Passed {
         id: node.id,
         price: node.price,
         room_as_relay: node.closed.is_open().then_some(node.room),
+        hops,
     }
 }

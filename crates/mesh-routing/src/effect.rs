@@ -1,5 +1,6 @@
 use crate::link::Room;
 use crate::near::FAR;
+use crate::search::MAX_RELAYS;
 use mesh_types::{NodeId, Price};
 
 /// A node, or the link between two nodes in whichever order.
@@ -50,6 +51,8 @@ pub(crate) struct Passed {
     pub(crate) price: Price,
     /// The largest payload that it takes; `None` when it relays nothing now.
     pub(crate) room_as_relay: Option<Room>,
+    /// It is no nearer to the local node.
+    pub(crate) hops: u32,
 }
 
 impl Gain {
@@ -65,14 +68,20 @@ impl Gain {
         if !self.room.holds(payload) || self.at_least_ms == FAR {
             return None;
         }
-        let (mut relays, mut dearest) = (0_u64, 0);
+        // Over a link it is at least the hops to the end that it comes to first, and one more where the other end relays.
+        let (mut others, mut nearest, mut dearest) = (0_u64, u64::MAX, 0);
         for node in self.nodes.iter().filter(|node| node.id != *destination) {
             if !node.room_as_relay?.holds(payload) {
                 return None;
             }
-            relays += 1;
+            others += 1;
+            nearest = nearest.min(u64::from(node.hops));
             dearest = dearest.max(node.price.of(payload_bytes)?.to_msat());
         }
-        relays.checked_mul(dearest)
+        let relays = match others {
+            0 => 0,
+            others => nearest.saturating_add(others - 1),
+        };
+        (relays <= MAX_RELAYS as u64).then(|| relays.checked_mul(dearest))?
     }
 }

@@ -1,7 +1,7 @@
 use crate::RoutingError;
 use crate::effect::Place;
 use crate::link::{Closed, Link, Room};
-use crate::near::Near;
+use crate::near::{FAR, Near};
 use mesh_types::{NodeId, Price};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,7 +40,10 @@ pub(crate) struct Graph {
     free: Vec<u32>,
     /// The indices of the connected peers, in no order.
     pub(super) peers: Vec<u32>,
+    /// In milliseconds.
     pub(super) near: Near,
+    /// In hops.
+    pub(super) near_hops: Near,
 }
 
 /// What is known of one node.
@@ -87,12 +90,15 @@ impl Graph {
     pub(crate) fn new(local: NodeId) -> Self {
         let mut near = Near::default();
         near.start(LOCAL, 0);
+        let mut near_hops = Near::default();
+        near_hops.start(LOCAL, 0);
         Self {
             indices: HashMap::from([(local, LOCAL)]),
             nodes: vec![Node::new(local)],
             free: Vec::new(),
             peers: Vec::new(),
             near,
+            near_hops,
         }
     }
 
@@ -124,9 +130,14 @@ impl Graph {
         self.peers.iter().copied()
     }
 
-    /// The latency that no way from the local node to this one is below; [`FAR`](crate::near::FAR) when there is none.
+    /// The latency that no way from the local node to this one is below; [`FAR`] when there is none.
     pub(crate) fn near(&self, index: u32) -> u32 {
         self.near.of(index)
+    }
+
+    /// The hops that no way from the local node to this one is below; [`FAR`] when there is none.
+    pub(crate) fn near_hops(&self, index: u32) -> u32 {
+        self.near_hops.of(index)
     }
 
     /// How many indices there are: each is below this.
@@ -160,6 +171,7 @@ impl Graph {
             + self.nodes.capacity() * size_of::<Node>()
             + (self.free.capacity() + self.peers.capacity()) * size_of::<u32>()
             + self.near.memory_bytes()
+            + self.near_hops.memory_bytes()
             + self.nodes.iter().map(of_node).sum::<usize>()
     }
 
@@ -181,7 +193,8 @@ impl Graph {
             Some(place) => *place = Node::new(id),
             None => self.nodes.push(Node::new(id)),
         }
-        self.near.start(index, crate::near::FAR);
+        self.near.start(index, FAR);
+        self.near_hops.start(index, FAR);
         self.indices.insert(id, index);
         index
     }

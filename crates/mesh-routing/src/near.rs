@@ -9,11 +9,12 @@ pub(crate) const FAR: u32 = u32::MAX;
 /// 512, because that takes about as long as a search, so that it costs each change a few microseconds.
 const MAX_STALE: u32 = 512;
 
-/// For each node a latency that no way from the local node is below, whatever nodes ask and whatever has room.
+/// For each node a latency, or a number of hops, that no way from the local node is below, whatever nodes ask and whatever
+/// has room.
 ///
 /// It leads searches towards the local node, and says which answers a new link cannot improve. What becomes faster is
 /// followed at once; what becomes slower or goes only leaves the bounds lower than they could be, until they are worked
-/// out anew. They are consistent: over one link they differ by no more than its latency.
+/// out anew. They are consistent: over one link they differ by no more than what it takes.
 #[derive(Debug, Default)]
 pub(crate) struct Near {
     bounds: Vec<u32>,
@@ -36,7 +37,8 @@ impl Near {
         }
     }
 
-    /// Follows what the ends of new or faster links bring nearer; `links` gives where links lead and their latency.
+    /// Follows what the ends of new or faster links bring nearer; `links` gives where links lead and
+    /// what they take.
     pub(crate) fn improve<L: Iterator<Item = (u32, u32)>>(
         &mut self,
         from: impl IntoIterator<Item = (u32, u32)>,
@@ -50,8 +52,8 @@ impl Near {
             if bound > self.of(index) {
                 continue;
             }
-            for (to, latency_ms) in links(index) {
-                self.lower(to, bound.saturating_add(latency_ms), &mut open);
+            for (to, takes) in links(index) {
+                self.lower(to, bound.saturating_add(takes), &mut open);
             }
         }
     }

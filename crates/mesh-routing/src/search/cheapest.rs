@@ -116,11 +116,17 @@ impl Pass {
                 continue;
             };
             let dearest = label.dearest.max(price);
+            // There are as many more before this one as the local node is away at least.
+            let before = u64::from(search.graph.near_hops(label.node)).saturating_sub(1);
+            let relays = relays.saturating_add(before);
+            if relays > MAX_RELAYS as u64 {
+                continue;
+            }
             let Some(for_relays) = dearest.checked_mul(relays).filter(|all| *all < below) else {
                 self.is_cut = true;
                 continue;
             };
-            if search.peer_link(label.node).is_some() {
+            if before == 0 && search.peer_link(label.node).is_some() {
                 below = for_relays;
                 self.least = Some(for_relays);
                 continue;

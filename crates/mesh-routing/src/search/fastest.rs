@@ -163,7 +163,8 @@ impl Ways<'_> {
         for link in self.search.links(node) {
             let to = link.to();
             let most_relays = self.most_relays(to).min(label.most_relays);
-            if hops > most_relays {
+            let before = self.search.graph.near_hops(to).saturating_sub(1);
+            if hops.saturating_add(before) > most_relays {
                 continue;
             }
             let latency_ms = label.latency_ms.saturating_add(link.latency_ms());

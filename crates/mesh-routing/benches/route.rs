@@ -10,12 +10,13 @@
 )]
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use mesh_routing::{MAX_CACHED_ROUTES, RoutingTable, least_total, split};
-use mesh_types::{Msat, NodeId, Price};
+use mesh_routing::{MAX_CACHED_ROUTES, Outcome, RoutingTable, least_total, split};
+use mesh_types::{Msat, NodeId, Price, UnixTime};
 use petgraph::algo::dijkstra;
 use petgraph::graph::{NodeIndex, UnGraph};
 use petgraph::visit::EdgeRef;
 use std::hint::black_box;
+use std::time::Duration;
 
 const NODES: u64 = 10_000;
 const LINKS: u64 = 50_000;
@@ -42,6 +43,13 @@ fn id(number: u64) -> NodeId {
     NodeId::from_bytes(bytes)
 }
 
+const fn per_packet(msat: u64) -> Price {
+    Price {
+        per_packet: Msat::from_msat(msat),
+        per_kib: Msat::ZERO,
+    }
+}
+
 /// What nodes ask in a mesh.
 #[derive(Debug, Clone, Copy)]
 enum Prices {
@@ -51,6 +59,9 @@ enum Prices {
     FreeDestinations,
     /// Nothing: the latency alone decides.
     Free,
+    /// Relays what fourteen, thirteen or fewer of them could get beside a destination that asks 1,000 sat, so that a search
+    /// has to weigh hops against prices all the way.
+    Tempting,
 }
 
 impl Prices {
@@ -62,6 +73,7 @@ impl Prices {
         match self {
             Self::FreeDestinations if node % 2 == 1 => Price::FREE,
             Self::Free => Price::FREE,
+            Self::Tempting => per_packet(500_000 / (1 + numbers.below(14))),
             _ => price,
         }
     }
@@ -109,6 +121,7 @@ fn cold(c: &mut Criterion) {
         ("mixed prices", Prices::Mixed),
         ("free destinations", Prices::FreeDestinations),
         ("all free", Prices::Free),
+        ("tempting prices", Prices::Tempting),
     ] {
         let (table, graph) = mesh(prices);
         println!("{name}: {:.2} MB", table.memory_bytes() as f64 / 1e6);
@@ -128,6 +141,9 @@ fn cold(c: &mut Criterion) {
             let destination = id(destination(turn));
             for room in [1_000_000, usize::MAX] {
                 table.set_node_room(destination, room).unwrap();
+            }
+            if matches!(prices, Prices::Tempting) {
+                table.set_price(destination, per_packet(1_000_000)).unwrap();
             }
             match count {
                 1 => usize::from(table.find_route_for(&destination, PAYLOAD).is_some()),
@@ -194,6 +210,14 @@ fn warm(c: &mut Criterion) {
         },
     );
     let route = table.find_route_for(&destinations[0], PAYLOAD).unwrap();
+    let (took, mut second) = (Duration::from_millis(100), 1_790_000_000);
+    group.bench_function("learn of a delivery", |b| {
+        b.iter(|| {
+            second += 1;
+            let now = UnixTime::from_secs(second);
+            table.learn(&route, Outcome::Delivered { took }, now);
+        });
+    });
     group.bench_function("quote", |b| {
         b.iter(|| table.quote_route(black_box(&route), PAYLOAD));
     });

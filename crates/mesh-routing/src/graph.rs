@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// How many nodes the table knows, the local one included.
 ///
 /// 16,384, because that is more than the 10,000-node mesh that we owe speed for, and because at the most links each
-/// they take less than 80 MB: a node some 200 bytes, and a link 8 bytes, at each of its ends, where lists doubled.
+/// they take less than 40 MB: a node some 200 bytes, and a link 8 bytes, at each of its ends.
 pub const MAX_NODES: usize = 16_384;
 
 /// How many links a node has.

@@ -8,9 +8,9 @@
 
 use mesh_routing::{
     ALWAYS_FAIR_MSAT, DEFAULT_LINK_LATENCY_MS, MAX_CRUMBS_MSAT, MAX_TIMES_DEARER, PAYLOAD_STEP,
-    RoutingTable, least_total,
+    Place, RoutingTable, least_total,
 };
-use mesh_types::{Msat, NodeId, Price, Route};
+use mesh_types::{Msat, NodeId, Price, Route, UnixTime};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +29,7 @@ struct Mesh {
 struct Terms {
     latency_ms: u32,
     room: usize,
+    is_full: bool,
 }
 
 impl Default for Terms {
@@ -36,6 +37,7 @@ impl Default for Terms {
         Self {
             latency_ms: DEFAULT_LINK_LATENCY_MS,
             room: usize::MAX,
+            is_full: false,
         }
     }
 }
@@ -48,6 +50,8 @@ enum Change {
     LinkRoom(usize, usize, usize),
     Price(usize, Price),
     Room(usize, usize),
+    Full(usize, usize),
+    AllHaveRoom,
 }
 
 /// How good a way is: the first is the best.
@@ -78,6 +82,15 @@ impl Mesh {
             Change::Room(node, room) => {
                 self.rooms.insert(node, room);
             }
+            Change::Full(a, b) => {
+                let link = self.links.get_mut(&ordered(a, b));
+                link.into_iter().for_each(|link| link.is_full = true);
+            }
+            Change::AllHaveRoom => {
+                self.links
+                    .values_mut()
+                    .for_each(|link| link.is_full = false);
+            }
         }
     }
 
@@ -102,6 +115,10 @@ impl Mesh {
             }
             Change::Price(node, price) => assert_eq!(table.set_price(id(node), price), Ok(())),
             Change::Room(node, room) => assert_eq!(table.set_node_room(id(node), room), Ok(())),
+            Change::Full(a, b) => {
+                table.mark_full(Place::Link(id(a), id(b)), UnixTime::from_secs(10));
+            }
+            Change::AllHaveRoom => table.refresh(UnixTime::from_secs(10)),
         }
     }
 
@@ -127,7 +144,7 @@ impl Mesh {
                 let Some(link) = self.links.get(&(last.min(next), last.max(next))) else {
                     continue;
                 };
-                if link.room.min(self.room(next)) >= payload_bytes {
+                if !link.is_full && link.room.min(self.room(next)) >= payload_bytes {
                     let way = [way.as_slice(), &[next]].concat();
                     open.push((way, latency_ms + link.latency_ms));
                 }
@@ -203,6 +220,8 @@ fn change() -> impl Strategy<Value = Change> {
         8 => (pair(), latency_ms).prop_map(|((a, b), ms)| Change::Latency(a, b, ms)),
         2 => (pair(), room()).prop_map(|((a, b), room)| Change::LinkRoom(a, b, room)),
         8 => (0..NODES, price()).prop_map(|(node, price)| Change::Price(node, price)),
+        2 => pair().prop_map(|(a, b)| Change::Full(a, b)),
+        1 => Just(Change::AllHaveRoom),
         1 => (1..NODES, room()).prop_map(|(node, room)| Change::Room(node, room)),
     ]
 }

@@ -152,6 +152,13 @@ fn cold(c: &mut Criterion) {
         };
         group.bench_function("cold", |b| b.iter(|| ask(1)));
         group.bench_function("cold, three alternatives", |b| b.iter(|| ask(3)));
+        // The bounds that lead a search are then lower than they could be.
+        for peer in 1..=3 {
+            table.remove_direct_peer(&id(peer));
+        }
+        group.bench_function("cold, three of eight peers just lost", |b| {
+            b.iter(|| ask(1))
+        });
         let mut turn = 0;
         let mut floor = |by_latency: bool| {
             turn += 1;
@@ -210,6 +217,15 @@ fn warm(c: &mut Criterion) {
         },
     );
     let route = table.find_route_for(&destinations[0], PAYLOAD).unwrap();
+    group.bench_function(
+        "a peer goes and comes, with the bounds that this moves",
+        |b| {
+            b.iter(|| {
+                table.remove_direct_peer(&id(1));
+                table.add_direct_peer(id(1), "10.0.0.1:8334".to_owned());
+            });
+        },
+    );
     let (took, mut second) = (Duration::from_millis(100), 1_790_000_000);
     group.bench_function("learn of a delivery", |b| {
         b.iter(|| {

@@ -1,4 +1,7 @@
 use crate::RoutingError;
+use crate::effect::Place;
+use crate::link::{Closed, Link, Room};
+use crate::near::{FAR, Near};
 use mesh_types::{NodeId, Price};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +9,7 @@ use std::sync::Arc;
 /// How many nodes the table knows, the local one included.
 ///
 /// 16,384, because that is more than the 10,000-node mesh that we owe speed for, and because at the most links each
-/// they take less than 40 MB: a node some 180 bytes, and a link 8 bytes, at each of its ends, where lists doubled.
+/// they take less than 40 MB: a node some 200 bytes, and a link 8 bytes, at each of its ends.
 pub const MAX_NODES: usize = 16_384;
 
 /// How many links a node has.
@@ -27,13 +30,20 @@ pub const MAX_ADDRESS_BYTES: usize = 253 + 6;
 /// The index of the local node.
 pub(crate) const LOCAL: u32 = 0;
 
-/// The nodes, their links in both directions, their prices, and who of them is connected here.
+/// The nodes, their links in both directions, what they ask and take, and who of them is connected here.
+///
+/// What changes it stands in `change.rs`.
 #[derive(Debug)]
 pub(crate) struct Graph {
     indices: HashMap<NodeId, u32>,
-    nodes: Vec<Node>,
+    pub(super) nodes: Vec<Node>,
     free: Vec<u32>,
-    direct_peers: usize,
+    /// The indices of the connected peers, in no order.
+    pub(super) peers: Vec<u32>,
+    /// In milliseconds.
+    pub(super) near: Near,
+    /// In hops.
+    pub(super) near_hops: Near,
 }
 
 /// What is known of one node.
@@ -41,9 +51,18 @@ pub(crate) struct Graph {
 pub(crate) struct Node {
     pub(crate) id: NodeId,
     pub(crate) price: Price,
-    /// Where it is connected; `None` when it is not.
-    pub(crate) address: Option<Arc<str>>,
-    pub(crate) links: Vec<u32>,
+    pub(crate) room: Room,
+    pub(crate) closed: Closed,
+    /// Its connection here; `None` when there is none.
+    pub(crate) peer: Option<Peer>,
+    pub(crate) links: Vec<Link>,
+}
+
+/// A connection with the local node.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) address: Arc<str>,
+    pub(crate) link: Link,
 }
 
 impl Node {
@@ -51,126 +70,36 @@ impl Node {
         Self {
             id,
             price: Price::FREE,
-            address: None,
+            room: Room::UNBOUNDED,
+            closed: Closed::OPEN,
+            peer: None,
             links: Vec::new(),
         }
     }
 
     fn says_nothing(&self) -> bool {
-        self.price == Price::FREE && self.address.is_none() && self.links.is_empty()
+        self.price == Price::FREE
+            && self.room == Room::UNBOUNDED
+            && self.closed.is_open()
+            && self.peer.is_none()
+            && self.links.is_empty()
     }
 }
 
 impl Graph {
     pub(crate) fn new(local: NodeId) -> Self {
+        let mut near = Near::default();
+        near.start(LOCAL, 0);
+        let mut near_hops = Near::default();
+        near_hops.start(LOCAL, 0);
         Self {
             indices: HashMap::from([(local, LOCAL)]),
             nodes: vec![Node::new(local)],
             free: Vec::new(),
-            direct_peers: 0,
+            peers: Vec::new(),
+            near,
+            near_hops,
         }
-    }
-
-    /// Connects a peer, or changes its address; says whether that changed what routes there are.
-    pub(crate) fn connect(&mut self, id: NodeId, address: &str) -> Result<bool, RoutingError> {
-        if address.len() > MAX_ADDRESS_BYTES {
-            let bytes = address.len();
-            return Err(RoutingError::AddressTooLong { bytes });
-        }
-        let known = self.index(&id);
-        if known == Some(LOCAL) {
-            return Err(RoutingError::Local);
-        }
-        let connected = self.address(&id).is_some();
-        if !connected && self.direct_peers >= MAX_DIRECT_PEERS {
-            return Err(RoutingError::PeersFull);
-        }
-        self.check_room(usize::from(known.is_none()))?;
-        let index = self.take(id);
-        if let Some(node) = self.nodes.get_mut(index as usize) {
-            node.address = Some(Arc::from(address));
-        }
-        if !connected {
-            self.direct_peers += 1;
-        }
-        Ok(!connected)
-    }
-
-    /// Says whether the peer was connected.
-    pub(crate) fn disconnect(&mut self, id: &NodeId) -> bool {
-        let Some(index) = self.index(id) else {
-            return false;
-        };
-        let node = self.nodes.get_mut(index as usize);
-        let connected = node.and_then(|node| node.address.take()).is_some();
-        if connected {
-            self.direct_peers -= 1;
-            self.forget_if_idle(index);
-        }
-        connected
-    }
-
-    /// Says whether the price is another one than before.
-    pub(crate) fn set_price(&mut self, id: NodeId, price: Price) -> Result<bool, RoutingError> {
-        let known = self.index(&id);
-        if known.is_none() {
-            if price == Price::FREE {
-                return Ok(false);
-            }
-            self.check_room(1)?;
-        }
-        let index = self.take(id);
-        let Some(node) = self.nodes.get_mut(index as usize) else {
-            return Ok(false);
-        };
-        let changed = node.price != price;
-        node.price = price;
-        self.forget_if_idle(index);
-        Ok(changed)
-    }
-
-    /// Says whether the link is new. A link of the local node is a connection and nothing else, so it is not taken.
-    pub(crate) fn link(&mut self, a: NodeId, b: NodeId) -> Result<bool, RoutingError> {
-        if a == b {
-            return Err(RoutingError::SelfLink { node: a });
-        }
-        let known = [self.index(&a), self.index(&b)];
-        if known.contains(&Some(LOCAL)) || self.are_linked(known) {
-            return Ok(false);
-        }
-        self.check_room(known.iter().filter(|index| index.is_none()).count())?;
-        for (index, node) in known.into_iter().zip([a, b]) {
-            let links = index.and_then(|index| self.node(index));
-            if links.is_some_and(|node| node.links.len() >= MAX_LINKS_PER_NODE) {
-                return Err(RoutingError::LinksFull { node });
-            }
-        }
-        let (a, b) = (self.take(a), self.take(b));
-        for (from, to) in [(a, b), (b, a)] {
-            if let Some(node) = self.nodes.get_mut(from as usize) {
-                node.links.push(to);
-            }
-        }
-        Ok(true)
-    }
-
-    /// Says whether the link was known.
-    pub(crate) fn unlink(&mut self, a: &NodeId, b: &NodeId) -> bool {
-        let (Some(a), Some(b)) = (self.index(a), self.index(b)) else {
-            return false;
-        };
-        let mut known = false;
-        for (from, to) in [(a, b), (b, a)] {
-            if let Some(node) = self.nodes.get_mut(from as usize)
-                && let Some(at) = node.links.iter().position(|link| *link == to)
-            {
-                node.links.swap_remove(at);
-                known = true;
-            }
-        }
-        self.forget_if_idle(a);
-        self.forget_if_idle(b);
-        known
     }
 
     pub(crate) fn index(&self, id: &NodeId) -> Option<u32> {
@@ -186,13 +115,29 @@ impl Graph {
     }
 
     pub(crate) fn address(&self, id: &NodeId) -> Option<&Arc<str>> {
-        self.node(self.index(id)?)?.address.as_ref()
+        Some(&self.node(self.index(id)?)?.peer.as_ref()?.address)
     }
 
     /// The connected peers and where they are connected, in no order.
     pub(crate) fn direct_peers(&self) -> impl Iterator<Item = (NodeId, &Arc<str>)> {
-        let nodes = self.nodes.iter();
-        nodes.filter_map(|node| Some((node.id, node.address.as_ref()?)))
+        self.peer_indices().filter_map(|index| {
+            let node = self.node(index)?;
+            Some((node.id, &node.peer.as_ref()?.address))
+        })
+    }
+
+    pub(crate) fn peer_indices(&self) -> impl Iterator<Item = u32> {
+        self.peers.iter().copied()
+    }
+
+    /// The latency that no way from the local node to this one is below; [`FAR`] when there is none.
+    pub(crate) fn near(&self, index: u32) -> u32 {
+        self.near.of(index)
+    }
+
+    /// The hops that no way from the local node to this one is below; [`FAR`] when there is none.
+    pub(crate) fn near_hops(&self, index: u32) -> u32 {
+        self.near_hops.of(index)
     }
 
     /// How many indices there are: each is below this.
@@ -200,26 +145,37 @@ impl Graph {
         self.nodes.len()
     }
 
+    /// The link between two nodes, or the connection where one of them is the local node.
+    pub(crate) fn link_between(&self, a: &NodeId, b: &NodeId) -> Option<&Link> {
+        let (a, b) = (self.index(a)?, self.index(b)?);
+        match (a, b) {
+            (LOCAL, peer) | (peer, LOCAL) => Some(&self.node(peer)?.peer.as_ref()?.link),
+            _ => self.node(a)?.links.iter().find(|link| link.to() == b),
+        }
+    }
+
+    pub(crate) fn knows(&self, place: Place) -> bool {
+        match place {
+            Place::Node(node) => self.index(&node).is_some(),
+            Place::Link(a, b) => self.link_between(&a, &b).is_some(),
+        }
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
         let of_node = |node: &Node| {
-            let address = node.address.as_ref();
-            node.links.capacity() * size_of::<u32>() + address.map_or(0, |text| text.len() + 16)
+            let address = node.peer.as_ref().map(|peer| &peer.address);
+            node.links.capacity() * size_of::<Link>() + address.map_or(0, |text| text.len() + 16)
         };
         // A hash map has a byte beside each item, and fills seven eighths of its places.
         self.indices.capacity() * 8 / 7 * (size_of::<(NodeId, u32)>() + 1)
             + self.nodes.capacity() * size_of::<Node>()
-            + self.free.capacity() * size_of::<u32>()
+            + (self.free.capacity() + self.peers.capacity()) * size_of::<u32>()
+            + self.near.memory_bytes()
+            + self.near_hops.memory_bytes()
             + self.nodes.iter().map(of_node).sum::<usize>()
     }
 
-    fn are_linked(&self, ends: [Option<u32>; 2]) -> bool {
-        let [Some(a), Some(b)] = ends else {
-            return false;
-        };
-        self.node(a).is_some_and(|node| node.links.contains(&b))
-    }
-
-    fn check_room(&self, new_nodes: usize) -> Result<(), RoutingError> {
+    pub(super) fn check_room(&self, new_nodes: usize) -> Result<(), RoutingError> {
         if self.indices.len() + new_nodes > MAX_NODES {
             return Err(RoutingError::NodesFull);
         }
@@ -227,7 +183,7 @@ impl Graph {
     }
 
     /// The index of a node, which becomes known now if it was not. Whoever calls has checked that there is room.
-    fn take(&mut self, id: NodeId) -> u32 {
+    pub(super) fn take(&mut self, id: NodeId) -> u32 {
         if let Some(index) = self.index(&id) {
             return index;
         }
@@ -237,11 +193,13 @@ impl Graph {
             Some(place) => *place = Node::new(id),
             None => self.nodes.push(Node::new(id)),
         }
+        self.near.start(index, FAR);
+        self.near_hops.start(index, FAR);
         self.indices.insert(id, index);
         index
     }
 
-    fn forget_if_idle(&mut self, index: u32) {
+    pub(super) fn forget_if_idle(&mut self, index: u32) {
         if let Some(node) = self.nodes.get_mut(index as usize)
             && index != LOCAL
             && node.says_nothing()

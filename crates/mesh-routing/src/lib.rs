@@ -22,20 +22,37 @@
 //! # Ok::<(), mesh_routing::RoutingError>(())
 //! ```
 
+mod alternatives;
 mod cache;
+mod change;
+mod doubt;
+mod effect;
 mod error;
+mod even_total;
 mod fee;
+mod found_route;
 mod gossip;
 mod graph;
+mod learning;
 mod least_total;
+mod link;
+mod near;
+mod outcome;
 mod quote;
+mod record;
+mod scores;
 mod search;
 mod split;
 mod table;
 
+pub use alternatives::{ALWAYS_FAIR_MSAT, MAX_ALTERNATIVES, MAX_TIMES_DEARER};
 pub use cache::{MAX_CACHED_ROUTES, PAYLOAD_STEP};
+pub use doubt::DOUBTED_AFTER;
+pub use effect::Place;
 pub use error::RoutingError;
+pub use even_total::MAX_CRUMBS_MSAT;
 pub use fee::FeeDistribution;
+pub use found_route::FoundRoute;
 pub use gossip::limits::{
     AHEAD, ANSWER_ALL_WITHIN, ANSWER_WITHIN, ASK_AGAIN_AFTER, COMPARE_AGAIN_AFTER, COMPARE_EVERY,
     FIND_FANOUT, FOUND_WITH, LEAST_GAP, LIFETIME, MAX_FORGERIES, MAX_IN_FLIGHT, MAX_ITEMS_BYTES,
@@ -45,7 +62,12 @@ pub use gossip::limits::{
 };
 pub use gossip::{Gossip, GossipCounts, GossipSetup, GraphChange, OwnWords, Signatures};
 pub use graph::{MAX_ADDRESS_BYTES, MAX_DIRECT_PEERS, MAX_LINKS_PER_NODE, MAX_NODES};
+pub use learning::{BUSY_FOR, MAX_FULL_PLACES};
 pub use least_total::least_total;
+pub use link::{DEFAULT_LINK_LATENCY_MS, MAX_LINK_LATENCY_MS};
+pub use outcome::{Fault, Outcome};
 pub use quote::RouteQuote;
+pub use record::{FALLEN_BELOW, MAX_SHARED_BLAME, RISEN_ABOVE, SCORE_HALF_LIFE};
+pub use scores::{MAX_DOUBTED_LINKS, MAX_SCORED_NODES, Scores, Standing, Verdict};
 pub use split::{Split, split};
 pub use table::RoutingTable;

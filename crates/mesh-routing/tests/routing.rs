@@ -1,16 +1,10 @@
 //! Which way a packet takes, and what the table refuses to hold.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "a test stops where something is not as it expects"
-)]
-
 use mesh_routing::{
-    MAX_ADDRESS_BYTES, MAX_DIRECT_PEERS, MAX_LINKS_PER_NODE, MAX_NODES, PAYLOAD_STEP, RoutingError,
+    MAX_ADDRESS_BYTES, MAX_DIRECT_PEERS, MAX_LINKS_PER_NODE, MAX_NODES, Place, RoutingError,
     RoutingTable, least_total, split,
 };
-use mesh_types::{MAX_ROUTE_NODES, Msat, NodeId, Price, Route};
-use proptest::prelude::*;
+use mesh_types::{MAX_ROUTE_NODES, Msat, NodeId, Price, UnixTime};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const LOCAL: NodeId = id(0);
@@ -355,164 +349,85 @@ fn searches_while_the_graph_changes_find_routes_of_one_graph_or_the_other() {
     });
 }
 
-/// A small mesh, said as lists.
-#[derive(Debug, Clone)]
-struct Mesh {
-    ids: Vec<NodeId>,
-    peers: Vec<usize>,
-    links: Vec<(usize, usize)>,
-    prices: Vec<Price>,
+#[test]
+fn of_equally_dear_ways_the_fastest_is_taken_though_it_has_more_hops() {
+    let links = [(1, 9), (2, 3), (3, 9)];
+    let table = table(&[1, 2], &links, &[(9, 1_000)]);
+    assert_eq!(route(&table, 9), Some(vec![0, 1, 9]));
+    assert!(table.set_link_latency(&id(9), &id(1), 200));
+    assert_eq!(route(&table, 9), Some(vec![0, 2, 3, 9]));
+    assert!(table.set_link_latency(&LOCAL, &id(2), 151));
+    assert_eq!(route(&table, 9), Some(vec![0, 1, 9]));
+    assert!(!table.set_link_latency(&id(1), &id(3), 1));
+    // A relay that asks more than the remainder of the price leaves is not worth any hurry.
+    assert!(table.set_link_latency(&LOCAL, &id(2), 1));
+    assert_eq!(table.set_price(id(3), per_packet(1_000)), Ok(()));
+    assert_eq!(route(&table, 9), Some(vec![0, 1, 9]));
 }
 
-const NODES: usize = 8;
-
-fn mesh() -> impl Strategy<Value = Mesh> {
-    let msat = prop_oneof![
-        4 => Just(0),
-        8 => 1..20_u64,
-        4 => prop_oneof![Just(100), Just(200), Just(300)],
-        1 => (0..3_u64).prop_map(|below| u64::MAX / 10 * 3 - below),
-        1 => Just(u64::MAX),
-    ];
-    let price = (msat.clone(), msat).prop_map(|(packet, kib)| Price {
-        per_packet: Msat::from_msat(packet),
-        per_kib: Msat::from_msat(kib),
-    });
-    let ids: Vec<u32> = (0..NODES as u32).collect();
-    let pair = (0..NODES, 0..NODES);
-    (
-        Just(ids).prop_shuffle(),
-        prop::collection::vec(1..NODES, 1..4),
-        prop::collection::vec(pair, 4..20),
-        prop::collection::vec(price, NODES),
-    )
-        .prop_map(|(ids, peers, links, prices)| Mesh {
-            ids: ids.into_iter().map(id).collect(),
-            peers,
-            links: links.into_iter().filter(|(a, b)| a != b).collect(),
-            prices,
-        })
+#[test]
+fn what_has_no_room_for_a_packet_is_left_out_for_that_packet_only() {
+    let table = table(&[1, 2], &[(1, 9), (2, 9)], &[(2, 10)]);
+    let relay = |bytes| table.find_route_for(&id(9), bytes).map(|route| route[1]);
+    assert!(table.set_link_room(&id(9), &id(1), 1_024));
+    assert_eq!((relay(1_024), relay(1_025)), (Some(id(1)), Some(id(2))));
+    assert!(table.set_link_room(&LOCAL, &id(1), 100));
+    assert_eq!((relay(0), relay(1_024)), (Some(id(1)), Some(id(2))));
+    assert_eq!(table.set_node_room(id(2), 512), Ok(()));
+    assert_eq!((relay(512), relay(513)), (Some(id(2)), None));
+    assert!(table.set_link_room(&LOCAL, &id(1), usize::MAX));
+    assert_eq!(table.set_node_room(id(9), 256), Ok(()));
+    assert_eq!((relay(256), relay(257)), (Some(id(1)), None));
 }
 
-impl Mesh {
-    fn table(&self) -> RoutingTable {
-        let table = RoutingTable::new(self.ids[0]);
-        for (node, price) in self.prices.iter().enumerate().skip(1) {
-            assert_eq!(table.set_price(self.ids[node], *price), Ok(()));
-        }
-        for (a, b) in &self.links {
-            assert_eq!(table.add_link(self.ids[*a], self.ids[*b]), Ok(()));
-        }
-        for peer in &self.peers {
-            table.add_direct_peer(self.ids[*peer], "10.0.0.1:8334".to_owned());
-        }
-        table
-    }
-
-    fn are_linked(&self, a: usize, b: usize) -> bool {
-        match (a, b) {
-            (0, peer) | (peer, 0) => self.peers.contains(&peer),
-            _ => self.links.contains(&(a, b)) || self.links.contains(&(b, a)),
-        }
-    }
-
-    /// All ways from the local node to `destination` that visit no node twice.
-    fn all_ways(&self, destination: usize) -> Vec<Vec<usize>> {
-        let (mut ways, mut open) = (Vec::new(), vec![vec![0]]);
-        while let Some(way) = open.pop() {
-            let last = way[way.len() - 1];
-            if last == destination {
-                ways.push(way);
-                continue;
-            }
-            for next in (1..NODES).filter(|next| !way.contains(next)) {
-                if self.are_linked(last, next) {
-                    open.push([way.as_slice(), &[next]].concat());
-                }
-            }
-        }
-        ways
-    }
-
-    /// The best of all ways, by trying each.
-    fn best_way(&self, destination: usize, payload_bytes: usize) -> Option<Vec<NodeId>> {
-        let judged: Vec<_> = self
-            .all_ways(destination)
-            .into_iter()
-            .filter_map(|way| {
-                let price = |node: &usize| self.prices[*node].of(payload_bytes);
-                let relays = &way[1..way.len() - 1];
-                let relay_prices = relays.iter().map(price).collect::<Option<Vec<_>>>()?;
-                let total = least_total(price(&destination)?, &relay_prices)?;
-                let dearest = relay_prices.iter().max().copied().unwrap_or_default();
-                let ids: Vec<NodeId> = way.iter().map(|node| self.ids[*node]).collect();
-                Some((total, relays.len(), dearest, ids))
-            })
-            .collect();
-        let is_outdone = |relays: usize, dearest: Msat| {
-            judged.iter().any(|other| {
-                other.1 <= relays && other.2 <= dearest && (other.1, other.2) != (relays, dearest)
-            })
-        };
-        let best = judged
-            .iter()
-            .filter(|way| !is_outdone(way.1, way.2))
-            .min()?;
-        Some(best.3.clone())
-    }
+#[test]
+fn what_is_full_is_left_out_until_it_is_over() {
+    let table = table(&[1, 2], &[(1, 9), (2, 9)], &[(2, 10)]);
+    let at = UnixTime::from_secs;
+    assert!(table.mark_full(Place::Link(id(9), id(1)), at(100)));
+    assert!(table.mark_full(Place::Node(id(2)), at(200)));
+    assert!(!table.mark_full(Place::Node(id(55)), at(200)));
+    assert!(!table.mark_full(Place::Link(id(1), id(2)), at(200)));
+    assert_eq!(route(&table, 9), None);
+    assert_eq!(route(&table, 1), Some(vec![0, 1]));
+    assert_eq!(route(&table, 2), None);
+    table.refresh(at(99));
+    assert_eq!(route(&table, 9), None);
+    table.refresh(at(100));
+    assert_eq!(route(&table, 9), Some(vec![0, 1, 9]));
+    assert!(table.mark_full(Place::Link(id(1), id(9)), at(300)));
+    table.refresh(at(200));
+    assert_eq!(route(&table, 9), Some(vec![0, 2, 9]));
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    #[test]
-    fn the_route_found_is_the_best_of_all_ways(mesh in mesh(), steps in 0..9_usize) {
-        let table = mesh.table();
-        let payload_bytes = steps * PAYLOAD_STEP;
-        prop_assert_eq!(table.find_route_for(&mesh.ids[0], payload_bytes), None);
-        for destination in 1..NODES {
-            let best = mesh.best_way(destination, payload_bytes);
-            for _ in ["searched", "remembered"] {
-                let found = table.find_route_for(&mesh.ids[destination], payload_bytes);
-                prop_assert_eq!(&found, &best);
-                if let Some(found) = found {
-                    prop_assert_eq!(Route::check(&found), Ok(()));
-                    prop_assert!(table.quote_route(&found, payload_bytes).is_some());
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_table_after_many_changes_is_the_table_of_what_is_left(
-        mesh in mesh(),
-        changes in prop::collection::vec((0..4_u8, 1..NODES, 1..NODES), 0..40),
-    ) {
-        let mut mesh = mesh;
-        let table = mesh.table();
-        for (kind, a, b) in changes {
-            let [id_a, id_b] = [a, b].map(|node| mesh.ids[node]);
-            match kind {
-                0 => {
-                    let known = a != b && mesh.are_linked(a, b);
-                    prop_assert_eq!(table.remove_link(&id_a, &id_b), known);
-                    mesh.links.retain(|link| *link != (a, b) && *link != (b, a));
-                }
-                1 => {
-                    let known = mesh.peers.contains(&a);
-                    prop_assert_eq!(table.remove_direct_peer(&id_a), known);
-                    mesh.peers.retain(|peer| *peer != a);
-                }
-                2 => {
-                    table.add_direct_peer(id_a, "10.0.0.2:8334".to_owned());
-                    mesh.peers.push(a);
-                }
-                _ => {
-                    mesh.prices[a] = per_packet(b as u64);
-                    prop_assert_eq!(table.set_price(id_a, mesh.prices[a]), Ok(()));
-                }
-            }
-            prop_assert_eq!(table.find_route(&id_b), mesh.best_way(b, 0));
-        }
-    }
+#[test]
+fn a_change_makes_the_table_search_again_only_for_what_it_could_change() {
+    let links = [(1, 8), (2, 9), (3, 8), (3, 9)];
+    let prices = [(1, 10), (2, 10), (3, 50), (4, 5), (5, 5)];
+    let table = table(&[1, 2, 3], &links, &prices);
+    let asked = |bytes: &[u32]| {
+        let before = table.searches();
+        bytes.iter().for_each(|node| drop(route(&table, *node)));
+        table.searches() - before
+    };
+    assert_eq!(asked(&[8, 9, 8, 9]), 2);
+    // What got worse and is not on a route, what got better and is still too dear, what only this node asks.
+    assert_eq!(table.set_price(id(3), per_packet(60)), Ok(()));
+    assert_eq!(table.set_price(id(3), per_packet(40)), Ok(()));
+    assert_eq!(table.set_price(LOCAL, per_packet(7)), Ok(()));
+    assert!(table.remove_link(&id(3), &id(8)));
+    assert_eq!(table.add_link(id(3), id(8)), Ok(()));
+    assert!(table.set_link_latency(&id(3), &id(9), 10));
+    assert_eq!(asked(&[8, 9]), 0);
+    // What a way leads over, for that way only.
+    assert_eq!(table.set_price(id(1), per_packet(11)), Ok(()));
+    assert_eq!(asked(&[8, 9]), 1);
+    assert!(table.set_link_latency(&id(2), &id(9), 60));
+    assert_eq!(asked(&[8, 9]), 1);
+    // A link between cheap nodes that two more hops would need, each of the four paid as the dearest.
+    assert_eq!(table.add_link(id(4), id(5)), Ok(()));
+    assert_eq!(asked(&[8, 9]), 0);
+    // One that could better both.
+    assert_eq!(table.set_price(id(3), per_packet(10)), Ok(()));
+    assert_eq!(asked(&[8, 9]), 2);
 }

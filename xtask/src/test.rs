@@ -31,7 +31,7 @@ pub(crate) struct Args {
 const FEATURES: &[(&str, &str)] = &[
     ("mesh-regtest", "lightning,ldk-backend"),
     ("mesh-lightning", "cln,lnd,lnbits,ldk"),
-    ("blvm-mesh-node", "ldk"),
+    ("blvm-mesh-node", "ldk,trials"),
 ];
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {

@@ -92,6 +92,8 @@ impl MeshManager {
         let timeout = options.timeout;
         let payee = node_at(route, node.position)?;
         if node.credit < share {
+            // Before what is kept is shown: once the outcome is known its proof is among it, so that nothing is bought again.
+            self.shared.unshown.nothing_is_under_way(&payee)?;
             node.credit = self.show_kept(route, &node, timeout).await?;
         }
         let top_ups = &self.shared.spending.top_ups;

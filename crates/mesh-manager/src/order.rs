@@ -59,9 +59,7 @@ impl MeshManager {
         if !unshown.has_room(now).await {
             return Err(busy("too many paid proofs wait to be shown"));
         }
-        if unshown.is_under_way(&order.payee) {
-            return Err(busy("a payment to this node is under way"));
-        }
+        unshown.nothing_is_under_way(&order.payee)?;
         let to_pay = QuoteToPay {
             invoice: order.invoice,
             payer: self.node_id(),

@@ -1,7 +1,7 @@
 use crate::payer::PaymentUnderWay;
 use mesh_types::{
-    Begun, DayCaps, MAX_KEPT_PROOFS, Msat, NodeId, OwnPayment, PaymentEnd, PaymentOutcome,
-    PaymentProof, Store, StoreError, UnixTime,
+    Begun, DayCaps, MAX_KEPT_PROOFS, MeshError, Msat, NodeId, OwnPayment, PaymentEnd,
+    PaymentOutcome, PaymentProof, Store, StoreError, UnixTime,
 };
 use parking_lot::Mutex;
 use std::{
@@ -121,13 +121,21 @@ impl Unshown {
         }
     }
 
-    /// Whether what became of a payment to `payee` is not known, and nobody here waits to hear it.
-    pub(crate) fn is_under_way(&self, payee: &NodeId) -> bool {
+    /// Says no while what became of a payment to `payee` is not known, and nobody here waits to hear it.
+    ///
+    /// # Errors
+    /// [`MeshError::Busy`] when it is so.
+    pub(crate) fn nothing_is_under_way(&self, payee: &NodeId) -> Result<(), MeshError> {
         let kept = self.kept.lock();
         let mut notes = kept.get(payee).into_iter().flatten();
-        notes.any(|note| {
+        let is_under_way = notes.any(|note| {
             PaymentUnderWay::of(note).is_some_and(|it| !self.is_asking(&it.payment_hash))
-        })
+        });
+        if is_under_way {
+            let reason = "a payment to this node is under way".to_owned();
+            return Err(MeshError::Busy(reason));
+        }
+        Ok(())
     }
 
     pub(crate) fn all_under_way(&self) -> Vec<(NodeId, PaymentProof)> {

@@ -57,6 +57,7 @@ mod exchange;
 mod fees;
 mod forgetful;
 mod forgetful_payments;
+mod forgetful_refunds;
 mod free_lane;
 mod funding;
 mod identity;

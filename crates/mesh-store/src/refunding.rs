@@ -24,6 +24,12 @@ pub(crate) fn with_back(credit: Msat, back: Msat) -> Result<Msat, StoreError> {
         .ok_or(StoreError::TooMuch(back))
 }
 
+/// What is said where a payer's sums are not what its refunds come to, as only a ledger can have them that was made by hand.
+pub(crate) fn disagrees() -> StoreError {
+    let reason = "what was refunded to the payer is not what its refunds come to";
+    StoreError::Unavailable(reason.to_owned())
+}
+
 pub(crate) fn too_many_open() -> StoreError {
     StoreError::Unavailable(format!("{MAX_OPEN_REFUNDS} refunds are under way already"))
 }

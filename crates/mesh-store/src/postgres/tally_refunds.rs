@@ -1,9 +1,9 @@
 use super::tally::Tally;
 use crate::{
     backend::Answer,
-    refunding::{self, too_many_open},
+    refunding::{self, disagrees, too_many_open},
 };
-use mesh_types::{Msat, Refund, RefundBegun, RefundEnd, StoreError};
+use mesh_types::{Msat, Refund, RefundBegun, RefundEnd};
 
 /// What goes back to payers.
 impl Tally<'_> {
@@ -46,17 +46,13 @@ impl Tally<'_> {
         let Some((before, after)) = ended else {
             return Answer::Done;
         };
-        let unlike = || {
-            let reason = "what was refunded to the payer is not what its refunds come to";
-            Answer::Refused(StoreError::Unavailable(reason.to_owned()))
-        };
         let Some(balance) = self.accounts.get_mut(&before.payer) else {
-            return unlike();
+            return Answer::Refused(disagrees());
         };
         let back = refunding::back(&before, &after);
         let refunded = back.and_then(|back| balance.refunded.checked_sub(back.to_msat()));
         let (Some(back), Some(refunded)) = (back, refunded) else {
-            return unlike();
+            return Answer::Refused(disagrees());
         };
         let credit = match refunding::with_back(Msat::from_msat(balance.credit), back) {
             Ok(credit) => credit,

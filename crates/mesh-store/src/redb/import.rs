@@ -11,7 +11,7 @@ use super::{
     },
 };
 use crate::record::Record;
-use mesh_types::Watched;
+use mesh_types::{Refund, Watched};
 use redb::{
     ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition, WriteTransaction,
 };
@@ -137,7 +137,7 @@ impl<'t> Filling<'t> {
             Record::Watched(payment) => self.watch(payment)?,
             Record::Payment(line) => self.payments.import_line(line)?,
             Record::Spent(day) => self.payments.import_day(day)?,
-            Record::Refund(refund) => self.refunds.write(refund)?,
+            Record::Refund(refund) => self.refund(refund)?,
             Record::Proof(payee, proof) => {
                 let row = proof_row(*payee, proof);
                 let row = row.map_err(|error| Fault::Refused(error.to_string()))?;
@@ -173,6 +173,15 @@ impl<'t> Filling<'t> {
         let row = (payer, amount, payment.tx_hash.as_bytes(), payment.is_frozen);
         let before = self.watched.insert(payment.key.as_bytes(), row)?;
         Ok(before.is_some())
+    }
+
+    /// Takes a refund, and says whether it was there already; what it has taken came with its payer's account.
+    fn refund(&mut self, refund: &Refund) -> Result<bool, Fault> {
+        if self.accounts.get(refund.payer.as_bytes())?.is_none() {
+            let reason = "a refund comes without its payer's account";
+            return Err(Fault::Refused(reason.to_owned()));
+        }
+        self.refunds.write(refund)
     }
 
     fn note_serial(&mut self, key: &[u8; 32], serial: u64) -> Result<(), Fault> {

@@ -2,7 +2,7 @@ use super::Batch;
 use crate::{
     backend::Answer,
     redb::fault::Fault,
-    refunding::{self, too_many_open},
+    refunding::{self, disagrees, too_many_open},
 };
 use mesh_types::{Refund, RefundBegun, RefundEnd};
 
@@ -55,12 +55,13 @@ impl Batch<'_> {
             return Ok(Answer::Done);
         };
         let held = self.held(before.payer)?;
-        let account = held.account.as_mut();
-        let account = account.ok_or(Fault::Corrupt("a refund has no account"))?;
         let back = refunding::back(&before, &after);
-        let refunded = back.and_then(|back| account.refunded.checked_sub(back));
-        let (Some(back), Some(refunded)) = (back, refunded) else {
-            return Err(Fault::Corrupt("what was refunded does not agree"));
+        let sums = held.account.as_mut().zip(back).and_then(|(account, back)| {
+            let refunded = account.refunded.checked_sub(back)?;
+            Some((account, back, refunded))
+        });
+        let Some((account, back, refunded)) = sums else {
+            return Ok(Answer::Refused(disagrees()));
         };
         let credit = match refunding::with_back(account.credit, back) {
             Ok(credit) => credit,

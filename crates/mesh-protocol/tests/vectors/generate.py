@@ -203,6 +203,9 @@ REFUSALS = [
     "NotEnabled",
     "Undeliverable",
     "ProofPending",
+    "CreditTooLow",
+    "InvoiceRefused",
+    "RefundFailed",
 ]
 
 # The numbers of each control message in the order in which they are written; each is 8 bytes.
@@ -214,6 +217,8 @@ CONTROL = {
     "deposit": (5, []),
     "credited": (6, ["sequence", "credit"]),
     "delivered": (7, ["sequence"]),
+    "refund_request": (8, []),
+    "refunded": (9, ["sequence", "amount", "fee", "credit"]),
 }
 
 
@@ -520,6 +525,10 @@ def control_vectors():
         {"type": "deposit"},
         {"type": "credited", "sequence": SEQUENCE, "credit": 99_750},
         {"type": "delivered", "sequence": 0},
+        {"type": "refund_request", "invoice": INVOICE},
+        {"type": "refund_request", "invoice": "l" * 7_089},
+        {"type": "refunded", "sequence": SEQUENCE, "amount": 800_000, "fee": 1_000, "credit": 17},
+        {"type": "refunded", "sequence": 2**63 - 1, "amount": top, "fee": top, "credit": top},
     ]
     encoded = {name: encode_control(message) for name, message in
                {"refused": messages[0], "required": required, "quote": quote}.items()}
@@ -527,12 +536,12 @@ def control_vectors():
     bad = {
         "empty": (b"", "Truncated"),
         "tag_0": (b"\x00", "Tag"),
-        "tag_8": (b"\x08" + bytes(8), "Tag"),
+        "tag_10": (b"\x0a" + bytes(8), "Tag"),
         "tag_255": (b"\xff", "Tag"),
         "refused_sequence_cut": (encoded["refused"][:8], "Truncated"),
         "refused_without_code": (encoded["refused"][:9], "Truncated"),
         "refused_code_0": (encoded["refused"][:9] + b"\x00", "Code"),
-        "refused_code_13": (encoded["refused"][:9] + b"\x0d", "Code"),
+        "refused_code_16": (encoded["refused"][:9] + b"\x10", "Code"),
         "refused_byte_too_many": (encoded["refused"] + b"\x00", "Trailing"),
         "refused_sequence_too_high": (b"\x01" + top_bit + b"\x01", "Sequence"),
         "required_cut": (encoded["required"][:-1], "Truncated"),
@@ -552,6 +561,12 @@ def control_vectors():
         "delivered_cut": (b"\x07" + bytes(7), "Truncated"),
         "delivered_sequence_too_high": (b"\x07" + top_bit, "Sequence"),
         "delivered_byte_too_many": (b"\x07" + bytes(9), "Trailing"),
+        "refund_request_without_invoice": (b"\x08", "Truncated"),
+        "refund_request_invoice_too_long": (b"\x08" + b"l" * 7_090, "InvoiceLength"),
+        "refund_request_invoice_not_ascii": (b"\x08lnbc\x80", "InvoiceText"),
+        "refunded_cut": (b"\x09" + bytes(31), "Truncated"),
+        "refunded_byte_too_many": (b"\x09" + bytes(33), "Trailing"),
+        "refunded_sequence_too_high": (b"\x09" + top_bit + bytes(24), "Sequence"),
     }
     return {
         "good": [{"message": message, "bytes": encode_control(message).hex()} for message in messages],

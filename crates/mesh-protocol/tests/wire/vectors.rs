@@ -336,6 +336,15 @@ fn control(value: &Value) -> ControlMessage {
         "delivered" => ControlMessage::Delivered {
             sequence: sequence(),
         },
+        "refund_request" => ControlMessage::RefundRequest {
+            invoice: text(value, "invoice").to_owned(),
+        },
+        "refunded" => ControlMessage::Refunded {
+            sequence: sequence(),
+            amount: msat("amount"),
+            fee: msat("fee"),
+            credit: msat("credit"),
+        },
         other => panic!("unknown message {other}"),
     }
 }

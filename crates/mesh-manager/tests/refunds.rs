@@ -370,6 +370,28 @@ async fn a_relay_that_dies_after_paying_and_before_noting_it_pays_nothing_again(
 }
 
 #[tokio::test]
+async fn a_refund_that_is_being_paid_is_not_given_up_however_long_that_takes() {
+    let place = Place::new().await;
+    let relay = place.start().await;
+    let gate = place.wallet.hold();
+    let asked = relay.send(SOURCE, &place.invoice(1, 60_000)).await;
+    while place.wallet.waiting.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    place.clock.advance(Duration::from_secs(661));
+    relay.relay.mesh.look_up_payments().await;
+    assert_eq!(place.store.open_refunds().await.unwrap().len(), 1);
+    gate.add_permits(1);
+    let answer = relay.answer(asked).await;
+    assert!(
+        matches!(answer, ControlMessage::Refunded { .. }),
+        "{answer:?}"
+    );
+    assert_eq!(place.credit().await, Msat::from_msat(39_700));
+    place.check_books().await;
+}
+
+#[tokio::test]
 async fn a_refund_whose_failure_was_not_noted_gives_back_later() {
     let place = Place::new().await;
     let relay = place.start().await;

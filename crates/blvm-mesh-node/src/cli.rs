@@ -25,6 +25,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
         blvm-mesh status                              look at the node of ./mesh.toml\n  \
         blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n  \
         blvm-mesh quote 5f3c...e1 --amount 5000       let any wallet pay for that node's packets\n  \
+        blvm-mesh refund 5f3c...e1                    get back what was not spent there\n  \
         blvm-mesh ledger                              see what it took, earned and owes\n  \
         blvm-mesh ledger spent                        see what it paid to others, and for what\n\n\
         Exit codes: 0 done, 1 it failed, 2 the command line or the configuration is wrong."
@@ -40,6 +41,7 @@ enum Command {
     Run(RunArgs),
     Send(SendArgs),
     Quote(QuoteArgs),
+    Refund(RefundArgs),
     Receive(ReceiveArgs),
     Status(StatusArgs),
     Ledger(LedgerArgs),
@@ -92,6 +94,7 @@ pub(crate) struct DemoArgs {
         network = \"regtest\"                 # the sandbox wallet works on no other\n  \
         price_per_packet_msat = 1000\n  \
         peers = []                          # \"<node id>@<host>:<port>\", with commas between\n  \
+        refunds = false                     # whether payers get back what they have not spent: docs/spending.md\n  \
         # [mesh.spending]                   # what the node may pay to others, in millisatoshi: docs/spending.md\n  \
         # per_packet_msat = 100000          # what a packet may cost\n  \
         # per_route_msat = 1000000          # what is deposited because of one packet\n  \
@@ -212,6 +215,36 @@ pub(crate) struct QuoteArgs {
     pub(crate) control: ControlArgs,
 }
 
+/// Ask a node for what this one has not spent there, over Lightning, where that node offers it
+///
+/// This node's wallet makes an invoice, and the other node pays it out of the credit there, once. The
+/// fee of routing it is taken from the credit, too: 2 % at most, or 1 sat where that is more.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
+        blvm-mesh refund 5f3c...e1\n  \
+        blvm-mesh refund 5f3c...e1 --amount 200 --json\n\
+        Without --amount it is the whole balance, less the most that routing may cost, in whole sats."
+)]
+pub(crate) struct RefundArgs {
+    /// The node that has the credit, 64 characters of hex
+    #[arg(value_name = "NODE-ID")]
+    pub(crate) node: NodeId,
+
+    /// How much
+    #[arg(long, value_name = "SATS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) amount: Option<u64>,
+
+    /// How long to wait until it is paid, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=3_600))]
+    pub(crate) timeout: u32,
+
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
 /// Take packets that have arrived at a running node
 ///
 /// Each packet is handed out once: when this command has printed it, the node forgets it.
@@ -289,6 +322,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Run(args) => commands::run(&args).await,
             Command::Send(args) => commands::send(&args).await,
             Command::Quote(args) => commands::quote(&args).await,
+            Command::Refund(args) => commands::refund(&args).await,
             Command::Receive(args) => commands::receive(&args).await,
             Command::Status(args) => commands::status(&args).await,
             Command::Ledger(args) => commands::ledger(&args).await,

@@ -25,7 +25,8 @@ pub use lightning::{ChannelReport, LightningCall, LightningReport, OpenCall, Wal
 pub use line::LineError;
 pub use protocol::{
     Answer, Call, CallError, DeliveryReport, Failure, FailureKind, MAX_CALL_BYTES, MAX_REPLY_BYTES,
-    MAX_TAKEN, PROTOCOL_VERSION, QuoteReport, Reply, Request, SendCall, SentReport,
+    MAX_TAKEN, PROTOCOL_VERSION, QuoteReport, RefundCall, RefundReport, Reply, Request, SendCall,
+    SentReport,
 };
 pub use report::{
     CreditReport, DialReport, MAX_LISTED_CREDITS, MoneyReport, PeerReport, PriceReport,

@@ -98,9 +98,9 @@
 pub use mesh_manager::{
     Asked, Attempt, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Halfway,
     IdentityError, MeshManager, Money, OnChainQuote, PAYMENT_MARGIN, PaidQuote, PendingClaim,
-    PendingDraw, PendingQuestion, QuoteToPay, Refusal, RefusalReason, Refused, Reply, SendOptions,
-    Sent, SpendingLimit, Status, Step, SystemClock, Ticket, identity_in, load_or_create_identity,
-    pay_quote,
+    PendingDraw, PendingQuestion, QuoteToPay, RefundReceived, Refusal, RefusalReason, Refused,
+    Reply, SendOptions, Sent, SpendingLimit, Status, Step, SystemClock, Ticket, identity_in,
+    load_or_create_identity, pay_quote,
 };
 pub use mesh_payment::{
     Accounts, CovenantError, CovenantKind, CovenantLevel, CovenantProof, Invoice, LeastLevel,
@@ -121,7 +121,8 @@ pub use mesh_types::{
     LightningInfo, LightningNode, MAX_SETTLED, MeshConfig, MeshError, MeshEvent, MeshMode,
     MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId, NodeStore, OnChainConfig,
     OutPoint, Outgoing, OwnPayment, PacketKind, PacketTag, PaidInvoice, PayLimits, PaymentEnd,
-    PaymentOutcome, PaymentProof, PaymentReason, PeerAddress, Price, ProofForHop, Route,
-    RoutingPolicy, SequenceBlock, Settled, SettledInvoice, Settlement, SpendingConfig,
-    SpendingStore, Spent, Standing, Store, StoreError, TxHash, UnixTime, Watched, from_hex, to_hex,
+    PaymentOutcome, PaymentProof, PaymentReason, PeerAddress, Price, ProofForHop, Refund,
+    RefundBegun, RefundEnd, RefundStore, Route, RoutingPolicy, SequenceBlock, Settled,
+    SettledInvoice, Settlement, SpendingConfig, SpendingStore, Spent, Standing, Store, StoreError,
+    TxHash, UnixTime, Watched, from_hex, most_refund_fee, most_refundable, to_hex,
 };

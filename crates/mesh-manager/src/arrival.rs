@@ -37,7 +37,9 @@ impl Arrival<'_> {
             PacketKind::Data => true,
             PacketKind::Control => matches!(
                 ControlMessage::decode(self.packet.payload()),
-                Ok(ControlMessage::QuoteRequest { .. } | ControlMessage::Deposit)
+                Ok(ControlMessage::QuoteRequest { .. }
+                    | ControlMessage::RefundRequest { .. }
+                    | ControlMessage::Deposit)
             ),
         };
         let back = if waits { self.back() } else { None };

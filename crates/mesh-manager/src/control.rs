@@ -24,10 +24,16 @@ impl MeshManager {
                 self.reply(back, or_busy(credited, sequence)).await;
                 return Ok(());
             }
+            ControlMessage::RefundRequest { invoice } => {
+                self.hear_refund_request(from, sequence, invoice, back)
+                    .await;
+                return Ok(());
+            }
             ControlMessage::Refused { sequence, .. }
             | ControlMessage::PaymentRequired { sequence, .. }
             | ControlMessage::Quote { sequence, .. }
             | ControlMessage::Credited { sequence, .. }
+            | ControlMessage::Refunded { sequence, .. }
             | ControlMessage::Delivered { sequence } => sequence,
             // Nobody is asked for announcements yet.
             ControlMessage::Gossip(_) => return Err(self.engine().refuse(Refusal::Unasked, None)),

@@ -31,6 +31,8 @@ const QUOTES_PER_SECOND: u64 = 2;
 pub struct Engine {
     pub(crate) local: NodeId,
     pub(crate) mode: MeshMode,
+    /// Whether payers get what they have not spent back.
+    pub(crate) refunds: bool,
     pub(crate) price: Price,
     pub(crate) started_at: UnixTime,
     pub(crate) policy: RoutingPolicyEngine,
@@ -94,6 +96,7 @@ impl Engine {
         Self {
             local,
             mode: config.mode,
+            refunds: config.refunds,
             price,
             started_at: now,
             policy: RoutingPolicyEngine::new(config.mode),

@@ -3,8 +3,8 @@ use async_trait::async_trait;
 use mesh_replay::MAX_CLAIMS;
 use mesh_types::{
     Books, CLAIM_SKEW, Claim, ClaimKey, ClaimOutcome, ClaimStore, CreditStore, Drawn, MAX_BALANCE,
-    MAX_KEPT_PROOFS, MAX_WATCHED, Msat, NodeId, NodeStore, PacketTag, PaymentProof, SequenceBlock,
-    Settled, Settlement, Standing, StoreError, UnixTime, Watched,
+    MAX_KEPT_PROOFS, MAX_WATCHED, Msat, NodeId, NodeStore, PacketTag, PaymentProof, Refund,
+    RefundBegun, SequenceBlock, Settled, Settlement, Standing, StoreError, UnixTime, Watched,
 };
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -28,6 +28,7 @@ pub(crate) struct Memory {
     next_sequence: u64,
     proofs: Vec<(NodeId, PaymentProof)>,
     pub(crate) payments: Payments,
+    pub(crate) refunds: BTreeMap<[u8; 32], Refund>,
     settled_places: HashMap<[u8; 33], u64>,
 }
 
@@ -37,6 +38,7 @@ struct Account {
     credit: Msat,
     drawn: Msat,
     earned: Msat,
+    refunded: Msat,
     frozen: Msat,
 }
 
@@ -144,6 +146,35 @@ impl Memory {
         account.earned = account.earned.checked_add(spent).unwrap_or(Msat::MAX);
     }
 
+    /// Takes what a refund may cost; `None` is more than there is.
+    pub(crate) fn take_out(&mut self, payer: NodeId, taken: Option<Msat>) -> RefundBegun {
+        let mut none = Account::default();
+        let account = self.accounts.get_mut(&payer).unwrap_or(&mut none);
+        let (free, undrawn) = (
+            account.free(),
+            account.credit.saturating_sub(account.frozen),
+        );
+        let Some(taken) = taken.filter(|taken| *taken <= free) else {
+            let drawn = undrawn.saturating_sub(free);
+            return RefundBegun::TooLittle { free, drawn };
+        };
+        account.credit = account.credit.saturating_sub(taken);
+        account.refunded = account.refunded.checked_add(taken).unwrap_or(Msat::MAX);
+        RefundBegun::Noted
+    }
+
+    /// Gives back what a refund has not cost.
+    pub(crate) fn put_back(&mut self, payer: NodeId, back: Msat) -> Result<(), StoreError> {
+        let Some(account) = self.accounts.get_mut(&payer) else {
+            return Ok(());
+        };
+        let credit = account.credit.checked_add(back);
+        let credit = credit.filter(|credit| *credit <= MAX_BALANCE);
+        account.credit = credit.ok_or(StoreError::TooMuch(back))?;
+        account.refunded = account.refunded.saturating_sub(back);
+        Ok(())
+    }
+
     pub(crate) fn keep(&mut self, payee: NodeId, proof: PaymentProof) -> Result<(), StoreError> {
         let kept = (payee, proof);
         if self.proofs.contains(&kept) {
@@ -182,6 +213,7 @@ impl Memory {
             deposited: sum(|account| account.deposited),
             credit: sum(|account| account.credit),
             earned: sum(|account| account.earned),
+            refunded: sum(|account| account.refunded),
             frozen: sum(|account| account.frozen),
             watched: u64::try_from(self.watched.len()).unwrap_or(u64::MAX),
             accounts: u64::try_from(self.accounts.len()).unwrap_or(u64::MAX),

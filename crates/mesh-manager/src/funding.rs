@@ -285,7 +285,7 @@ impl MeshManager {
     }
 
     /// Asks the node at `position` of the route, and waits for its answer.
-    async fn ask(
+    pub(crate) async fn ask(
         &self,
         route: &Route,
         position: usize,
@@ -311,7 +311,7 @@ impl MeshManager {
     }
 }
 
-fn unexpected(node: NodeId, answer: &ControlMessage) -> MeshError {
+pub(crate) fn unexpected(node: NodeId, answer: &ControlMessage) -> MeshError {
     MeshError::NetworkError(format!(
         "{node} answered something else than was asked: {answer:?}"
     ))

@@ -331,7 +331,7 @@ impl Engine {
                 let _ = self.take_lane(Lane::Control, arrival, now)?;
                 return verified?.ok_or(Refusal::ProofMissing);
             }
-            ControlMessage::QuoteRequest { .. } => {
+            ControlMessage::QuoteRequest { .. } | ControlMessage::RefundRequest { .. } => {
                 let _ = self.take_lane(Lane::Control, arrival, now)?;
             }
             // Answers to what this node has asked; others are refused for a look-up.

@@ -8,6 +8,7 @@ use crate::{
         LOOKUPS_BURST, LOOKUPS_PER_SECOND, MAX_ASKING, RECENT_CLAIMS, TURNS, VAIN_CLAIMS_BURST,
         VAIN_CLAIMS_PER_SECOND, keep_books,
     },
+    refunds::Refunding,
     route_watch::RouteWatch,
     setup::{Wallet, check, settlement, wallet, wrong_setting},
     spending::{self, Spending},
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(crate) inbox: Inbox,
     pub(crate) unshown: Unshown,
     pub(crate) spending: Spending,
+    pub(crate) refunding: Refunding,
     pending: Pending,
     route_watch: RouteWatch,
     pub(crate) spent_msat: AtomicU64,
@@ -177,6 +179,7 @@ impl MeshManager {
                 .await
                 .map_err(no_store)?,
             store,
+            refunding: Refunding::default(),
             pending: Pending::default(),
             route_watch: RouteWatch::default(),
             spent_msat: AtomicU64::new(0),

@@ -31,7 +31,7 @@ pub struct QuoteToPay<'a> {
 pub const PAYMENT_MARGIN: Duration = Duration::from_secs(60);
 
 /// How long a payment is waited for; then it is looked up.
-const PATIENCE: Duration = Duration::from_secs(45);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Pays a quote, after checking that paying it buys credit for the payer, at the payee, within the limit. Routing may cost
 /// what the default settings allow: a fiftieth of the amount.

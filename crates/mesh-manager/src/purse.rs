@@ -196,6 +196,12 @@ impl Shared {
         }
     }
 
+    /// Books what was earned and gives back the credit of `payer` that is in hand and not set aside.
+    pub(crate) async fn gather(&self, payer: &NodeId) {
+        self.book().await;
+        self.take_back(payer).await;
+    }
+
     /// Gives back the credit of `payer` that is in hand and not set aside; none is on its way into this hand meanwhile.
     pub(crate) async fn take_back(&self, payer: &NodeId) {
         let _turn = self.turn(payer).lock().await;
@@ -267,6 +273,7 @@ pub(crate) async fn keep_books(mesh: Weak<Shared>, interval: Duration) {
             // Beside the bookings, which must not wait for it.
             tokio::spawn(async move {
                 sweeper.look_up_payments().await;
+                sweeper.look_up_refunds().await;
                 sweeper.sweep().await;
             });
         }

@@ -269,9 +269,11 @@ pub(crate) fn refused(by: NodeId, code: RefusalCode) -> MeshError {
         RefusalCode::Duplicate | RefusalCode::TooOld | RefusalCode::ProofReplayed => {
             MeshError::ReplayDetected(said)
         }
-        RefusalCode::ProofInvalid | RefusalCode::NotEnabled => {
-            MeshError::PaymentVerificationFailed(said)
-        }
+        RefusalCode::ProofInvalid
+        | RefusalCode::NotEnabled
+        | RefusalCode::CreditTooLow
+        | RefusalCode::InvoiceRefused
+        | RefusalCode::RefundFailed => MeshError::PaymentVerificationFailed(said),
         RefusalCode::NoRoute => MeshError::RoutingError(said),
         RefusalCode::Denied => MeshError::Denied(said),
         // Later may do: what is shown then is kept.

@@ -45,7 +45,7 @@ pub struct Status {
     pub refusals: BTreeMap<RefusalReason, u64>,
 }
 
-/// The books: deposited = credit + reserved + earned.
+/// The books: deposited = credit + reserved + earned + refunded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Money {
     /// All that was ever deposited.
@@ -56,7 +56,9 @@ pub struct Money {
     pub reserved: Msat,
     /// What this node has earned by carrying, booked or not.
     pub earned: Msat,
-    /// The part of that which is not booked: what a crash would forget.
+    /// What was given back to payers, or may be by refunds under way, with what routing cost.
+    pub refunded: Msat,
+    /// The part of what was earned which is not booked: what a crash would forget.
     pub unbooked: Msat,
     /// What cannot be spent, because transactions that paid for it are not in the chain.
     pub frozen: Msat,
@@ -119,6 +121,7 @@ impl MeshManager {
                 .saturating_sub(unbooked),
             reserved,
             earned: books.earned.checked_add(unbooked).unwrap_or(Msat::MAX),
+            refunded: books.refunded,
             unbooked,
             frozen: books.frozen,
             watched: books.watched,

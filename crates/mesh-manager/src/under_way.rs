@@ -72,11 +72,13 @@ impl MeshManager {
         }
     }
 
-    /// Asks the wallet what became of payments whose outcome is not known; what was paid is shown when it is needed next.
+    /// Asks the wallet what became of payments and refunds whose outcome is not known; what was paid is shown when it is needed
+    /// next.
     ///
     /// A running mesh does this by itself; it is here for those who drive a mesh without its clock.
     pub async fn look_up_payments(&self) {
         self.shared.look_up_payments().await;
+        self.shared.look_up_refunds().await;
     }
 }
 

@@ -58,6 +58,22 @@ pub enum ControlMessage {
         /// What the payer has with this node now.
         credit: Msat,
     },
+    /// Asks a node to pay an invoice of the asking node's wallet out of what that node has with it.
+    RefundRequest {
+        /// The BOLT11 invoice.
+        invoice: String,
+    },
+    /// Answers a [`ControlMessage::RefundRequest`]: it is paid.
+    Refunded {
+        /// The request's sequence number.
+        sequence: u64,
+        /// What was paid, routing fees excepted.
+        amount: Msat,
+        /// What routing cost, which is taken from the credit, too.
+        fee: Msat,
+        /// What the asking node has with this node now.
+        credit: Msat,
+    },
     /// The destination has the packet; sent when the source wanted a receipt.
     Delivered {
         /// The delivered packet's sequence number.
@@ -98,8 +114,8 @@ pub enum RefusalCode {
     /// The payment was claimed before.
     #[error("the payment was claimed before")]
     ProofReplayed = 9,
-    /// The node does not take this kind of proof.
-    #[error("the node does not take this kind of proof")]
+    /// The node does not take this kind of proof, or does not offer what was asked for.
+    #[error("the node does not offer this, or take this kind of proof")]
     NotEnabled = 10,
     /// The destination could not open or understand the packet.
     #[error("the destination could not open or understand the packet")]
@@ -107,6 +123,15 @@ pub enum RefusalCode {
     /// The payment is good and not deep enough in the chain yet; later it may do.
     #[error("the payment is not deep enough in the chain yet")]
     ProofPending = 12,
+    /// The credit does not cover the refund with the most that routing may cost.
+    #[error("the credit does not cover the refund and its fee")]
+    CreditTooLow = 13,
+    /// The invoice is none that is paid as a refund.
+    #[error("the invoice is none that the node pays as a refund")]
+    InvoiceRefused = 14,
+    /// The refund could not be paid, and never will be with this invoice: the credit is what it was.
+    #[error("the refund could not be paid, and the credit is what it was")]
+    RefundFailed = 15,
 }
 
 /// Why a control message cannot be decoded or encoded.
@@ -162,6 +187,8 @@ mod tag {
     pub(super) const DEPOSIT: u8 = 5;
     pub(super) const CREDITED: u8 = 6;
     pub(super) const DELIVERED: u8 = 7;
+    pub(super) const REFUND_REQUEST: u8 = 13;
+    pub(super) const REFUNDED: u8 = 14;
 }
 
 impl ControlMessage {
@@ -205,6 +232,15 @@ impl ControlMessage {
             tag::DELIVERED => Self::Delivered {
                 sequence: sequence(&mut reader)?,
             },
+            tag::REFUND_REQUEST => Self::RefundRequest {
+                invoice: invoice(&mut reader)?.ok_or(ControlError::Truncated)?,
+            },
+            tag::REFUNDED => Self::Refunded {
+                sequence: sequence(&mut reader)?,
+                amount: msat(&mut reader)?,
+                fee: msat(&mut reader)?,
+                credit: msat(&mut reader)?,
+            },
             found => {
                 let message = read_gossip(found, &mut reader);
                 Self::Gossip(message.ok_or(ControlError::Tag { found })??)
@@ -228,6 +264,7 @@ impl ControlMessage {
             Self::PaymentRequired { invoice, .. } | Self::Quote { invoice, .. } => {
                 invoice.as_ref().map_or(0, String::len)
             }
+            Self::RefundRequest { invoice } => invoice.len(),
             _ => 0,
         };
         let mut writer = Writer(Vec::with_capacity(FIXED_LEN + invoice_len));
@@ -277,6 +314,22 @@ impl ControlMessage {
                 writer.sequence(*sequence)?;
             }
             Self::Gossip(message) => write_gossip(message, &mut writer.0)?,
+            Self::RefundRequest { invoice } => {
+                writer.u8(tag::REFUND_REQUEST);
+                writer.invoice(Some(invoice))?;
+            }
+            Self::Refunded {
+                sequence,
+                amount,
+                fee,
+                credit,
+            } => {
+                writer.u8(tag::REFUNDED);
+                writer.sequence(*sequence)?;
+                writer.msat(*amount);
+                writer.msat(*fee);
+                writer.msat(*credit);
+            }
         }
         Ok(writer.0)
     }
@@ -284,7 +337,7 @@ impl ControlMessage {
 
 impl RefusalCode {
     /// All codes, in the order of their bytes.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Duplicate,
         Self::TooOld,
         Self::OutOfTime,
@@ -297,6 +350,9 @@ impl RefusalCode {
         Self::NotEnabled,
         Self::Undeliverable,
         Self::ProofPending,
+        Self::CreditTooLow,
+        Self::InvoiceRefused,
+        Self::RefundFailed,
     ];
 }
 

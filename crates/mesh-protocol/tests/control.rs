@@ -43,6 +43,15 @@ fn samples() -> Vec<ControlMessage> {
             credit: Msat::MAX,
         },
         ControlMessage::Delivered { sequence: SEQUENCE },
+        ControlMessage::RefundRequest {
+            invoice: "lnbcrt1u1sample".to_owned(),
+        },
+        ControlMessage::Refunded {
+            sequence: SEQUENCE,
+            amount: Msat::from_msat(800),
+            fee: Msat::from_msat(1),
+            credit: Msat::from_msat(99),
+        },
     ]
 }
 
@@ -111,7 +120,9 @@ fn attack_17_no_byte_may_follow_a_message_without_an_invoice() {
         let error = ControlMessage::decode(&bytes).unwrap_err();
         let takes_invoice = matches!(
             message,
-            ControlMessage::PaymentRequired { .. } | ControlMessage::Quote { .. }
+            ControlMessage::PaymentRequired { .. }
+                | ControlMessage::Quote { .. }
+                | ControlMessage::RefundRequest { .. }
         );
         if takes_invoice {
             assert_eq!(error, ControlError::InvoiceText);
@@ -120,17 +131,17 @@ fn attack_17_no_byte_may_follow_a_message_without_an_invoice() {
             refused += 1;
         }
     }
-    assert_eq!(refused, 5);
+    assert_eq!(refused, 6);
 }
 
 #[test]
 fn unknown_messages_and_refusal_codes_are_errors() {
-    for found in (0..=u8::MAX).filter(|tag| !(1..=12).contains(tag)) {
+    for found in (0..=u8::MAX).filter(|tag| !(1..=14).contains(tag)) {
         let bytes = [&[found], [0; 40].as_slice()].concat();
         let error = ControlError::Tag { found };
         assert_eq!(ControlMessage::decode(&bytes), Err(error));
     }
-    for found in (0..=u8::MAX).filter(|code| !(1..=12).contains(code)) {
+    for found in (0..=u8::MAX).filter(|code| !(1..=15).contains(code)) {
         let bytes = [1, 0, 0, 0, 0, 0, 0, 0, 5, found];
         let error = ControlError::Code { found };
         assert_eq!(ControlMessage::decode(&bytes), Err(error));
@@ -153,7 +164,10 @@ fn every_refusal_code_has_its_byte_and_its_sentence() {
 #[test]
 fn an_empty_invoice_is_not_the_same_as_none() {
     let error = ControlError::InvoiceLength { found: 0 };
-    for message in [required(1, ""), quote(1, "")] {
+    let refund = ControlMessage::RefundRequest {
+        invoice: String::new(),
+    };
+    for message in [required(1, ""), quote(1, ""), refund] {
         assert_eq!(message.encode(), Err(error));
     }
 }
@@ -199,11 +213,17 @@ fn a_message_names_no_sequence_that_a_packet_cannot_have() {
             credit: Msat::ZERO,
         },
         ControlMessage::Delivered { sequence: found },
+        ControlMessage::Refunded {
+            sequence: found,
+            amount: Msat::ZERO,
+            fee: Msat::ZERO,
+            credit: Msat::ZERO,
+        },
     ];
     for message in messages {
         assert_eq!(message.encode(), Err(error));
     }
-    let tags_with_sequence = [1, 2, 4, 6, 7];
+    let tags_with_sequence = [1, 2, 4, 6, 7, 14];
     for tag in tags_with_sequence {
         let bytes = [[tag].as_slice(), &found.to_be_bytes(), &[1; 24]].concat();
         assert_eq!(ControlMessage::decode(&bytes), Err(error));
@@ -240,6 +260,15 @@ fn any_message() -> impl Strategy<Value = ControlMessage> {
         Just(ControlMessage::Deposit),
         (sequence.clone(), msat())
             .prop_map(|(sequence, credit)| ControlMessage::Credited { sequence, credit }),
+        (sequence.clone(), msat(), msat(), msat()).prop_map(|(sequence, amount, fee, credit)| {
+            ControlMessage::Refunded {
+                sequence,
+                amount,
+                fee,
+                credit,
+            }
+        }),
+        "[ -~]{1,300}".prop_map(|invoice| ControlMessage::RefundRequest { invoice }),
         sequence.prop_map(|sequence| ControlMessage::Delivered { sequence }),
     ]
 }

@@ -2,8 +2,8 @@ use crate::record::{Account, ClaimRecord, Debit, Deposit, PaymentLine, Record};
 use async_trait::async_trait;
 use mesh_types::{
     Begun, Books, Claim, ClaimKey, ClaimOutcome, DayCaps, DaySpent, DaySums, Drawn, Msat, NodeId,
-    OwnPayment, PacketTag, PaymentEnd, PaymentProof, SequenceBlock, Settled, Settlement, Standing,
-    StoreError, UnixTime, Watched,
+    OwnPayment, PacketTag, PaymentEnd, PaymentProof, Refund, RefundBegun, RefundEnd, SequenceBlock,
+    Settled, Settlement, Standing, StoreError, UnixTime, Watched,
 };
 use std::{fmt, time::Duration};
 use tokio::sync::mpsc;
@@ -53,6 +53,8 @@ pub(crate) enum Op {
         caps: DayCaps,
     },
     EndPayment(Box<PaymentEnd>),
+    BeginRefund(Box<Refund>),
+    EndRefund(RefundEnd),
     KeepSettledPlace {
         payee_key: [u8; 33],
         place: u64,
@@ -69,6 +71,7 @@ pub(crate) enum Answer {
     Identity([u8; 32]),
     Sequences(SequenceBlock),
     Begun(Begun),
+    RefundBegun(Box<RefundBegun>),
     Done,
     /// This one was not done; the others of its batch were.
     Refused(StoreError),
@@ -132,6 +135,12 @@ pub(crate) trait Reader: Send + Sync {
 
     /// Up to which place of a wallet's list all is credited.
     async fn settled_place(&self, payee_key: [u8; 33]) -> Result<Option<u64>, StoreError>;
+
+    /// The refund of that payment hash.
+    async fn refund(&self, payment_hash: [u8; 32]) -> Result<Option<Refund>, StoreError>;
+
+    /// The refunds whose outcome is not known.
+    async fn open_refunds(&self) -> Result<Vec<Refund>, StoreError>;
 
     /// Everything as it is at one moment, whatever is committed meanwhile.
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError>;
@@ -198,6 +207,13 @@ pub(crate) trait Snapshot: Send {
         most: usize,
     ) -> Result<Vec<DaySpent>, StoreError>;
 
+    /// In order of their payment hashes.
+    async fn refunds(
+        &mut self,
+        after: Option<[u8; 32]>,
+        most: usize,
+    ) -> Result<Vec<Refund>, StoreError>;
+
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError>;
 
     /// The first number that is not reserved.
@@ -224,6 +240,8 @@ impl fmt::Debug for Op {
             Self::ForgetProof { .. } => "ForgetProof",
             Self::BeginPayment { .. } => "BeginPayment",
             Self::EndPayment(_) => "EndPayment",
+            Self::BeginRefund(_) => "BeginRefund",
+            Self::EndRefund(_) => "EndRefund",
             Self::KeepSettledPlace { .. } => "KeepSettledPlace",
         })
     }

@@ -20,6 +20,7 @@ mod proof_bytes;
 mod record;
 #[cfg(feature = "redb")]
 mod redb;
+mod refunding;
 mod store;
 mod writer;
 

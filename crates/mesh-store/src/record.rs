@@ -1,5 +1,6 @@
 use mesh_types::{
-    ClaimKey, DaySpent, Msat, NodeId, OwnPayment, PacketTag, PaymentProof, UnixTime, Watched,
+    ClaimKey, DaySpent, Msat, NodeId, OwnPayment, PacketTag, PaymentProof, Refund, UnixTime,
+    Watched,
 };
 use std::fmt;
 
@@ -14,6 +15,8 @@ pub struct Account {
     pub credit: Msat,
     /// What this node has earned from it.
     pub earned: Msat,
+    /// What it was given back, or may be, with what routing cost.
+    pub refunded: Msat,
     /// What its watched payments come to of which the transactions are not in the chain.
     pub frozen: Msat,
     /// How many payments were claimed.
@@ -94,6 +97,7 @@ pub(crate) enum Record {
     Payment(PaymentLine),
     /// Comes with what the lines of its payments come to, too.
     Spent(DaySpent),
+    Refund(Refund),
     Proof(NodeId, PaymentProof),
     /// Claims that ended before this time have been forgotten.
     SweptAt(UnixTime),
@@ -114,6 +118,7 @@ impl fmt::Debug for Record {
             Self::Watched(_) => "Watched",
             Self::Payment(_) => "Payment",
             Self::Spent(_) => "Spent",
+            Self::Refund(_) => "Refund",
             Self::Proof(..) => "Proof",
             Self::SweptAt(_) => "SweptAt",
             Self::End => "End",

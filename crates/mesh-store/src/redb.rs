@@ -15,6 +15,7 @@ mod lock;
 mod open;
 mod payments;
 mod reader;
+mod refunds;
 mod rows;
 mod snapshot;
 #[cfg(test)]

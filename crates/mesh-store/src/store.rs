@@ -5,8 +5,9 @@ use crate::{
 use async_trait::async_trait;
 use mesh_types::{
     Begun, Books, Claim, ClaimKey, ClaimOutcome, ClaimStore, CreditStore, DayCaps, DaySums, Drawn,
-    Msat, NodeId, NodeStore, OwnPayment, PacketTag, PaymentEnd, PaymentProof, SequenceBlock,
-    Settled, Settlement, SpendingStore, Standing, StoreError, UnixTime, Watched,
+    Msat, NodeId, NodeStore, OwnPayment, PacketTag, PaymentEnd, PaymentProof, Refund, RefundBegun,
+    RefundEnd, RefundStore, SequenceBlock, Settled, Settlement, SpendingStore, Standing,
+    StoreError, UnixTime, Watched,
 };
 use std::{fmt, sync::Arc};
 
@@ -183,6 +184,29 @@ impl SpendingStore for MeshStore {
     async fn last_payments(&self, most: usize) -> Result<Vec<OwnPayment>, StoreError> {
         let lines = self.ledger().last_payments(None, most).await?;
         Ok(lines.into_iter().map(|line| line.payment).collect())
+    }
+}
+
+#[async_trait]
+impl RefundStore for MeshStore {
+    async fn begin_refund(&self, refund: Refund) -> Result<RefundBegun, StoreError> {
+        let op = Op::BeginRefund(Box::new(refund));
+        match self.writer.ask(op).await? {
+            Answer::RefundBegun(begun) => Ok(*begun),
+            other => Err(unlike(other)),
+        }
+    }
+
+    async fn end_refund(&self, end: RefundEnd) -> Result<(), StoreError> {
+        done(self.writer.ask(Op::EndRefund(end)).await?)
+    }
+
+    async fn refund(&self, payment_hash: [u8; 32]) -> Result<Option<Refund>, StoreError> {
+        self.reader.refund(payment_hash).await
+    }
+
+    async fn open_refunds(&self) -> Result<Vec<Refund>, StoreError> {
+        self.reader.open_refunds().await
     }
 }
 

@@ -338,6 +338,36 @@ async fn a_store_without_payments_of_its_own_node_gets_tables_for_them_once() {
     assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
 }
 
+#[tokio::test]
+async fn a_store_without_refunds_gets_tables_for_them_once() {
+    let folder = folder();
+    let path = store_in(&folder);
+    written(&path, 3).await;
+    let open_refunds: TableDefinition<'_, &[u8; 32], ()> = TableDefinition::new("open_refunds");
+    let take = |marker: bool| {
+        let database = Database::open(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        assert!(transaction.delete_table(open_refunds).unwrap());
+        if marker {
+            let mut meta = transaction.open_table(META).unwrap();
+            assert!(meta.remove("refunds").unwrap().is_some());
+        }
+        transaction.commit().unwrap();
+    };
+    take(true);
+    let store = open(&path).await.unwrap();
+    assert_eq!(told(&store, 2).await, Ok(ClaimOutcome::Again));
+    assert_eq!(
+        mesh_types::RefundStore::open_refunds(&store).await,
+        Ok(Vec::new())
+    );
+    store.close().await;
+    open(&path).await.unwrap().close().await;
+    take(false);
+    let error = open(&path).await.unwrap_err();
+    assert!(matches!(error, OpenError::Corrupt { .. }), "{error:?}");
+}
+
 type Damage = fn(&mut Vec<u8>);
 
 /// Opens a damaged store, and checks that it is named and still as it was.

@@ -36,6 +36,8 @@ pub struct MeshConfig {
     /// Whether the wallet has to say, too, that an invoice is settled before its proof counts. Always so with a wallet whose
     /// key others share.
     pub check_settlement: bool,
+    /// Whether payers get what they have not spent back when they ask for it, over Lightning.
+    pub refunds: bool,
     /// What each source may send without paying.
     pub free_lane: FreeLane,
     /// Which payments on the chain count.
@@ -61,6 +63,7 @@ impl Default for MeshConfig {
             quote_lifetime_secs: 600,
             debit_interval_ms: 200,
             check_settlement: false,
+            refunds: false,
             free_lane: FreeLane::default(),
             on_chain: OnChainConfig::default(),
             spending: SpendingConfig::default(),
@@ -142,7 +145,7 @@ pub enum ConfigError {
 
 impl MeshConfig {
     /// The keys of a flat configuration, in the order of the fields.
-    pub const KEYS: [&'static str; 25] = [
+    pub const KEYS: [&'static str; 26] = [
         "enabled",
         "mode",
         "listen_addr",
@@ -153,6 +156,7 @@ impl MeshConfig {
         "quote_lifetime_secs",
         "debit_interval_ms",
         "check_settlement",
+        "refunds",
         "free_lane.bytes_per_second_per_source",
         "free_lane.burst_bytes_per_source",
         "free_lane.bytes_per_second_total",
@@ -206,6 +210,7 @@ impl MeshConfig {
             "quote_lifetime_secs" => self.quote_lifetime_secs = read(key, value, "seconds")?,
             "debit_interval_ms" => self.debit_interval_ms = read(key, value, "milliseconds")?,
             "check_settlement" => self.check_settlement = read(key, value, "true or false")?,
+            "refunds" => self.refunds = read(key, value, "true or false")?,
             "free_lane.bytes_per_second_per_source" => {
                 self.free_lane.bytes_per_second_per_source = read(key, value, "bytes a second")?;
             }

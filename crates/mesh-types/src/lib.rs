@@ -38,6 +38,7 @@ mod policy;
 mod ports;
 mod price;
 mod proof;
+mod refunds;
 mod route;
 mod spending;
 mod spending_config;
@@ -72,6 +73,10 @@ pub use policy::{DetectedProtocol, MeshMode, RoutingPolicy, UnknownMode};
 pub use ports::{Clock, NodeAPI};
 pub use price::Price;
 pub use proof::{PaymentProof, ProofForHop};
+pub use refunds::{
+    MAX_OPEN_REFUNDS, REFUND_FEE_PERMILLE, REFUND_LEAST_FEE, Refund, RefundBegun, RefundEnd,
+    RefundStore, most_refund_fee, most_refundable,
+};
 pub use route::{MAX_ROUTE_NODES, Route, RouteError};
 pub use spending::{
     Begun, DayCaps, DaySpent, DaySums, MAX_PAYMENT_LINES, OwnPayment, PaymentEnd, PaymentOutcome,

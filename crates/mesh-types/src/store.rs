@@ -1,4 +1,6 @@
-use crate::{Claim, ClaimKey, Msat, NodeId, PaymentProof, SpendingStore, TxHash, UnixTime};
+use crate::{
+    Claim, ClaimKey, Msat, NodeId, PaymentProof, RefundStore, SpendingStore, TxHash, UnixTime,
+};
 use async_trait::async_trait;
 use std::{fmt, time::Duration};
 use thiserror::Error;
@@ -141,9 +143,9 @@ pub trait NodeStore: Send + Sync {
 }
 
 /// The durable home of a node's money and of the node itself.
-pub trait Store: ClaimStore + CreditStore + NodeStore + SpendingStore {}
+pub trait Store: ClaimStore + CreditStore + NodeStore + SpendingStore + RefundStore {}
 
-impl<T: ClaimStore + CreditStore + NodeStore + SpendingStore> Store for T {}
+impl<T: ClaimStore + CreditStore + NodeStore + SpendingStore + RefundStore> Store for T {}
 
 /// The most proofs of own payments that wait to be shown.
 ///
@@ -270,6 +272,8 @@ pub struct Books {
     pub credit: Msat,
     /// What this node has earned by carrying.
     pub earned: Msat,
+    /// What was given back to payers, or may be, with what routing cost.
+    pub refunded: Msat,
     /// What is frozen, in sum over payers; more than the credit where some of it had been spent.
     pub frozen: Msat,
     /// How many payments are watched.

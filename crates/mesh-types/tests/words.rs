@@ -153,6 +153,7 @@ fn every_setting_can_be_set_flat_and_reads_back() {
         ("quote_lifetime_secs", "3"),
         ("debit_interval_ms", "7"),
         ("check_settlement", "true"),
+        ("refunds", "true"),
         ("free_lane.bytes_per_second_per_source", "4"),
         ("free_lane.burst_bytes_per_source", "5"),
         ("free_lane.bytes_per_second_total", "6"),
@@ -178,7 +179,7 @@ fn every_setting_can_be_set_flat_and_reads_back() {
     let expected = serde_json::json!({
         "enabled": false, "mode": "open", "listen_addr": "127.0.0.1:1", "network": "signet",
         "identity_path": "keys/mine", "price_per_packet_msat": 1, "price_per_kib_msat": 2,
-        "quote_lifetime_secs": 3, "debit_interval_ms": 7, "check_settlement": true, "peers": [peer, peer], "known_nodes": [],
+        "quote_lifetime_secs": 3, "debit_interval_ms": 7, "check_settlement": true, "refunds": true, "peers": [peer, peer], "known_nodes": [],
         "free_lane": {
             "bytes_per_second_per_source": 4, "burst_bytes_per_source": 5, "bytes_per_second_total": 6
         },

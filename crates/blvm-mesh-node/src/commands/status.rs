@@ -73,13 +73,17 @@ fn store(status: &StatusReport) -> String {
 }
 
 fn deposits(money: &MoneyReport) -> String {
-    format!(
+    let mut text = format!(
         "{} = credit {} + reserved {} + earned {}",
         amount(money.deposited_msat),
         amount(money.credit_msat),
         amount(money.reserved_msat),
         amount(money.earned_msat)
-    )
+    );
+    if money.refunded_msat > 0 {
+        text += &format!(" + refunded {}", amount(money.refunded_msat));
+    }
+    text
 }
 
 fn on_chain(money: &MoneyReport) -> String {

@@ -160,6 +160,8 @@ pub struct PayerReport {
     pub packets: u64,
     /// What was earned by that.
     pub earned_msat: u64,
+    /// What was given back, or may be, with what routing cost.
+    pub refunded_msat: u64,
     /// What is not spent.
     pub credit_msat: u64,
     /// What nobody draws, because transactions that paid for it are not in the chain.
@@ -214,6 +216,8 @@ pub struct JournalReport {
     pub packets: u64,
     /// What was spent on them.
     pub spent_msat: u64,
+    /// What refunds have taken.
+    pub refunded_msat: u64,
     /// What the watched payments come to that are frozen.
     pub frozen_msat: u64,
 }
@@ -326,6 +330,7 @@ impl From<Account> for PayerReport {
             deposited_msat: account.deposited.to_msat(),
             packets: account.packets,
             earned_msat: account.earned.to_msat(),
+            refunded_msat: account.refunded.to_msat(),
             credit_msat: account.credit.to_msat(),
             frozen_msat: account.frozen.to_msat(),
         }
@@ -339,6 +344,7 @@ impl From<Journal> for JournalReport {
             deposited_msat: journal.deposited.to_msat(),
             packets: journal.packets,
             spent_msat: journal.spent.to_msat(),
+            refunded_msat: journal.refunded.to_msat(),
             frozen_msat: journal.frozen.to_msat(),
         }
     }

@@ -53,6 +53,8 @@ pub enum Request {
     },
     /// What was handed over has been taken for good.
     Taken {},
+    /// To ask another node for the credit there back, over Lightning.
+    Refund(RefundCall),
     /// What the books say.
     Ledger(LedgerCall),
     /// To look after the Lightning node inside this one.
@@ -75,6 +77,18 @@ pub struct SendCall {
     pub timeout_secs: u32,
     /// Not to seal the payload.
     pub in_clear: bool,
+}
+
+/// Credit to be asked back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundCall {
+    /// The node that has it.
+    pub node: NodeId,
+    /// How much, in satoshi; all that there is less the most that routing may cost, where that is not said.
+    pub amount_sats: Option<u64>,
+    /// How long to wait until it is paid.
+    pub timeout_secs: u32,
 }
 
 /// What a node answers.
@@ -101,6 +115,8 @@ pub enum Answer {
     Deliveries(Vec<DeliveryReport>),
     /// To [`Request::Taken`].
     Done {},
+    /// To [`Request::Refund`].
+    Refunded(RefundReport),
     /// To [`Request::Ledger`].
     Ledger(Box<LedgerReport>),
     /// To [`Request::Lightning`].
@@ -121,6 +137,22 @@ pub struct SentReport {
     pub fee_msat: u64,
     /// What was deposited with nodes of the route meanwhile.
     pub deposited_msat: u64,
+}
+
+/// Credit that came back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefundReport {
+    /// The node that had it.
+    pub node: NodeId,
+    /// What was paid, routing fees excepted.
+    pub amount_msat: u64,
+    /// What routing cost, which was taken from the credit, too.
+    pub fee_msat: u64,
+    /// What is left there.
+    pub credit_msat: u64,
+    /// Whether this node's wallet says, too, that it has arrived.
+    pub arrived: bool,
 }
 
 /// An invoice that buys credit.
@@ -263,6 +295,7 @@ impl Request {
                 check_range("max", *max, 1, MAX_TAKEN)?;
                 check_range("wait_secs", *wait_secs, 0, MAX_WAIT_SECS)
             }
+            Self::Refund(call) => check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS),
             Self::Ledger(call) => match call.most() {
                 Some(most) => check_range("most", most, 1, MAX_LEDGER_LINES),
                 None => Ok(()),

@@ -108,7 +108,7 @@ pub struct CreditReport {
     pub credit_msat: u64,
 }
 
-/// Money: deposited = credit + reserved + earned.
+/// Money: deposited = credit + reserved + earned + refunded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MoneyReport {
@@ -120,7 +120,9 @@ pub struct MoneyReport {
     pub reserved_msat: u64,
     /// What this node has earned by carrying.
     pub earned_msat: u64,
-    /// The part of that which is not booked yet: what a crash would forget.
+    /// What was given back to payers, or may be by refunds under way, with what routing cost.
+    pub refunded_msat: u64,
+    /// The part of what was earned which is not booked yet: what a crash would forget.
     pub unbooked_msat: u64,
     /// What cannot be spent, because transactions that paid for it are not in the chain.
     pub frozen_msat: u64,
@@ -197,6 +199,7 @@ impl StatusReport {
                 credit_msat: money.credit.to_msat(),
                 reserved_msat: money.reserved.to_msat(),
                 earned_msat: money.earned.to_msat(),
+                refunded_msat: money.refunded.to_msat(),
                 unbooked_msat: money.unbooked.to_msat(),
                 frozen_msat: money.frozen.to_msat(),
                 watched: money.watched,

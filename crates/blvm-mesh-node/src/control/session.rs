@@ -1,7 +1,7 @@
 use super::{
     Answer, Call, DeliveryReport, Failure, FailureKind, LineError, MAX_CALL_BYTES, QuoteReport,
-    Reply, Request, SendCall, SentReport, StatusReport, ledger::LedgerCall, line::read_line,
-    server::Desk, stop::Stop,
+    RefundCall, RefundReport, Reply, Request, SendCall, SentReport, StatusReport,
+    ledger::LedgerCall, line::read_line, server::Desk, stop::Stop,
 };
 use crate::{hex::parse_hex, ledger_desk};
 use blvm_mesh::{Delivery, Invoice, MAX_PAYLOAD_LEN, MeshError, Msat, NodeId, SendOptions, to_hex};
@@ -104,6 +104,7 @@ impl Session {
                     self.held.taken();
                     Answer::Done {}
                 }
+                Request::Refund(call) => self.refund(call).await,
                 Request::Ledger(call) => self.ledger(call, stop).await,
                 Request::Lightning(call) => {
                     let node = &self.desk.node;
@@ -160,6 +161,29 @@ impl Session {
             |error| Answer::Failed(error.into()),
             |report| Answer::Quoted(Box::new(report)),
         )
+    }
+
+    async fn refund(&self, call: RefundCall) -> Answer {
+        let manager = self.desk.node.manager();
+        let refunded = async {
+            let route = manager.route_to(&call.node, 0).await?;
+            let position = route.len().saturating_sub(1);
+            let amount = call
+                .amount_sats
+                .map(|sats| Msat::from_sats(sats).unwrap_or(Msat::MAX));
+            let timeout = Duration::from_secs(call.timeout_secs.into());
+            manager.refund(&route, position, amount, timeout).await
+        };
+        match refunded.await {
+            Ok(refunded) => Answer::Refunded(RefundReport {
+                node: refunded.by,
+                amount_msat: refunded.amount.to_msat(),
+                fee_msat: refunded.fee.to_msat(),
+                credit_msat: refunded.credit.to_msat(),
+                arrived: refunded.has_arrived,
+            }),
+            Err(error) => Answer::Failed(error.into()),
+        }
     }
 
     /// Hands over what has arrived; what was handed over before and not taken comes first.

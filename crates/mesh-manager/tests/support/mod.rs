@@ -621,12 +621,15 @@ impl Chain {
     }
 }
 
-/// The books of a node, which have to balance: deposits = credit + reserved + earned.
+/// The books of a node, which have to balance: deposits = credit + reserved + earned + refunded.
 pub(crate) async fn money(mesh: &MeshManager) -> Money {
     let money = mesh.status().await.money.unwrap();
     assert_eq!(
         money.deposited.to_msat(),
-        money.credit.to_msat() + money.reserved.to_msat() + money.earned.to_msat()
+        money.credit.to_msat()
+            + money.reserved.to_msat()
+            + money.earned.to_msat()
+            + money.refunded.to_msat()
     );
     money
 }

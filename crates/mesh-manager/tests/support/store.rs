@@ -11,6 +11,8 @@ pub(crate) struct TestStore {
     pub(crate) silent_claims: AtomicU64,
     /// Payments of which it notes the beginning, and says that it cannot tell.
     pub(crate) silent_payments: AtomicU64,
+    /// Refunds of which it does not write down the end, and says that it cannot.
+    pub(crate) lost_refund_ends: AtomicU64,
     /// Bookings wait here; closed, they pass.
     pub(crate) bookings: Semaphore,
     /// How often it was asked to claim.
@@ -50,6 +52,7 @@ impl Default for TestStore {
             is_down: AtomicBool::default(),
             silent_claims: AtomicU64::default(),
             silent_payments: AtomicU64::default(),
+            lost_refund_ends: AtomicU64::default(),
             bookings,
             claims_asked: AtomicU64::default(),
             draws_asked: AtomicU64::default(),
@@ -210,5 +213,45 @@ impl SpendingStore for TestStore {
 
     async fn last_payments(&self, most: usize) -> Result<Vec<OwnPayment>, StoreError> {
         self.inner.last_payments(most).await
+    }
+}
+
+#[async_trait]
+impl RefundStore for TestStore {
+    async fn begin_refund(&self, refund: Refund) -> Result<RefundBegun, StoreError> {
+        self.up()?;
+        let begun = self.inner.begin_refund(refund).await?;
+        let silent =
+            self.silent_payments
+                .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                    left.checked_sub(1)
+                });
+        match silent {
+            Ok(_) => Err(StoreError::Unknown("the answer was lost".to_owned())),
+            Err(_) => Ok(begun),
+        }
+    }
+
+    async fn end_refund(&self, end: RefundEnd) -> Result<(), StoreError> {
+        self.up()?;
+        let lost = self
+            .lost_refund_ends
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+                left.checked_sub(1)
+            });
+        match lost {
+            Ok(_) => Err(StoreError::Unavailable("the disk is gone".to_owned())),
+            Err(_) => self.inner.end_refund(end).await,
+        }
+    }
+
+    async fn refund(&self, payment_hash: [u8; 32]) -> Result<Option<Refund>, StoreError> {
+        self.up()?;
+        self.inner.refund(payment_hash).await
+    }
+
+    async fn open_refunds(&self) -> Result<Vec<Refund>, StoreError> {
+        self.up()?;
+        self.inner.open_refunds().await
     }
 }

@@ -271,6 +271,9 @@ REFUSALS = [
     "NotEnabled",
     "Undeliverable",
     "ProofPending",
+    "CreditTooLow",
+    "InvoiceRefused",
+    "RefundFailed",
 ]
 
 # The numbers of each control message in the order in which they are written; each is 8 bytes.
@@ -282,6 +285,8 @@ CONTROL = {
     "deposit": (5, []),
     "credited": (6, ["sequence", "credit"]),
     "delivered": (7, ["sequence"]),
+    "refund_request": (13, []),
+    "refunded": (14, ["sequence", "amount", "fee", "credit"]),
 }
 
 
@@ -759,6 +764,10 @@ def control_vectors():
         {"type": "credited", "sequence": SEQUENCE, "credit": 99_750},
         {"type": "delivered", "sequence": 0},
         *gossip_messages(),
+        {"type": "refund_request", "invoice": INVOICE},
+        {"type": "refund_request", "invoice": "l" * 7_089},
+        {"type": "refunded", "sequence": SEQUENCE, "amount": 800_000, "fee": 1_000, "credit": 17},
+        {"type": "refunded", "sequence": 2**63 - 1, "amount": top, "fee": top, "credit": top},
     ]
     encoded = {name: encode_control(message) for name, message in
                {"refused": messages[0], "required": required, "quote": quote}.items()}
@@ -766,12 +775,12 @@ def control_vectors():
     bad = {
         "empty": (b"", "Truncated"),
         "tag_0": (b"\x00", "Tag"),
-        "tag_13": (b"\x0d" + bytes(8), "Tag"),
+        "tag_15": (b"\x0f" + bytes(8), "Tag"),
         "tag_255": (b"\xff", "Tag"),
         "refused_sequence_cut": (encoded["refused"][:8], "Truncated"),
         "refused_without_code": (encoded["refused"][:9], "Truncated"),
         "refused_code_0": (encoded["refused"][:9] + b"\x00", "Code"),
-        "refused_code_13": (encoded["refused"][:9] + b"\x0d", "Code"),
+        "refused_code_16": (encoded["refused"][:9] + b"\x10", "Code"),
         "refused_byte_too_many": (encoded["refused"] + b"\x00", "Trailing"),
         "refused_sequence_too_high": (b"\x01" + top_bit + b"\x01", "Sequence"),
         "required_cut": (encoded["required"][:-1], "Truncated"),
@@ -792,6 +801,12 @@ def control_vectors():
         "delivered_sequence_too_high": (b"\x07" + top_bit, "Sequence"),
         "delivered_byte_too_many": (b"\x07" + bytes(9), "Trailing"),
         **malformed_gossip(),
+        "refund_request_without_invoice": (b"\x0d", "Truncated"),
+        "refund_request_invoice_too_long": (b"\x0d" + b"l" * 7_090, "InvoiceLength"),
+        "refund_request_invoice_not_ascii": (b"\x0dlnbc\x80", "InvoiceText"),
+        "refunded_cut": (b"\x0e" + bytes(31), "Truncated"),
+        "refunded_byte_too_many": (b"\x0e" + bytes(33), "Trailing"),
+        "refunded_sequence_too_high": (b"\x0e" + top_bit + bytes(24), "Sequence"),
     }
     return {
         "good": [{"message": message, "bytes": encode_control(message).hex()} for message in messages],

@@ -366,6 +366,15 @@ fn control(value: &Value) -> ControlMessage {
             sequence: sequence(),
         },
         "have" | "want" | "items" | "compare" | "find" => ControlMessage::Gossip(gossip(value)),
+        "refund_request" => ControlMessage::RefundRequest {
+            invoice: text(value, "invoice").to_owned(),
+        },
+        "refunded" => ControlMessage::Refunded {
+            sequence: sequence(),
+            amount: msat("amount"),
+            fee: msat("fee"),
+            credit: msat("credit"),
+        },
         other => panic!("unknown message {other}"),
     }
 }

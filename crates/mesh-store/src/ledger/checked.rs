@@ -217,6 +217,7 @@ impl<R: BufRead> CheckedLines<R> {
             Record::Watched(_) => &mut self.counts.watched,
             Record::Payment(_) => &mut self.counts.payments,
             Record::Spent(_) => &mut self.counts.spent,
+            Record::Refund(_) => &mut self.counts.refunds,
             Record::Proof(..) => &mut self.counts.proofs,
             Record::Identity(_) | Record::NextSequence(_) | Record::SweptAt(_) | Record::End => {
                 return Ok(());

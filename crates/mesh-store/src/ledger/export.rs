@@ -8,7 +8,7 @@ use crate::{
     backend::Snapshot,
     record::{Account, ClaimRecord, Debit, Deposit, PaymentLine},
 };
-use mesh_types::{DaySpent, NodeId, PaymentProof, StoreError, Watched};
+use mesh_types::{DaySpent, NodeId, PaymentProof, Refund, StoreError, Watched};
 use serde::Serialize;
 use std::io::{self, Write};
 use thiserror::Error;
@@ -79,6 +79,9 @@ async fn lists<W: Write + Send>(
     });
     each!(books.spent from None, by |day: &DaySpent| (day.day, day.payee), |day| {
         out.count(&mut counts.spent, Line::from(day))?;
+    });
+    each!(books.refunds from None, by |refund: &Refund| refund.payment_hash, |refund| {
+        out.count(&mut counts.refunds, Line::from(refund))?;
     });
     for (payee, proof) in in_order(books.kept_proofs().await?)? {
         out.count(&mut counts.proofs, Line::Proof { payee, proof })?;

@@ -1,17 +1,17 @@
 use super::{
     payment_line::{WrittenOutcome, WrittenReason, WrittenSums},
-    totals::{Counts, Totals},
+    totals::{Counts, Totals, is_nothing},
 };
 use crate::record::{Account, ClaimRecord, Debit, Deposit, PaymentLine, Record};
 use mesh_types::{
-    ClaimKey, DaySpent, HexError, Msat, NodeId, OwnPayment, PacketTag, PaymentProof, TxHash,
-    UnixTime, Watched, from_hex, to_hex,
+    ClaimKey, DaySpent, HexError, Msat, NodeId, OwnPayment, PacketTag, PaymentProof, Refund,
+    TxHash, UnixTime, Watched, from_hex, to_hex,
 };
 use serde::{Deserialize, Serialize};
 
 /// The one version of an export that this program writes and reads.
 ///
-/// Watched payments, and payments of this node's own, came to it later. Without any it is what it was before, and a program
+/// Watched payments, payments of this node's own, and refunds came to it later. Without any it is what it was before, and a program
 /// that does not know them refuses an export that has some at the first line of one.
 pub const EXPORT_VERSION: u32 = 1;
 
@@ -48,6 +48,8 @@ pub(super) enum Line {
         deposited_msat: Msat,
         credit_msat: Msat,
         earned_msat: Msat,
+        #[serde(default, skip_serializing_if = "is_nothing")]
+        refunded_msat: Msat,
         deposits: u64,
         packets: u64,
     },
@@ -95,6 +97,15 @@ pub(super) enum Line {
         /// What of it has no lines any more.
         folded: WrittenSums,
     },
+    Refund {
+        payment_hash: Hex<32>,
+        payer: NodeId,
+        at_ms: UnixTime,
+        amount_msat: Msat,
+        fee_msat: Msat,
+        invoice: String,
+        outcome: WrittenOutcome,
+    },
     Proof {
         payee: NodeId,
         proof: PaymentProof,
@@ -119,6 +130,7 @@ pub(super) enum Place {
     Watched(ClaimKey),
     Payment(u64),
     Spent(UnixTime, NodeId),
+    Refund([u8; 32]),
     Proof(NodeId, Vec<u8>),
     End,
 }
@@ -156,6 +168,7 @@ impl Line {
             Self::Watched { key, .. } => Place::Watched(ClaimKey::from_tagged_hash(key.0)),
             Self::Payment { serial, .. } => Place::Payment(*serial),
             Self::Spent { day_ms, payee, .. } => Place::Spent(*day_ms, *payee),
+            Self::Refund { payment_hash, .. } => Place::Refund(payment_hash.0),
             Self::Proof { payee, .. } => Place::Proof(*payee, text.to_vec()),
             Self::End { .. } => Place::End,
         }
@@ -170,6 +183,7 @@ impl Line {
                 deposited_msat,
                 credit_msat,
                 earned_msat,
+                refunded_msat,
                 deposits,
                 packets,
             } => Record::Account(Account {
@@ -177,6 +191,7 @@ impl Line {
                 deposited: deposited_msat,
                 credit: credit_msat,
                 earned: earned_msat,
+                refunded: refunded_msat,
                 frozen: Msat::ZERO,
                 deposits,
                 packets,
@@ -259,6 +274,23 @@ impl Line {
                 spent: sums.into(),
                 folded: folded.into(),
             }),
+            Self::Refund {
+                payment_hash,
+                payer,
+                at_ms,
+                amount_msat,
+                fee_msat,
+                invoice,
+                outcome,
+            } => Record::Refund(Refund {
+                payment_hash: payment_hash.0,
+                payer,
+                at: at_ms,
+                amount: amount_msat,
+                fee: fee_msat,
+                invoice,
+                outcome: outcome.into(),
+            }),
             Self::Proof { payee, proof } => Record::Proof(payee, proof),
             Self::End { .. } => return None,
         })
@@ -272,6 +304,7 @@ impl From<Account> for Line {
             deposited_msat: account.deposited,
             credit_msat: account.credit,
             earned_msat: account.earned,
+            refunded_msat: account.refunded,
             deposits: account.deposits,
             packets: account.packets,
         }
@@ -319,6 +352,20 @@ impl From<Watched> for Line {
             amount_msat: watched.amount,
             tx_hash: Hex(*watched.tx_hash.as_bytes()),
             frozen: watched.is_frozen,
+        }
+    }
+}
+
+impl From<Refund> for Line {
+    fn from(refund: Refund) -> Self {
+        Self::Refund {
+            payment_hash: Hex(refund.payment_hash),
+            payer: refund.payer,
+            at_ms: refund.at,
+            amount_msat: refund.amount,
+            fee_msat: refund.fee,
+            invoice: refund.invoice,
+            outcome: refund.outcome.into(),
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::{
 };
 use async_trait::async_trait;
 use mesh_types::{
-    Books, ClaimKey, DaySpent, DaySums, Msat, NodeId, PaymentProof, StoreError, UnixTime, Watched,
+    Books, ClaimKey, DaySpent, DaySums, Msat, NodeId, PaymentProof, Refund, StoreError, UnixTime,
+    Watched,
 };
 use std::{
     collections::BTreeMap,
@@ -26,6 +27,7 @@ pub(super) struct Contents {
     pub(super) watched: BTreeMap<ClaimKey, Watched>,
     pub(super) payments: BTreeMap<u64, PaymentLine>,
     pub(super) spent: BTreeMap<(UnixTime, NodeId), DaySpent>,
+    pub(super) refunds: BTreeMap<[u8; 32], Refund>,
     pub(super) proofs: Vec<(NodeId, PaymentProof)>,
 }
 
@@ -74,6 +76,9 @@ impl Contents {
             }
             Record::Spent(day) => {
                 self.spent.insert((day.day, day.payee), day);
+            }
+            Record::Refund(refund) => {
+                self.refunds.insert(refund.payment_hash, refund);
             }
             Record::Proof(payee, proof) => self.proofs.push((payee, proof)),
             Record::End => {}
@@ -135,6 +140,14 @@ impl Reader for Memory {
 
     async fn settled_place(&self, _: [u8; 33]) -> Result<Option<u64>, StoreError> {
         Ok(None)
+    }
+
+    async fn refund(&self, payment_hash: [u8; 32]) -> Result<Option<Refund>, StoreError> {
+        Ok(self.contents().refunds.remove(&payment_hash))
+    }
+
+    async fn open_refunds(&self) -> Result<Vec<Refund>, StoreError> {
+        Ok(Vec::new())
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
@@ -218,6 +231,14 @@ impl Snapshot for Contents {
         most: usize,
     ) -> Result<Vec<DaySpent>, StoreError> {
         Ok(page(&self.spent, after, most))
+    }
+
+    async fn refunds(
+        &mut self,
+        after: Option<[u8; 32]>,
+        most: usize,
+    ) -> Result<Vec<Refund>, StoreError> {
+        Ok(page(&self.refunds, after, most))
     }
 
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError> {

@@ -3,7 +3,7 @@ use crate::{backend::Snapshot, record::Account};
 use mesh_types::{Msat, StoreError};
 use serde::{Deserialize, Serialize};
 
-/// Sums over all accounts: deposited = credit + earned.
+/// Sums over all accounts: deposited = credit + earned + refunded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Totals {
@@ -22,6 +22,9 @@ pub struct Totals {
     /// What was earned by carrying.
     #[serde(rename = "earned_msat")]
     pub earned: Msat,
+    /// What was given back to payers, or may be; not written for nothing, as it was before there were refunds.
+    #[serde(rename = "refunded_msat", default, skip_serializing_if = "is_nothing")]
+    pub refunded: Msat,
 }
 
 /// How many records of each kind an export holds.
@@ -45,6 +48,9 @@ pub struct Counts {
     /// Days and payees on which something was spent; not written for none either.
     #[serde(default, skip_serializing_if = "is_none")]
     pub spent: u64,
+    /// Refunds; not written for none either.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub refunds: u64,
     /// Proofs of this node's own payments that wait to be shown.
     pub proofs: u64,
 }
@@ -55,6 +61,14 @@ pub struct Counts {
 )]
 const fn is_none(count: &u64) -> bool {
     *count == 0
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+pub(super) const fn is_nothing(amount: &Msat) -> bool {
+    amount.to_msat() == 0
 }
 
 /// What an export is known by: two of the same ledger at the same moment are the same in all of it.
@@ -78,6 +92,7 @@ impl Totals {
             deposited: self.deposited.checked_add(account.deposited)?,
             credit: self.credit.checked_add(account.credit)?,
             earned: self.earned.checked_add(account.earned)?,
+            refunded: self.refunded.checked_add(account.refunded)?,
         })
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     backend::Snapshot,
     record::{Account, Debit, Deposit},
 };
-use mesh_types::{Msat, NodeId, StoreError, Watched};
+use mesh_types::{Msat, NodeId, Refund, StoreError, Watched};
 use std::{collections::HashMap, ops::Bound};
 
 /// The most differences that are listed; the rest is counted.
@@ -49,7 +49,7 @@ pub struct Difference {
     pub journal: Journal,
 }
 
-/// Sums of journal lines, and of watched payments.
+/// Sums of journal lines, of refunds, and of watched payments.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Journal {
     /// Payments that were claimed.
@@ -60,6 +60,8 @@ pub struct Journal {
     pub packets: u64,
     /// What was spent on them; the most that there can be when it is more.
     pub spent: Msat,
+    /// What refunds have taken; the most that there can be when it is more.
+    pub refunded: Msat,
     /// What the watched payments come to that are frozen; the most that there can be when it is more.
     pub frozen: Msat,
 }
@@ -73,9 +75,11 @@ impl Verdict {
 }
 
 impl Journal {
-    /// What is not spent; `None` when more was spent than there was.
+    /// What is neither spent nor refunded; `None` when that is more than there was.
     pub fn credit(&self) -> Option<Msat> {
-        self.deposited.checked_sub(self.spent)
+        self.deposited
+            .checked_sub(self.spent)?
+            .checked_sub(self.refunded)
     }
 
     fn deposit(&mut self, amount: Msat) {
@@ -86,6 +90,10 @@ impl Journal {
     fn debit(&mut self, amount: Msat, packets: u64) {
         self.packets = self.packets.saturating_add(packets);
         self.spent = sum(self.spent, amount);
+    }
+
+    fn refund(&mut self, refund: &Refund) {
+        self.refunded = sum(self.refunded, refund.taken().unwrap_or(Msat::MAX));
     }
 
     fn watch(&mut self, watched: &Watched) {
@@ -99,6 +107,7 @@ impl Journal {
             && account.deposited == self.deposited
             && account.packets == self.packets
             && account.earned == self.spent
+            && account.refunded == self.refunded
             && Some(account.credit) == self.credit()
             && account.frozen == self.frozen
     }
@@ -193,6 +202,10 @@ impl Walk {
         each!(books.debits from None, by |debit: &Debit| (debit.period, debit.payer), |debit| {
             journal.debit(debit.amount, debit.packets);
             self.add(debit.payer, verdict, |sums| sums.debit(debit.amount, debit.packets));
+        });
+        each!(books.refunds from None, by |refund: &Refund| refund.payment_hash, |refund| {
+            journal.refund(&refund);
+            self.add(refund.payer, verdict, |sums| sums.refund(&refund));
         });
         each!(books.watched from None, by |watched: &Watched| watched.key, |watched| {
             journal.watch(&watched);

@@ -1,9 +1,9 @@
-use super::{fault::Fault, number::signed, payments, watched};
+use super::{fault::Fault, number::signed, payments, refunds, watched};
 use crate::{
     proof_bytes,
     record::{Account, ClaimRecord, Debit, Deposit, PaymentLine, Record},
 };
-use mesh_types::{DaySpent, NodeId, PaymentProof, StoreError, Watched};
+use mesh_types::{DaySpent, NodeId, PaymentProof, Refund, StoreError, Watched};
 use sqlx::{Connection as _, PgConnection};
 use tokio::sync::mpsc;
 
@@ -36,7 +36,7 @@ async fn fill(
         .await?;
     let lock = "lock table blvm_mesh.node, blvm_mesh.claim, blvm_mesh.account, blvm_mesh.deposit,
         blvm_mesh.debit, blvm_mesh.watched, blvm_mesh.payment, blvm_mesh.spent,
-        blvm_mesh.kept_proof in exclusive mode";
+        blvm_mesh.kept_proof, blvm_mesh.refund in exclusive mode";
     sqlx::query(lock).execute(&mut *conn).await?;
     let is_empty = "select not exists (select from blvm_mesh.claim)
         and not exists (select from blvm_mesh.account)
@@ -45,6 +45,7 @@ async fn fill(
         and not exists (select from blvm_mesh.payment)
         and not exists (select from blvm_mesh.spent)
         and not exists (select from blvm_mesh.kept_proof)
+        and not exists (select from blvm_mesh.refund)
         and exists (select from blvm_mesh.node
             where identity is null and next_sequence = 0 and swept_at = 0)";
     if !sqlx::query_scalar::<_, bool>(is_empty)
@@ -82,6 +83,7 @@ struct Lists {
     watched: Vec<Watched>,
     payments: Vec<PaymentLine>,
     spent: Vec<DaySpent>,
+    refunds: Vec<Refund>,
     proofs: Vec<(NodeId, PaymentProof)>,
 }
 
@@ -98,6 +100,7 @@ impl Lists {
             Record::Watched(payment) => self.watched.push(payment),
             Record::Payment(line) => self.payments.push(line),
             Record::Spent(day) => self.spent.push(day),
+            Record::Refund(refund) => self.refunds.push(refund),
             Record::Proof(payee, proof) => self.proofs.push((payee, proof)),
             Record::End => {}
         }
@@ -124,6 +127,7 @@ impl Lists {
             .await?;
         watched::insert(conn, &self.watched).await?;
         payments::import(conn, &self.payments, &self.spent).await?;
+        refunds::import(conn, &self.refunds).await?;
         for (payee, proof) in &self.proofs {
             let bytes =
                 proof_bytes::encode(proof).map_err(|error| Fault::Undone(error.to_string()))?;
@@ -138,9 +142,9 @@ impl Lists {
 
     async fn write_accounts(&self, conn: &mut PgConnection) -> Result<(), Fault> {
         let sql = "insert into blvm_mesh.account
-                (payer, deposited, credit, earned, deposits, packets)
+                (payer, deposited, credit, earned, deposits, packets, refunded)
             select * from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[],
-                $5::bigint[], $6::bigint[])";
+                $5::bigint[], $6::bigint[], $7::bigint[])";
         sqlx::query(sql)
             .bind(column(&self.accounts, |it| it.payer.to_bytes()))
             .bind(column(&self.accounts, |it| signed(it.deposited.to_msat())))
@@ -148,6 +152,7 @@ impl Lists {
             .bind(column(&self.accounts, |it| signed(it.earned.to_msat())))
             .bind(column(&self.accounts, |it| signed(it.deposits)))
             .bind(column(&self.accounts, |it| signed(it.packets)))
+            .bind(column(&self.accounts, |it| signed(it.refunded.to_msat())))
             .execute(conn)
             .await?;
         Ok(())

@@ -12,10 +12,12 @@ mod number;
 mod payments;
 mod purse;
 mod reader;
+mod refunds;
 mod schema;
 mod session;
 mod snapshot;
 mod tally;
+mod tally_refunds;
 mod watched;
 
 use self::{

@@ -2,6 +2,7 @@ use super::{
     fault::Fault,
     number::{signed, unsigned},
     purse::Purse,
+    refunds,
     tally::{Balance, Slot, Tally},
     watched,
 };
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Reads what `ops` are about, and keeps everybody else from changing it until the transaction ends.
 ///
-/// Everybody locks in the same order, claims by key, then accounts by payer, then the node's row, so that no two gateways wait
+/// Everybody locks in the same order, claims by key, then refunds, then accounts by payer, then the node's row, so that no two gateways wait
 /// for each other. A watched payment has no lock but that of its payer's account: see [`watched::read`].
 pub(super) async fn read<'p>(
     conn: &mut PgConnection,
@@ -20,6 +21,7 @@ pub(super) async fn read<'p>(
     purse: &'p mut Purse,
 ) -> Result<Tally<'p>, Fault> {
     let slots = claim_slots(conn, ops).await?;
+    let refunds = refunds::read(conn, ops).await?;
     let mut payers = BTreeSet::new();
     let mut depositors = BTreeSet::new();
     let (mut on_chain, mut judged) = (BTreeSet::new(), BTreeSet::new());
@@ -43,6 +45,12 @@ pub(super) async fn read<'p>(
             Op::Settle { settlements, .. } => {
                 payers.extend(settlements.iter().map(|one| one.payer.to_bytes()));
             }
+            Op::BeginRefund(refund) => {
+                payers.insert(refund.payer.to_bytes());
+            }
+            Op::EndRefund(end) => {
+                payers.insert(end.payer.to_bytes());
+            }
             _ => {}
         }
     }
@@ -58,6 +66,7 @@ pub(super) async fn read<'p>(
         slots,
         accounts,
         watches: watched::read(conn, judged, on_chain).await?,
+        refunds,
         purse,
         revoked: false,
         draws_nothing: false,
@@ -175,7 +184,8 @@ async fn lock_accounts(
         return Ok(HashMap::new());
     }
     let payers: Vec<_> = payers.into_iter().collect();
-    let sql = "select payer, deposited, credit, drawn, earned, frozen, deposits, packets
+    let sql = "select payer, deposited, credit, drawn, earned, refunded, frozen, deposits,
+            packets
         from blvm_mesh.account where payer = any($1) order by payer for no key update";
     let rows = sqlx::query(sql).bind(payers).fetch_all(conn).await?;
     let mut accounts = HashMap::with_capacity(rows.len());
@@ -186,6 +196,7 @@ async fn lock_accounts(
             credit: number("credit")?,
             drawn: number("drawn")?,
             earned: number("earned")?,
+            refunded: number("refunded")?,
             frozen: number("frozen")?,
             deposits: number("deposits")?,
             packets: number("packets")?,
@@ -201,6 +212,7 @@ pub(super) async fn write(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<
     mend_claims(conn, tally).await?;
     write_accounts(conn, tally).await?;
     watched::write(conn, &tally.watches).await?;
+    refunds::write(conn, &tally.refunds).await?;
     if !tally.lines.is_empty() {
         let sql = "insert into blvm_mesh.deposit (at, payer, amount, key)
             select * from unnest($1::bigint[], $2::bytea[], $3::bigint[], $4::bytea[])";
@@ -321,10 +333,10 @@ async fn write_accounts(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<()
     let payers: Vec<_> = changed.iter().map(|(payer, _)| payer.to_bytes()).collect();
     let sql = "update blvm_mesh.account a set deposited = n.deposited, credit = n.credit,
             drawn = n.drawn, earned = n.earned, frozen = n.frozen, deposits = n.deposits,
-            packets = n.packets
+            packets = n.packets, refunded = n.refunded
         from unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
-            $6::bigint[], $7::bigint[], $8::bigint[])
-            as n (payer, deposited, credit, drawn, earned, frozen, deposits, packets)
+            $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[])
+            as n (payer, deposited, credit, drawn, earned, frozen, deposits, packets, refunded)
         where a.payer = n.payer";
     sqlx::query(sql)
         .bind(payers)
@@ -335,6 +347,7 @@ async fn write_accounts(conn: &mut PgConnection, tally: &Tally<'_>) -> Result<()
         .bind(column(|it| it.frozen))
         .bind(column(|it| it.deposits))
         .bind(column(|it| it.packets))
+        .bind(column(|it| it.refunded))
         .execute(conn)
         .await?;
     Ok(())

@@ -1,7 +1,7 @@
 use super::{
     fault::Fault,
     number::{msat, unsigned},
-    payments,
+    payments, refunds,
     snapshot::Moment,
     watched::watched,
 };
@@ -12,7 +12,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use mesh_types::{
-    Books, DaySums, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, UnixTime, Watched,
+    Books, DaySums, MAX_WATCHED, Msat, NodeId, PaymentProof, Refund, StoreError, UnixTime, Watched,
 };
 use sqlx::{PgConnection, PgPool, Row as _};
 use std::{
@@ -82,6 +82,7 @@ impl Reader for Readers {
             let sums = "select coalesce(sum(deposited), 0)::bigint as deposited,
                     coalesce(sum(credit), 0)::bigint as credit,
                     coalesce(sum(earned), 0)::bigint as earned,
+                    coalesce(sum(refunded), 0)::bigint as refunded,
                     coalesce(sum(frozen), 0)::bigint as frozen,
                     (select count(*) from blvm_mesh.watched) as watched,
                     count(*) filter (where deposits > 0) as accounts
@@ -100,6 +101,7 @@ impl Reader for Readers {
                 deposited: msat(row.try_get("deposited")?)?,
                 credit: msat(row.try_get("credit")?)?,
                 earned: msat(row.try_get("earned")?)?,
+                refunded: msat(row.try_get("refunded")?)?,
                 frozen: msat(row.try_get("frozen")?)?,
                 watched: unsigned(row.try_get("watched")?)?,
                 accounts: unsigned(row.try_get("accounts")?)?,
@@ -147,6 +149,16 @@ impl Reader for Readers {
             Ok(place.map(unsigned).transpose()?)
         })
         .await
+    }
+
+    async fn refund(&self, payment_hash: [u8; 32]) -> Result<Option<Refund>, StoreError> {
+        self.in_time(async { refunds::one(&mut *self.pool.acquire().await?, payment_hash).await })
+            .await
+    }
+
+    async fn open_refunds(&self) -> Result<Vec<Refund>, StoreError> {
+        self.in_time(async { refunds::open_ones(&mut *self.pool.acquire().await?).await })
+            .await
     }
 
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx_core::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 /// The newest version of the schema that this program knows.
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 6;
 
 const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
     (
@@ -31,6 +31,11 @@ const MIGRATIONS: [(i64, &str, &str); VERSION as usize] = [
         5,
         "own payments",
         include_str!("../../migrations/0005_own_payments.sql"),
+    ),
+    (
+        6,
+        "refunds",
+        include_str!("../../migrations/0006_refunds.sql"),
     ),
 ];
 
@@ -137,6 +142,7 @@ async fn check(conn: &mut PgConnection, store: &str) -> Result<(), OpenError> {
         "payment",
         "spent",
         "settled_place",
+        "refund",
     ] {
         let is_there: bool =
             sqlx::query_scalar("select to_regclass('blvm_mesh.' || $1) is not null")

@@ -3,6 +3,7 @@ use super::{
     number::{msat, signed, time, unsigned},
     payments,
     reader::{identity, kept_proofs},
+    refunds,
     watched::watched,
 };
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use mesh_types::{
-    ClaimKey, DaySpent, NodeId, PacketTag, PaymentProof, StoreError, UnixTime, Watched,
+    ClaimKey, DaySpent, NodeId, PacketTag, PaymentProof, Refund, StoreError, UnixTime, Watched,
 };
 use sqlx::{Postgres, Row as _, Transaction, postgres::PgRow};
 
@@ -34,7 +35,7 @@ impl Snapshot for Moment {
         after: Option<NodeId>,
         most: usize,
     ) -> Result<Vec<Account>, StoreError> {
-        let sql = "select payer, deposited, credit, earned, frozen, deposits, packets
+        let sql = "select payer, deposited, credit, earned, refunded, frozen, deposits, packets
             from blvm_mesh.account where deposits > 0 and ($1::bytea is null or payer > $1)
             order by payer limit $2";
         let rows = sqlx::query(sql)
@@ -140,6 +141,15 @@ impl Snapshot for Moment {
         days.map_err(Fault::into_unavailable)
     }
 
+    async fn refunds(
+        &mut self,
+        after: Option<[u8; 32]>,
+        most: usize,
+    ) -> Result<Vec<Refund>, StoreError> {
+        let page = refunds::page(&mut self.tx, after, most).await;
+        page.map_err(Fault::into_unavailable)
+    }
+
     async fn identity(&mut self) -> Result<Option<[u8; 32]>, StoreError> {
         identity(&mut self.tx)
             .await
@@ -189,6 +199,7 @@ fn account(row: &PgRow) -> Result<Account, sqlx::Error> {
         deposited: msat(row.try_get("deposited")?)?,
         credit: msat(row.try_get("credit")?)?,
         earned: msat(row.try_get("earned")?)?,
+        refunded: msat(row.try_get("refunded")?)?,
         frozen: msat(row.try_get("frozen")?)?,
         deposits: unsigned(row.try_get("deposits")?)?,
         packets: unsigned(row.try_get("packets")?)?,

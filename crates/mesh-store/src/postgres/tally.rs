@@ -1,4 +1,4 @@
-use super::{number::signed, purse::Purse, watched::Watches};
+use super::{number::signed, purse::Purse, refunds::Refunds, watched::Watches};
 use crate::{
     backend::{Answer, Op},
     judgement::{Judgement, too_many_watched},
@@ -30,6 +30,7 @@ pub(super) struct Balance {
     pub(super) credit: u64,
     pub(super) drawn: u64,
     pub(super) earned: u64,
+    pub(super) refunded: u64,
     pub(super) frozen: u64,
     pub(super) deposits: u64,
     pub(super) packets: u64,
@@ -38,7 +39,7 @@ pub(super) struct Balance {
 
 impl Balance {
     /// What could be drawn if `drawn` were.
-    fn free(&self, drawn: u64) -> u64 {
+    pub(super) fn free(&self, drawn: u64) -> u64 {
         let undrawn = self.credit.saturating_sub(drawn);
         undrawn.saturating_sub(self.frozen)
     }
@@ -75,6 +76,7 @@ pub(super) struct Tally<'p> {
     pub(super) slots: BTreeMap<[u8; 32], Slot>,
     pub(super) accounts: HashMap<NodeId, Balance>,
     pub(super) watches: Watches,
+    pub(super) refunds: Refunds,
     pub(super) purse: &'p mut Purse,
     /// Whether what this process had drawn before was taken from it, and it has not heard of that.
     pub(super) revoked: bool,
@@ -102,6 +104,8 @@ impl Tally<'_> {
                 }
                 Some(Answer::Settled(Settled::Booked))
             }
+            Op::BeginRefund(refund) => Some(self.begin_refund(refund)),
+            Op::EndRefund(end) => Some(self.end_refund(end)),
             _ => None,
         }
     }

@@ -1,4 +1,5 @@
 mod proofs;
+mod refunds;
 
 pub(super) use proofs::proof_row;
 
@@ -154,6 +155,8 @@ impl<'t> Batch<'t> {
                 caps,
             } => self.begin_payment(payment, note, *caps),
             Op::EndPayment(end) => self.end_payment(end),
+            Op::BeginRefund(refund) => self.begin_refund(refund),
+            Op::EndRefund(end) => self.end_refund(end),
             Op::KeepSettledPlace { payee_key, place } => self.keep_place(payee_key, *place),
         }
     }
@@ -372,6 +375,7 @@ fn empty(payer: NodeId) -> Account {
         deposited: Msat::ZERO,
         credit: Msat::ZERO,
         earned: Msat::ZERO,
+        refunded: Msat::ZERO,
         frozen: Msat::ZERO,
         deposits: 0,
         packets: 0,

@@ -3,6 +3,7 @@ use super::{
     batch::proof_row,
     fault::Fault,
     payments::PaymentTables,
+    refunds::RefundTables,
     rows::{
         ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, ENDS,
         FROZEN, IDENTITY, META, NEXT_SEQUENCE, PROOFS, SWEPT_AT, WATCHED, WatchedRow, account_row,
@@ -10,7 +11,7 @@ use super::{
     },
 };
 use crate::record::Record;
-use mesh_types::Watched;
+use mesh_types::{Refund, Watched};
 use redb::{
     ReadableTable as _, ReadableTableMetadata as _, Table, TableDefinition, WriteTransaction,
 };
@@ -67,6 +68,7 @@ struct Filling<'t> {
     watched: Table<'t, Bytes32, WatchedRow>,
     frozen: Table<'t, Bytes32, u64>,
     payments: PaymentTables<'t>,
+    refunds: RefundTables<'t>,
     serials: Table<'t, Bytes32, u64>,
 }
 
@@ -83,6 +85,7 @@ impl<'t> Filling<'t> {
             watched: transaction.open_table(WATCHED)?,
             frozen: transaction.open_table(FROZEN)?,
             payments: PaymentTables::open(transaction)?,
+            refunds: RefundTables::open(transaction)?,
             serials: transaction.open_table(SERIALS)?,
         };
         let is_empty = filling.claims.is_empty()?
@@ -92,6 +95,7 @@ impl<'t> Filling<'t> {
             && filling.proofs.is_empty()?
             && filling.watched.is_empty()?
             && filling.payments.is_empty()?
+            && filling.refunds.is_empty()?
             && filling.meta.get(IDENTITY)?.is_none()
             && filling.meta.get(NEXT_SEQUENCE)?.is_none()
             && filling.meta.get(SWEPT_AT)?.is_none();
@@ -110,7 +114,9 @@ impl<'t> Filling<'t> {
             Record::SweptAt(at) => self.single(SWEPT_AT, &at.to_millis().to_le_bytes())?,
             Record::Account(account) => {
                 let row = account_row(account);
-                let before = self.accounts.insert(account.payer.as_bytes(), row)?;
+                let payer = account.payer.as_bytes();
+                self.refunds.write_refunded(payer, account.refunded)?;
+                let before = self.accounts.insert(payer, row)?;
                 before.is_some()
             }
             Record::Deposit(line) => {
@@ -131,6 +137,7 @@ impl<'t> Filling<'t> {
             Record::Watched(payment) => self.watch(payment)?,
             Record::Payment(line) => self.payments.import_line(line)?,
             Record::Spent(day) => self.payments.import_day(day)?,
+            Record::Refund(refund) => self.refund(refund)?,
             Record::Proof(payee, proof) => {
                 let row = proof_row(*payee, proof);
                 let row = row.map_err(|error| Fault::Refused(error.to_string()))?;
@@ -166,6 +173,15 @@ impl<'t> Filling<'t> {
         let row = (payer, amount, payment.tx_hash.as_bytes(), payment.is_frozen);
         let before = self.watched.insert(payment.key.as_bytes(), row)?;
         Ok(before.is_some())
+    }
+
+    /// Takes a refund, and says whether it was there already; what it has taken came with its payer's account.
+    fn refund(&mut self, refund: &Refund) -> Result<bool, Fault> {
+        if self.accounts.get(refund.payer.as_bytes())?.is_none() {
+            let reason = "a refund comes without its payer's account";
+            return Err(Fault::Refused(reason.to_owned()));
+        }
+        self.refunds.write(refund)
     }
 
     fn note_serial(&mut self, key: &[u8; 32], serial: u64) -> Result<(), Fault> {

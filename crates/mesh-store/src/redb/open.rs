@@ -5,6 +5,7 @@ use super::{
     lock::{Lock, beside},
     payments,
     reader::RedbReader,
+    refunds,
     rows::{
         ACCOUNTS, CLAIMS, DEBITS, DEPOSITS, ENDS, FROZEN, META, PROOFS, SCHEMA, SCHEMA_NAME,
         WATCHED,
@@ -143,6 +144,7 @@ pub(super) fn write_schema(database: &Database) -> Result<(), Fault> {
     transaction.open_table(WATCHED)?;
     transaction.open_table(FROZEN)?;
     payments::make(&transaction)?;
+    refunds::make(&transaction)?;
     let schema = SCHEMA.to_le_bytes();
     transaction
         .open_table(META)?
@@ -164,7 +166,7 @@ fn open_redb(path: &Path, length: u64) -> Result<Database, OpenError> {
 pub(super) fn check_schema(path: &Path, database: &Database) -> Result<(), OpenError> {
     match read_schema(database).map_err(|fault| faulty(path, fault))? {
         SCHEMA => check_tables(database)
-            .and_then(|()| make_payments(database))
+            .and_then(|()| make_later_tables(database))
             .map_err(|fault| faulty(path, fault)),
         // They had fewer tables; all else is as it was.
         1 | 2 => write_schema(database).map_err(|fault| faulty(path, fault)),
@@ -201,14 +203,20 @@ fn check_tables(database: &Database) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Makes the tables of this node's own payments in a file that was made without them.
-fn make_payments(database: &Database) -> Result<(), Fault> {
-    if payments::are_made(database)? {
+/// Makes the tables of this node's own payments, and of refunds, in a file that was made without them.
+fn make_later_tables(database: &Database) -> Result<(), Fault> {
+    let (has_payments, has_refunds) = (payments::are_made(database)?, refunds::are_made(database)?);
+    if has_payments && has_refunds {
         return Ok(());
     }
     let mut transaction = database.begin_write()?;
     begin_durable(&mut transaction)?;
-    payments::make(&transaction)?;
+    if !has_payments {
+        payments::make(&transaction)?;
+    }
+    if !has_refunds {
+        refunds::make(&transaction)?;
+    }
     Ok(transaction.commit()?)
 }
 

@@ -2,6 +2,7 @@ use super::{
     backend::Shared,
     fault::Fault,
     payments::PaymentsRead,
+    refunds::RefundsRead,
     rows::{
         ACCOUNTS, FROZEN, META, PROOFS, WATCHED, account, frozen_of, identity, settled_place,
         watched,
@@ -14,7 +15,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use mesh_types::{
-    Books, DaySums, MAX_WATCHED, Msat, NodeId, PaymentProof, StoreError, UnixTime, Watched,
+    Books, DaySums, MAX_WATCHED, Msat, NodeId, PaymentProof, Refund, StoreError, UnixTime, Watched,
 };
 use redb::{ReadTransaction, ReadableTable as _, ReadableTableMetadata as _};
 use std::{
@@ -92,6 +93,16 @@ impl Reader for RedbReader {
             .await
     }
 
+    async fn refund(&self, payment_hash: [u8; 32]) -> Result<Option<Refund>, StoreError> {
+        self.read(move |shared| RefundsRead::open(&shared.begin_read()?)?.one(&payment_hash))
+            .await
+    }
+
+    async fn open_refunds(&self) -> Result<Vec<Refund>, StoreError> {
+        self.read(|shared| RefundsRead::open(&shared.begin_read()?)?.open_ones())
+            .await
+    }
+
     async fn snapshot(&self) -> Result<Box<dyn Snapshot>, StoreError> {
         let snapshot = self
             .read(|shared| RedbSnapshot::take(shared.begin_read()?))
@@ -109,7 +120,8 @@ fn credit(shared: &Shared, payer: NodeId) -> Result<Msat, Fault> {
     };
     let frozen = frozen_of(&transaction.open_table(FROZEN)?, payer.as_bytes())?;
     let drawn = drawn.get(&payer).copied().unwrap_or_default();
-    Ok(account(payer.as_bytes(), row.value(), frozen).free(drawn))
+    // What was given back is no part of the credit any more.
+    Ok(account(payer.as_bytes(), row.value(), frozen, Msat::ZERO).free(drawn))
 }
 
 fn books(transaction: &ReadTransaction, most: usize) -> Result<Books, Fault> {
@@ -121,11 +133,12 @@ fn books(transaction: &ReadTransaction, most: usize) -> Result<Books, Fault> {
         let (_, frozen) = entry?;
         books.frozen = sum(books.frozen, Msat::from_msat(frozen.value()));
     }
+    books.refunded = RefundsRead::open(transaction)?.sum()?;
     let mut largest = BinaryHeap::new();
     for entry in transaction.open_table(ACCOUNTS)?.iter()? {
         let (payer, row) = entry?;
-        // What is frozen is added up above.
-        let account = account(payer.value(), row.value(), Msat::ZERO);
+        // What is frozen, and what was given back, is added up above.
+        let account = account(payer.value(), row.value(), Msat::ZERO, Msat::ZERO);
         books.deposited = sum(books.deposited, account.deposited);
         books.credit = sum(books.credit, account.credit);
         books.earned = sum(books.earned, account.earned);

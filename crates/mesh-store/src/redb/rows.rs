@@ -74,13 +74,15 @@ pub(super) fn claim_record(key: &[u8; 32], (by, expires_at): (&[u8; 16], u64)) -
 }
 
 /// - `frozen`: what [`FROZEN`] says of the payer.
-pub(super) fn account(payer: &[u8; 32], row: AccountRow, frozen: Msat) -> Account {
+/// - `refunded`: what the table of refunds' sums says of it.
+pub(super) fn account(payer: &[u8; 32], row: AccountRow, frozen: Msat, refunded: Msat) -> Account {
     let (deposited, credit, earned, deposits, packets) = row;
     Account {
         payer: NodeId::from_bytes(*payer),
         deposited: Msat::from_msat(deposited),
         credit: Msat::from_msat(credit),
         earned: Msat::from_msat(earned),
+        refunded,
         frozen,
         deposits,
         packets,

@@ -2,6 +2,7 @@ use super::{
     fault::Fault,
     payments::PaymentsRead,
     reader::{kept_proofs, off_thread},
+    refunds::RefundsRead,
     rows::{
         ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, FROZEN,
         META, NEXT_SEQUENCE, SWEPT_AT, WATCHED, WatchedRow, account, claim_record, debit, deposit,
@@ -13,7 +14,7 @@ use crate::{
     record::{Account, ClaimRecord, Debit, Deposit, PaymentLine},
 };
 use async_trait::async_trait;
-use mesh_types::{ClaimKey, DaySpent, NodeId, PaymentProof, StoreError, UnixTime, Watched};
+use mesh_types::{ClaimKey, DaySpent, NodeId, PaymentProof, Refund, StoreError, UnixTime, Watched};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable as _};
 use std::{ops::Bound, sync::Arc};
 
@@ -32,6 +33,7 @@ struct Tables {
     watched: ReadOnlyTable<Bytes32, WatchedRow>,
     frozen: ReadOnlyTable<Bytes32, u64>,
     payments: PaymentsRead,
+    refunds: RefundsRead,
 }
 
 impl RedbSnapshot {
@@ -45,6 +47,7 @@ impl RedbSnapshot {
             watched: transaction.open_table(WATCHED)?,
             frozen: transaction.open_table(FROZEN)?,
             payments: PaymentsRead::open(&transaction)?,
+            refunds: RefundsRead::open(&transaction)?,
             transaction,
         };
         Ok(Self {
@@ -77,7 +80,8 @@ impl Snapshot for RedbSnapshot {
                 .map(|entry| {
                     let (payer, row) = entry?;
                     let frozen = frozen_of(&tables.frozen, payer.value())?;
-                    Ok(account(payer.value(), row.value(), frozen))
+                    let refunded = tables.refunds.refunded(payer.value())?;
+                    Ok(account(payer.value(), row.value(), frozen, refunded))
                 })
                 .collect()
         })
@@ -192,6 +196,15 @@ impl Snapshot for RedbSnapshot {
         most: usize,
     ) -> Result<Vec<DaySpent>, StoreError> {
         self.read(move |tables| tables.payments.days(after, most))
+            .await
+    }
+
+    async fn refunds(
+        &mut self,
+        after: Option<[u8; 32]>,
+        most: usize,
+    ) -> Result<Vec<Refund>, StoreError> {
+        self.read(move |tables| tables.refunds.page(behind(after.as_ref()), most))
             .await
     }
 

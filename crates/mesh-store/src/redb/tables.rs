@@ -1,6 +1,7 @@
 use super::{
     fault::Fault,
     payments::PaymentTables,
+    refunds::RefundTables,
     rows::{
         ACCOUNTS, AccountRow, Bytes32, CLAIMS, ClaimRow, DEBITS, DEPOSITS, DepositRow, ENDS,
         FROZEN, META, PROOFS, WATCHED, WatchedRow, account, account_row, claim_record, deposit,
@@ -29,6 +30,7 @@ pub(super) struct Tables<'t> {
     watched: Table<'t, Bytes32, WatchedRow>,
     frozen: Table<'t, Bytes32, u64>,
     pub(super) payments: PaymentTables<'t>,
+    pub(super) refunds: RefundTables<'t>,
 }
 
 impl<'t> Tables<'t> {
@@ -44,6 +46,7 @@ impl<'t> Tables<'t> {
             watched: transaction.open_table(WATCHED)?,
             frozen: transaction.open_table(FROZEN)?,
             payments: PaymentTables::open(transaction)?,
+            refunds: RefundTables::open(transaction)?,
         })
     }
 
@@ -64,7 +67,8 @@ impl<'t> Tables<'t> {
             return Ok(None);
         };
         let frozen = frozen_of(&self.frozen, payer)?;
-        Ok(Some(account(payer, row.value(), frozen)))
+        let refunded = self.refunds.refunded(payer)?;
+        Ok(Some(account(payer, row.value(), frozen, refunded)))
     }
 
     pub(super) fn watched(&self, key: ClaimKey) -> Result<Option<Watched>, Fault> {

@@ -7,7 +7,7 @@ use crate::{
 use mesh_store::{MeshStore, StoreLocation};
 use mesh_types::{
     Claim, ClaimOutcome, ClaimStore as _, CreditStore as _, MAX_WATCHED, Msat, NodeId,
-    NodeStore as _, Settled, Settlement, Standing, StoreError,
+    NodeStore as _, RefundBegun, RefundStore as _, Settled, Settlement, Standing, StoreError,
 };
 use std::{collections::HashMap, sync::Arc};
 use tokio::{runtime::Builder, task::JoinSet};
@@ -32,7 +32,9 @@ fn check_tables(server: &Server, database: &str) {
                 using (payer)
             left join (select payer, sum(amount) as gone from blvm_mesh.watched where frozen
                 group by payer) w using (payer)
-            where a.frozen <> coalesce(w.gone, 0) or a.deposited <> coalesce(d.came, 0) or a.deposits <> coalesce(d.times, 0)
+            left join (select payer, sum(amount + fee) as back from blvm_mesh.refund
+                where outcome < 2 group by payer) r using (payer)
+            where a.refunded <> coalesce(r.back, 0) or a.frozen <> coalesce(w.gone, 0) or a.deposited <> coalesce(d.came, 0) or a.deposits <> coalesce(d.times, 0)
                 or a.earned <> coalesce(s.went, 0) or a.packets <> coalesce(s.packets, 0)
                 or a.drawn <> coalesce(p.held, 0)) as wrong
         union all
@@ -65,6 +67,53 @@ async fn of_64_tries_at_each_of_two_gateways_exactly_one_is_new() {
         assert_eq!(count(ClaimOutcome::AlreadyClaimed), 127);
     }
     check_books(&*gateways[0], 500, 0).await;
+    check_tables(&server, &name(&location));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_refunds_at_two_gateways_each_is_begun_once_and_no_more_than_there_is() {
+    let Some(server) = Server::shared() else {
+        return;
+    };
+    let location = server.database();
+    let gateways = two(&location).await;
+    let of = |number, of| Claim {
+        payer: payer(of),
+        ..claim(number, 1_000)
+    };
+    deposit(&*gateways[0], of(1_001, 1)).await;
+    deposit(&*gateways[1], of(1_002, 2)).await;
+    let mut tasks = JoinSet::new();
+    for number in 0..128_u64 {
+        let gateway = Arc::clone(&gateways[number as usize % 2]);
+        let rival = Arc::clone(&gateways[(number as usize + 1) % 2]);
+        // Half of all hashes are asked for by both payers, and claims and ends come in between.
+        tasks.spawn(async move {
+            let refund = refunds::refund(number / 4, 1 + u8::from(number % 4 == 3), 90);
+            let begun = refunds::begin(&*gateway, &refund).await;
+            deposit(
+                &*rival,
+                Claim {
+                    payer: payer(9),
+                    ..claim(number, 1)
+                },
+            )
+            .await;
+            if begun == RefundBegun::Noted && number % 3 == 0 {
+                rival
+                    .end_refund(refunds::returned(&refund, 4))
+                    .await
+                    .unwrap();
+            }
+            begun
+        });
+    }
+    let begun = tasks.join_all().await;
+    let noted = begun.iter().filter(|it| **it == RefundBegun::Noted).count();
+    assert!((1..=21).contains(&noted), "{noted}");
+    let open = gateways[0].open_refunds().await.unwrap().len();
+    assert!(open <= noted, "{open} of {noted}");
+    assert!(gateways[1].ledger().verify().await.unwrap().is_right());
     check_tables(&server, &name(&location));
 }
 

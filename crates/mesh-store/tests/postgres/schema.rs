@@ -52,13 +52,13 @@ async fn a_newer_schema_is_refused_with_both_versions() {
             refused,
             OpenError::Newer {
                 found: 9,
-                known: 5,
+                known: 6,
                 ..
             }
         ),
         "{refused}"
     );
-    assert!(refused.to_string().contains('9') && refused.to_string().contains('5'));
+    assert!(refused.to_string().contains('9') && refused.to_string().contains('6'));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,7 +104,7 @@ async fn a_ledger_of_version_1_is_migrated_and_keeps_everything() {
     assert!(store.ledger().verify().await.unwrap().is_right());
     let versions =
         "select string_agg(version::text, ',' order by version) from blvm_mesh.migration";
-    assert_eq!(server.sql(&database, versions), "1,2,3,4,5");
+    assert_eq!(server.sql(&database, versions), "1,2,3,4,5,6");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

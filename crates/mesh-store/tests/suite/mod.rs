@@ -26,6 +26,7 @@ pub(crate) mod expiry;
 pub(crate) mod lasting;
 pub(crate) mod model;
 pub(crate) mod node;
+pub(crate) mod refunds;
 pub(crate) mod spending;
 pub(crate) mod watching;
 
@@ -74,6 +75,9 @@ macro_rules! store_tests {
         );
         $crate::store_tests!(@each spending, $place,
             payments_and_their_sums_outlive_a_crash,
+        );
+        $crate::store_tests!(@each refunds, $place,
+            refunds_outlive_a_crash_between_each_step,
         );
     };
     (forgets: $place:expr) => {
@@ -154,6 +158,16 @@ macro_rules! store_tests {
             what_is_refused_says_what_is_used_and_leaves_no_trace,
             a_new_day_begins_at_midnight_utc,
             without_room_for_its_note_no_payment_is_begun,
+        );
+        $crate::store_tests!(@each refunds, $place,
+            a_refund_is_taken_with_its_fee_and_gives_the_rest_of_it_back_when_paid,
+            a_refund_that_failed_gives_everything_back_and_is_never_begun_again,
+            saying_again_what_became_of_a_refund_changes_nothing,
+            the_hash_of_another_payers_refund_is_refused,
+            no_more_is_refunded_than_is_free,
+            of_64_refunds_begun_at_once_no_more_is_taken_than_there_is,
+            no_more_refunds_are_under_way_than_are_looked_after,
+            what_goes_back_waits_until_the_balance_has_room,
         );
     };
     (@each $group:ident, $place:expr, $($name:ident),* $(,)?) => {$(

@@ -1,7 +1,7 @@
 //! A ledger that anybody can read, beside the store, under whatever comes.
 
 use super::*;
-use mesh_types::{CLAIM_SKEW, MAX_BALANCE};
+use mesh_types::{CLAIM_SKEW, MAX_BALANCE, PaymentOutcome, Refund, RefundBegun, RefundEnd};
 use proptest::{
     collection::vec,
     prelude::*,
@@ -63,6 +63,14 @@ enum Step {
         payee: u8,
         number: u64,
     },
+    /// All at once, of each payment hash one.
+    BeginRefunds(Vec<(u64, u8, u64)>),
+    /// With the fee that it cost, or failed.
+    EndRefund {
+        number: u64,
+        of: u8,
+        fee: Option<u64>,
+    },
     Crash,
     Reopen,
 }
@@ -89,10 +97,23 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..100_000_u64).prop_map(|at_least| Step::Reserve { at_least }),
         1 => (0..2_u8, 0..3_u64).prop_map(|(payee, number)| Step::KeepProof { payee, number }),
         1 => (0..2_u8, 0..3_u64).prop_map(|(payee, number)| Step::ForgetProof { payee, number }),
+        3 => vec((0..6_u64, 0..3_u8, refunded()), 1..4).prop_map(Step::BeginRefunds),
+        3 => (0..6_u64, 0..3_u8, proptest::option::of(0..40_u64))
+            .prop_map(|(number, of, fee)| Step::EndRefund { number, of, fee }),
         1 => Just(Step::Crash),
         1 => Just(Step::Reopen),
     ]
 }
+
+fn refunded() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        8 => 0..400_u64,
+        1 => Just(MAX_BALANCE.to_msat() / 2 - REFUND_FEE),
+    ]
+}
+
+/// The most that routing may cost each refund.
+const REFUND_FEE: u64 = 20;
 
 fn standing() -> impl Strategy<Value = Standing> {
     prop_oneof![
@@ -160,6 +181,7 @@ struct Ledger {
     identity: Option<u8>,
     next_sequence: u64,
     proofs: BTreeSet<(u8, u64)>,
+    refunds: BTreeMap<u64, Refund>,
 }
 
 #[derive(Default, Clone, Copy)]
@@ -240,6 +262,63 @@ impl Ledger {
         }
     }
 
+    fn begin_refund(&mut self, refund: &Refund, number: u64, of: u8) -> RefundBegun {
+        if let Some(known) = self.refunds.get(&number) {
+            return if known.payer == refund.payer {
+                RefundBegun::Known(known.clone())
+            } else {
+                RefundBegun::Anothers
+            };
+        }
+        let taken = (refund.amount.to_msat(), REFUND_FEE);
+        let (free, taken) = (self.free(of), taken.0 + taken.1);
+        if taken > free {
+            let undrawn = self.account(of).credit.saturating_sub(self.frozen(of));
+            return RefundBegun::TooLittle {
+                free: msat(free),
+                drawn: msat(undrawn - free),
+            };
+        }
+        self.accounts.entry(of).or_default().credit -= taken;
+        self.refunds.insert(number, refund.clone());
+        RefundBegun::Noted
+    }
+
+    fn end_refund(&mut self, number: u64, of: u8, fee: Option<u64>) -> Result<(), StoreError> {
+        let Some(refund) = self.refunds.get_mut(&number) else {
+            return Ok(());
+        };
+        if refund.outcome != PaymentOutcome::Unknown || refund.payer != payer(of) {
+            return Ok(());
+        }
+        let amount = refund.amount.to_msat();
+        let back = match fee {
+            Some(fee) => REFUND_FEE - fee.min(REFUND_FEE),
+            None => amount + REFUND_FEE,
+        };
+        let account = self.accounts.entry(of).or_default();
+        if account.credit + back > MAX_BALANCE.to_msat() {
+            return Err(StoreError::TooMuch(msat(back)));
+        }
+        account.credit += back;
+        refund.invoice = String::new();
+        refund.fee = msat(fee.unwrap_or(0).min(REFUND_FEE));
+        refund.outcome = match fee {
+            Some(_) => PaymentOutcome::Paid { at: LATER },
+            None => PaymentOutcome::Failed { at: LATER },
+        };
+        Ok(())
+    }
+
+    /// What is taken out of all accounts.
+    fn refunded(&self) -> u64 {
+        let taken = self.refunds.values().map(|it| match it.outcome {
+            PaymentOutcome::Failed { .. } => 0,
+            _ => it.amount.to_msat() + it.fee.to_msat(),
+        });
+        taken.sum()
+    }
+
     fn end(&mut self) {
         for account in self.accounts.values_mut() {
             account.drawn = 0;
@@ -266,6 +345,7 @@ async fn live<P: Place>(mut place: P, steps: Vec<Step>) {
             }
             Step::Together(asks) => together(&store, &mut ledger, asks).await,
             Step::Judge(all) => judge(&store, &mut ledger, all).await,
+            Step::BeginRefunds(all) => begin_refunds(&store, &mut ledger, all).await,
             step => one(&*store, &mut ledger, step).await,
         }
         compare(&*store, &ledger, &step).await;
@@ -324,7 +404,22 @@ async fn one(store: &impl Store, ledger: &mut Ledger, step: &Step) {
             assert_eq!(forgotten, Ok(()));
             ledger.proofs.remove(&(*payee, *number));
         }
-        Step::Together(_) | Step::Judge(_) | Step::Crash | Step::Reopen => panic!("not one change"),
+        Step::EndRefund { number, of, fee } => {
+            let end = RefundEnd {
+                payment_hash: bytes(*number),
+                payer: payer(*of),
+                outcome: match fee {
+                    Some(_) => PaymentOutcome::Paid { at: LATER },
+                    None => PaymentOutcome::Failed { at: LATER },
+                },
+                fee: msat(fee.unwrap_or(0)),
+            };
+            let told = store.end_refund(end).await;
+            assert_eq!(told, ledger.end_refund(*number, *of, *fee));
+        }
+        Step::Together(_) | Step::Judge(_) | Step::BeginRefunds(_) | Step::Crash | Step::Reopen => {
+            panic!("not one change")
+        }
     }
 }
 
@@ -361,6 +456,37 @@ async fn judge<S: Store + 'static>(store: &Arc<S>, ledger: &mut Ledger, all: &[(
     }
 }
 
+/// Refunds at once: whichever come first, no more is taken than there is, and nothing of one that is told to be refused.
+async fn begin_refunds<S: Store + 'static>(
+    store: &Arc<S>,
+    ledger: &mut Ledger,
+    all: &[(u64, u8, u64)],
+) {
+    let asked: BTreeMap<_, _> = all.iter().map(|it| (it.0, *it)).collect();
+    let mut tasks = JoinSet::new();
+    for (number, of, amount) in asked.into_values() {
+        let store = Arc::clone(store);
+        let refund = Refund {
+            fee: msat(REFUND_FEE),
+            ..refunds::refund(number, of, amount)
+        };
+        tasks.spawn(async move {
+            let told = store.begin_refund(refund.clone()).await.unwrap();
+            (number, of, refund, told)
+        });
+    }
+    let mut told = tasks.join_all().await;
+    // Those that were begun left what there was for those that were not.
+    told.sort_by_key(|(.., told)| *told != RefundBegun::Noted);
+    for (number, of, refund, told) in told {
+        let expected = ledger.begin_refund(&refund, number, of);
+        match (&told, &expected) {
+            (RefundBegun::TooLittle { .. }, RefundBegun::TooLittle { .. }) => {}
+            _ => assert_eq!(told, expected),
+        }
+    }
+}
+
 fn same_answer(
     told: &Result<ClaimOutcome, StoreError>,
     expected: &Result<ClaimOutcome, StoreError>,
@@ -379,11 +505,23 @@ async fn compare(store: &impl Store, ledger: &Ledger, step: &Step) {
     let (credit, earned) = (sum(|it| it.credit), sum(|it| it.earned));
     assert_eq!(books.credit, credit, "after {step:?}");
     assert_eq!(books.earned, earned, "after {step:?}");
+    let refunded = msat(ledger.refunded());
+    assert_eq!(books.refunded, refunded, "after {step:?}");
+    let spent = earned.checked_add(refunded).unwrap();
     assert_eq!(
         Some(books.deposited),
-        credit.checked_add(earned),
+        credit.checked_add(spent),
         "after {step:?}"
     );
+    for number in 0..6 {
+        let kept = store.refund(bytes(number)).await.unwrap();
+        let expected = ledger.refunds.get(&number);
+        assert_eq!(kept.as_ref(), expected, "after {step:?}");
+    }
+    let mut open: Vec<_> = ledger.refunds.values().cloned().collect();
+    open.retain(|it| it.outcome == PaymentOutcome::Unknown);
+    open.sort_by_key(|it| it.payment_hash);
+    assert_eq!(store.open_refunds().await.unwrap(), open, "after {step:?}");
     assert_eq!(
         books.accounts,
         ledger.accounts.len() as u64,

@@ -74,6 +74,10 @@ pub(super) fn sums(totals: &Totals) -> String {
         totals.earned.to_msat(),
         format!("on {}", counted(totals.packets, "packet")),
     );
+    if totals.refunded.to_msat() > 0 {
+        let refunded = totals.refunded.to_msat();
+        line("refunded", refunded, "given back, routing included".into());
+    }
     let credit = totals.credit.to_msat();
     line("credit", credit, "not spent yet: still the payers'".into());
     text

@@ -117,7 +117,8 @@ fn shown(difference: &DifferenceReport) -> String {
             "payer {payer}\n  the journal has {deposits} and {packets} of it, and there is no account\n"
         );
     };
-    let credit = match journal.deposited_msat.checked_sub(journal.spent_msat) {
+    let unspent = journal.deposited_msat.checked_sub(journal.spent_msat);
+    let credit = match unspent.and_then(|unspent| unspent.checked_sub(journal.refunded_msat)) {
         Some(credit) => sats(credit),
         None => "less than nothing".to_owned(),
     };
@@ -142,6 +143,11 @@ fn shown(difference: &DifferenceReport) -> String {
             "earned sats",
             sats(account.earned_msat),
             sats(journal.spent_msat),
+        ),
+        (
+            "refunded sats",
+            sats(account.refunded_msat),
+            sats(journal.refunded_msat),
         ),
         ("credit sats", sats(account.credit_msat), credit),
         (

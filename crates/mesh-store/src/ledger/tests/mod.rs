@@ -12,7 +12,7 @@ use super::{
 use crate::record::{ClaimRecord, PaymentLine, Record};
 use mesh_types::{
     ClaimKey, DaySpent, Msat, OwnPayment, PacketTag, PaymentOutcome, PaymentProof, PaymentReason,
-    Route, Spent, TxHash, Watched,
+    Refund, Route, Spent, TxHash, Watched,
 };
 use proptest::{collection::vec, option, prelude::*};
 use std::collections::BTreeMap;
@@ -73,6 +73,7 @@ fn contents(deposits: &[(u8, u32)], debits: &[(u16, u8, u32)]) -> Contents {
             deposited: Msat::from_msat(deposited),
             credit: Msat::from_msat(deposited.saturating_sub(spent)),
             earned: Msat::from_msat(spent),
+            refunded: Msat::ZERO,
             frozen: Msat::ZERO,
             deposits,
             packets,
@@ -108,6 +109,7 @@ fn small() -> Contents {
     contents.put(watched(1, 1, 300, true));
     contents.put(watched(2, 2, 7_000, false));
     put_payments(&mut contents, &[(4, 9, 1), (5, 0, 0), (4, 7, 2)]);
+    put_refunds(&mut contents, &[(1, 1_000, 0), (1, 500, 1), (2, 900, 2)]);
     contents
 }
 
@@ -149,6 +151,31 @@ fn put_payments(contents: &mut Contents, payments: &[(u8, u16, u8)]) {
                 folded: Spent::default(),
             }));
         }
+    }
+}
+
+/// Refunds as (payer, amount, outcome), taken out of the accounts.
+fn put_refunds(contents: &mut Contents, refunds: &[(u8, u64, u8)]) {
+    for ((of, amount, outcome), number) in refunds.iter().zip(1..) {
+        let at = UnixTime::from_secs(1_790_000_000);
+        let refund = Refund {
+            payment_hash: [number; 32],
+            payer: payer(*of),
+            at,
+            amount: Msat::from_msat(*amount),
+            fee: Msat::from_msat(if *outcome == 2 { 0 } else { 20 }),
+            invoice: if *outcome == 0 { "lnbcrt1" } else { "" }.to_owned(),
+            outcome: match outcome {
+                0 => PaymentOutcome::Unknown,
+                1 => PaymentOutcome::Paid { at },
+                _ => PaymentOutcome::Failed { at },
+            },
+        };
+        let taken = refund.taken().unwrap();
+        let account = contents.accounts.get_mut(&payer(*of)).unwrap();
+        account.credit = account.credit.checked_sub(taken).unwrap();
+        account.refunded = account.refunded.checked_add(taken).unwrap();
+        contents.put(Record::Refund(refund));
     }
 }
 

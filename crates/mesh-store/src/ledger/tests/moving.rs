@@ -225,8 +225,9 @@ fn the_first_line_says_what_follows() {
     let header: Header = serde_json::from_slice(first).unwrap();
     assert_eq!(header.totals, sums.totals);
     assert_eq!(sums.totals.deposited, Msat::from_msat(12_300));
-    assert_eq!(sums.totals.credit, Msat::from_msat(11_800));
+    assert_eq!(sums.totals.credit, Msat::from_msat(10_260));
     assert_eq!(sums.totals.earned, Msat::from_msat(500));
+    assert_eq!(sums.totals.refunded, Msat::from_msat(1_540));
     let counts = Counts {
         accounts: 2,
         deposits: 3,
@@ -235,6 +236,7 @@ fn the_first_line_says_what_follows() {
         watched: 2,
         payments: 3,
         spent: 2,
+        refunds: 3,
         proofs: 1,
     };
     assert_eq!(sums.counts, counts);

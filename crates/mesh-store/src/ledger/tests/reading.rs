@@ -3,7 +3,7 @@ use crate::ledger::verify::verify_by;
 
 #[test]
 fn every_kind_of_difference_is_found() {
-    let changes: [fn(&mut Contents); 12] = [
+    let changes: [fn(&mut Contents); 15] = [
         |books| books.accounts.get_mut(&payer(1)).unwrap().credit = Msat::from_msat(4_801),
         |books| books.accounts.get_mut(&payer(1)).unwrap().deposited = Msat::from_msat(1),
         |books| books.accounts.get_mut(&payer(1)).unwrap().earned = Msat::ZERO,
@@ -24,6 +24,11 @@ fn every_kind_of_difference_is_found() {
         },
         |books| books.watched.values_mut().next().unwrap().is_frozen = false,
         |books| books.watched.values_mut().next().unwrap().amount = Msat::from_msat(1),
+        |books| books.accounts.get_mut(&payer(1)).unwrap().refunded = Msat::from_msat(1_539),
+        |books| {
+            books.refunds.pop_first();
+        },
+        |books| books.refunds.values_mut().next().unwrap().fee = Msat::from_msat(19),
     ];
     for (at, change) in changes.into_iter().enumerate() {
         let mut books = small();

@@ -53,7 +53,7 @@ impl Mesh {
             root,
             "relay",
             &format!(
-                "listen_addr = \"127.0.0.1:{port}\"\nprice_per_packet_msat = {PRICE_MSAT}\nprice_per_kib_msat = 0"
+                "listen_addr = \"127.0.0.1:{port}\"\nprice_per_packet_msat = {PRICE_MSAT}\nprice_per_kib_msat = 0\nrefunds = true"
             ),
             &format!(
                 "backend = \"lnd\"\naddress = \"{}\"\ntls_cert = {:?}\nmacaroon = {{ file = {:?} }}",
@@ -222,6 +222,35 @@ fn an_answer_that_is_lost_behind_the_payment_is_found_and_nothing_is_paid_twice(
 #[test]
 fn an_answer_that_is_lost_while_the_payment_is_under_way_is_found_and_nothing_is_paid_twice() {
     lose(Loss::AfterSending);
+}
+
+#[test]
+fn a_balance_comes_back_over_the_channels_with_its_fee_taken_from_it() {
+    let mesh = Mesh::start();
+    mesh.pay(&mesh.quote("500").unwrap());
+    assert_eq!(mesh.agree(), 500_000);
+    let balance = |name| -> u64 {
+        let node = mesh.network.peer(name).unwrap().node().unwrap();
+        let channels = node.list_channels();
+        channels.iter().map(|it| it.outbound_capacity_msat).sum()
+    };
+    let before = [balance(PAYING), balance(PAID)];
+    let relay = mesh.relay.id.to_string();
+    let refunded = mesh.source.ask(&["refund", &relay, "--amount", "300"]);
+    let told = ["amount_msat", "fee_msat", "credit_msat"].map(|name| refunded[name].as_u64());
+    let expected = [Some(300_000), Some(1_000), Some(199_000)];
+    assert_eq!(told, expected, "{refunded}");
+    assert_eq!(refunded["arrived"], true);
+    // The channels say so, too.
+    wait_until("the payment to come to rest", || {
+        let after = [balance(PAYING), balance(PAID)];
+        Ok(after == [before[0] + 300_000, before[1] - 301_000])
+    })
+    .unwrap();
+    let status = mesh.relay.ask(&["status"]);
+    assert_eq!(status["money"]["refunded_msat"], 301_000, "{status}");
+    let books = mesh.relay.command(&["ledger", "verify"], &[]);
+    assert_eq!(books.code, Some(0), "{}{}", books.out, books.err);
 }
 
 #[test]

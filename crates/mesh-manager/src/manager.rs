@@ -107,9 +107,10 @@ impl MeshManager {
         let settlement = settlement(&config, node_api.as_ref())?;
         let Wallet {
             payee_key,
-            check_settlement,
+            is_shared,
             is_away,
         } = wallet(&config, node_api.as_ref()).await?;
+        let check_settlement = config.check_settlement || is_shared;
         let may_tell = node_api.lightning().is_some();
         let known_nodes = config.known_nodes.clone();
         let interval = Duration::from_millis(config.debit_interval_ms.into());

@@ -1,6 +1,6 @@
 use mesh_payment::SettlementPolicy;
 use mesh_protocol::IdentityKey;
-use mesh_types::{MeshConfig, MeshError, NodeAPI};
+use mesh_types::{LightningInfo, MeshConfig, MeshError, Network, NodeAPI};
 use secp256k1::PublicKey;
 use std::{fmt, ops::RangeInclusive};
 
@@ -52,15 +52,38 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// What is known of the wallet from the start on.
+/// What is known of the wallet.
+#[derive(Default)]
 pub(crate) struct Wallet {
     /// The key that signs its invoices, where it does not take our preimages: where it does, an invoice with another preimage is
     /// none of ours, whoever has signed it.
     pub(crate) payee_key: Option<PublicKey>,
-    /// Whether it has to say that an invoice is settled.
-    pub(crate) check_settlement: bool,
+    /// Whether it has to say that an invoice is settled: others could have the same key sign invoices for quotes of theirs.
+    pub(crate) is_shared: bool,
     /// Whether it does not answer now.
     pub(crate) is_away: bool,
+}
+
+impl Wallet {
+    /// Reads what a wallet says of itself to a node on `network`.
+    ///
+    /// # Errors
+    /// Why it is none for this node.
+    pub(crate) fn read(info: &LightningInfo, network: Network) -> Result<Self, String> {
+        if info.network != network {
+            return Err(format!(
+                "network = {:?}, but the Lightning back end is on {:?}",
+                network.as_str(),
+                info.network.as_str()
+            ));
+        }
+        let key = PublicKey::from_slice(&info.payee_key).map_err(|error| error.to_string())?;
+        Ok(Self {
+            payee_key: (!info.takes_preimages).then_some(key),
+            is_shared: info.is_shared,
+            is_away: false,
+        })
+    }
 }
 
 /// Asks the Lightning back end who it is. One that cannot be reached now is no reason not to start: this node's own quotes
@@ -69,38 +92,19 @@ pub(crate) async fn wallet(
     config: &MeshConfig,
     node_api: &dyn NodeAPI,
 ) -> Result<Wallet, MeshError> {
-    let unknown = Wallet {
-        payee_key: None,
-        check_settlement: config.check_settlement,
-        is_away: false,
-    };
     let Some(lightning) = node_api.lightning() else {
-        return Ok(unknown);
+        return Ok(Wallet::default());
     };
-    let info = match lightning.info().await {
-        Ok(info) => info,
+    match lightning.info().await {
+        Ok(info) => Wallet::read(&info, config.network).map_err(wrong_setting),
         Err(error) => {
             tracing::warn!(%error, "starting without the Lightning back end");
-            return Ok(Wallet {
+            Ok(Wallet {
                 is_away: true,
-                ..unknown
-            });
+                ..Wallet::default()
+            })
         }
-    };
-    if info.network != config.network {
-        return Err(wrong_setting(format!(
-            "network = {:?}, but the Lightning back end is on {:?}",
-            config.network.as_str(),
-            info.network.as_str()
-        )));
     }
-    let key = PublicKey::from_slice(&info.payee_key).map_err(wrong_setting)?;
-    Ok(Wallet {
-        payee_key: (!info.takes_preimages).then_some(key),
-        // Others could have the same key sign invoices for quotes of theirs.
-        check_settlement: config.check_settlement || info.is_shared,
-        is_away: false,
-    })
 }
 
 /// Which payments on the chain count.

@@ -1,12 +1,12 @@
 use crate::{
     MeshManager,
     manager::{Shared, no_store},
+    setup::Wallet,
 };
 use mesh_types::{
     ClaimOutcome, LightningError, LightningInfo, LightningNode, MeshError, PacketTag,
     SettledInvoice, StoreError, UnixTime,
 };
-use secp256k1::PublicKey;
 use std::{
     sync::{
         Arc, Weak,
@@ -191,20 +191,12 @@ async fn listen(
 impl Shared {
     /// Learns who the wallet is.
     fn meet(&self, info: &LightningInfo) -> Result<(), LightningError> {
-        let of_another = |what: &str| LightningError::Refused(what.to_owned());
-        let expected = self.engine.verifier().network;
-        if info.network != expected {
-            let (found, expected) = (info.network.as_str(), expected.as_str());
-            return Err(of_another(&format!(
-                "it is on {found} now, and this node on {expected}"
-            )));
-        }
-        if info.is_shared {
+        let network = self.engine.verifier().network;
+        let wallet = Wallet::read(info, network).map_err(LightningError::Refused)?;
+        if wallet.is_shared {
             self.wallet.check_settlement.store(true, Ordering::Relaxed);
         }
-        if !info.takes_preimages {
-            let key = PublicKey::from_slice(&info.payee_key);
-            let key = key.map_err(|_| of_another("its key is none"))?;
+        if let Some(key) = wallet.payee_key {
             self.engine.expect_payee(key);
         }
         if self.engine.is_wallet_away() {

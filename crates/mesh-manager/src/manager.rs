@@ -292,8 +292,8 @@ impl MeshManager {
             let cost = found
                 .as_ref()
                 .and_then(|route| self.engine().routes().quote_route(route, 0));
-            self.publish(change.event(cost.map_or(Msat::ZERO, |quote| quote.total)))
-                .await;
+            let event = change.event(cost.map_or(Msat::ZERO, |quote| quote.total));
+            self.shared.publish(event).await;
         }
         found
             .and_then(|nodes| Route::new(nodes).ok())
@@ -363,10 +363,6 @@ impl MeshManager {
         }
         let reason = "its invoice could not be told from somebody else's when it is paid";
         Err(MeshError::LightningError(reason.to_owned()))
-    }
-
-    pub(crate) async fn publish(&self, event: MeshEvent) {
-        self.shared.publish(event).await;
     }
 }
 

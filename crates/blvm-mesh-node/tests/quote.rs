@@ -7,16 +7,11 @@
 
 mod program;
 
-use blvm_mesh::{LightningNode, Msat, Network, PayLimits, SystemClock, load_or_create_identity};
-use blvm_mesh_node::SandboxLightning;
-use program::{Home, Running, blvm_mesh, paid::assert_has};
+use program::{Home, Running, blvm_mesh, paid::assert_has, stranger::pay};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
     process::Stdio,
-    sync::Arc,
-    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -27,22 +22,6 @@ fn home() -> (TempDir, Home) {
     let root = tempfile::tempdir().unwrap();
     let home = Home::new(root.path(), "node", "listen_addr = \"127.0.0.1:0\"");
     (root, home)
-}
-
-/// Pays from another wallet of the same sandbox.
-async fn pay(root: &Path, invoice: &str) {
-    let key = load_or_create_identity(&root.join("wallet.key")).unwrap();
-    let wallet = SandboxLightning::open(
-        &root.join("sandbox"),
-        &key.secret_bytes(),
-        Network::Regtest,
-        Arc::new(SystemClock),
-    );
-    let limits = PayLimits {
-        max_fee: Msat::ZERO,
-        patience: Duration::from_secs(5),
-    };
-    wallet.unwrap().pay_invoice(invoice, limits).await.unwrap();
 }
 
 fn invoice(quoted: &Value) -> String {

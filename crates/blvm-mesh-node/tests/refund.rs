@@ -1,32 +1,8 @@
 //! Credit that goes back, between two running programs: with the command, over the control socket, over a kill.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it expects"
-)]
-
 mod program;
 
-use blvm_mesh::{LightningNode, Msat, Network, PayLimits, SystemClock, load_or_create_identity};
-use blvm_mesh_node::SandboxLightning;
-use program::{Home, free_port};
-use std::{path::Path, sync::Arc, time::Duration};
-
-/// Pays from another wallet of the same sandbox.
-async fn pay(root: &Path, invoice: &str) {
-    let key = load_or_create_identity(&root.join("wallet.key")).unwrap();
-    let wallet = SandboxLightning::open(
-        &root.join("sandbox"),
-        &key.secret_bytes(),
-        Network::Regtest,
-        Arc::new(SystemClock),
-    );
-    let limits = PayLimits {
-        max_fee: Msat::ZERO,
-        patience: Duration::from_secs(5),
-    };
-    wallet.unwrap().pay_invoice(invoice, limits).await.unwrap();
-}
+use program::{Home, free_port, stranger::pay};
 
 #[tokio::test]
 async fn what_was_not_spent_goes_back_where_that_is_offered_and_the_books_say_so() {

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "each test file uses its own part of it")]
 
 pub(crate) mod paid;
+pub(crate) mod stranger;
 
 use blvm_mesh::{NodeId, load_or_create_identity};
 use std::{
@@ -73,24 +74,41 @@ pub(crate) struct Home {
 impl Home {
     /// - `mesh`: the lines of the `[mesh]` table, and of tables inside it, but for the network.
     pub(crate) fn new(root: &Path, name: &str, mesh: &str) -> Self {
+        let home = Self::empty(root, name);
+        home.configure(mesh);
+        home
+    }
+
+    /// The same with a wallet of its own.
+    ///
+    /// - `lightning`: the lines of the `[lightning]` table.
+    pub(crate) fn with_wallet(root: &Path, name: &str, mesh: &str, lightning: &str) -> Self {
+        let home = Self::empty(root, name);
+        home.write(lightning, mesh);
+        home
+    }
+
+    fn empty(root: &Path, name: &str) -> Self {
         let folder = root.join(name);
         fs::create_dir_all(&folder).unwrap();
         let id = load_or_create_identity(&folder.join("identity.key"))
             .unwrap()
             .node_id();
-        let home = Self {
+        Self {
             config: folder.join("mesh.toml"),
             id,
-        };
-        home.configure(mesh);
-        home
+        }
     }
 
     pub(crate) fn configure(&self, mesh: &str) {
-        let sandbox = "[lightning]\nbackend = \"sandbox\"\npath = \"../sandbox\"\n";
+        let sandbox = "backend = \"sandbox\"\npath = \"../sandbox\"";
         // The sandbox asks for no fees, so deposits need not be larger for their sake.
         let fees = "spending.fee_share_permille = 1000";
-        let text = format!("{sandbox}\n[mesh]\nnetwork = \"regtest\"\n{fees}\n{mesh}\n");
+        self.write(sandbox, &format!("{fees}\n{mesh}"));
+    }
+
+    fn write(&self, lightning: &str, mesh: &str) {
+        let text = format!("[lightning]\n{lightning}\n\n[mesh]\nnetwork = \"regtest\"\n{mesh}\n");
         fs::write(&self.config, text).unwrap();
     }
 

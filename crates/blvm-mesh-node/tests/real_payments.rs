@@ -11,13 +11,11 @@ mod program;
 
 use blvm_mesh::NodeId;
 use mesh_regtest::{
-    ClnFront, LightningNetwork, LndFront, Loss,
-    ldk_node::payment::{PaymentDirection, PaymentKind, PaymentStatus},
-    wait_until,
+    ClnFront, LightningNetwork, LndFront, Loss, ldk_node::payment::PaymentKind, wait_until,
 };
 use program::{Home, Running, free_port};
 use serde_json::Value;
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 use tempfile::TempDir;
 
 /// The LDK nodes: the one that pays, and the one that is paid over a third.
@@ -49,7 +47,7 @@ impl Mesh {
         let cln = ClnFront::start(network.peer(PAYING).unwrap(), &socket).unwrap();
         let lnd = front(&network, root);
         let port = free_port();
-        let relay = home(
+        let relay = Home::with_wallet(
             root,
             "relay",
             &format!(
@@ -66,13 +64,13 @@ impl Mesh {
             "mode = \"open\"\nlisten_addr = \"127.0.0.1:0\"\npeers = [\"{}@127.0.0.1:{port}\"]",
             relay.id
         );
-        let destination = home(root, "destination", &linked, "backend = \"none\"");
+        let destination = Home::with_wallet(root, "destination", &linked, "backend = \"none\"");
         let knows = format!(
             "{linked}\n[[mesh.known_nodes]]\nnode_id = \"{}\"\nlinked_with = [\"{}\"]",
             destination.id, relay.id
         );
         let cln_backend = format!("backend = \"cln\"\nsocket = {socket:?}");
-        let source = home(root, "source", &knows, &cln_backend);
+        let source = Home::with_wallet(root, "source", &knows, &cln_backend);
         let at_relay = relay.start();
         let running = [destination.start(), source.start()];
         at_relay.expect("link up");
@@ -103,23 +101,13 @@ impl Mesh {
 
     /// What the payer's node has sent and the payee's has received, in millisatoshi, once nothing is on its way.
     fn moved(&self) -> u64 {
-        let sum = |name, direction, status| {
-            let node = self.network.peer(name).unwrap().node().unwrap();
-            let found = node.list_payments_with_filter(|payment| {
-                let is_on_chain = matches!(payment.kind, PaymentKind::Onchain { .. });
-                payment.direction == direction && payment.status == status && !is_on_chain
-            });
-            let amounts = found.iter().filter_map(|payment| payment.amount_msat);
-            amounts.sum::<u64>()
-        };
-        let (out, done) = (PaymentDirection::Outbound, PaymentStatus::Succeeded);
+        let mut moved = None;
         wait_until("payments to come to rest", || {
-            let is_quiet = sum(PAYING, out, PaymentStatus::Pending) == 0;
-            let received = sum(PAID, PaymentDirection::Inbound, done);
-            Ok(is_quiet && received == sum(PAYING, out, done))
+            moved = self.network.moved_msat(PAYING, PAID)?;
+            Ok(moved.is_some())
         })
         .unwrap();
-        sum(PAYING, out, done)
+        moved.unwrap()
     }
 
     fn deposited(&self) -> u64 {
@@ -155,14 +143,6 @@ impl Mesh {
         }
         Err(ran.err)
     }
-}
-
-/// A home whose wallet is what `lightning` says.
-fn home(root: &Path, name: &str, mesh: &str, lightning: &str) -> Home {
-    let home = Home::new(root, name, "");
-    let text = format!("[lightning]\n{lightning}\n\n[mesh]\nnetwork = \"regtest\"\n{mesh}\n");
-    fs::write(&home.config, text).unwrap();
-    home
 }
 
 fn front(network: &LightningNetwork, root: &Path) -> LndFront {

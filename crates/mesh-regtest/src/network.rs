@@ -11,6 +11,7 @@ pub use book::MAX_INVOICES;
 pub(crate) use book::{Book, Invoice, State};
 pub(crate) use desk::{Desk, DeskError, Outgoing, Wanted};
 pub use error::NetworkError;
+use ldk_node::payment::{PaymentDirection, PaymentKind, PaymentStatus};
 pub use peer::{Peer, PeerConfig};
 pub use plan::{ChannelPlan, Plan};
 use std::time::Duration;
@@ -94,6 +95,27 @@ impl LightningNetwork {
     pub fn peer(&self, name: &str) -> Result<&Arc<Peer>, NetworkError> {
         let peer = self.peers.iter().find(|peer| peer.name() == name);
         peer.ok_or_else(|| NetworkError::NoPeer(name.to_owned()))
+    }
+
+    /// What `payer` has paid and `payee` has received over channels, in millisatoshi, where nobody else pays or is paid; `None`
+    /// while something is on its way.
+    ///
+    /// # Errors
+    /// [`NetworkError::NoPeer`], and when one of them does not run.
+    pub fn moved_msat(&self, payer: &str, payee: &str) -> Result<Option<u64>, NetworkError> {
+        let sum = |name, direction, status| {
+            let node = self.peer(name)?.node()?;
+            let found = node.list_payments_with_filter(|payment| {
+                let is_on_chain = matches!(payment.kind, PaymentKind::Onchain { .. });
+                payment.direction == direction && payment.status == status && !is_on_chain
+            });
+            let amounts = found.iter().filter_map(|payment| payment.amount_msat);
+            Ok::<u64, NetworkError>(amounts.sum())
+        };
+        let on_its_way = sum(payer, PaymentDirection::Outbound, PaymentStatus::Pending)?;
+        let sent = sum(payer, PaymentDirection::Outbound, PaymentStatus::Succeeded)?;
+        let received = sum(payee, PaymentDirection::Inbound, PaymentStatus::Succeeded)?;
+        Ok((on_its_way == 0 && sent == received).then_some(sent))
     }
 
     /// Mines blocks, and waits until every node that runs has seen them.

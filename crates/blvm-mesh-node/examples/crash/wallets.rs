@@ -17,31 +17,6 @@ pub(crate) enum Wallets {
     Lightning(Box<Network>),
 }
 
-/// What has been received, as the wallets know it.
-pub(crate) enum Received {
-    /// They do not: what payers were told is all there is.
-    NotKnown,
-    /// Some is still on its way.
-    #[cfg(feature = "trials")]
-    NotYet(String),
-    /// All that was ever paid, in millisatoshi.
-    #[cfg(feature = "trials")]
-    Msat(u64),
-}
-
-impl Received {
-    /// What was paid, when all that payers were told is `told`; otherwise why that is not known yet.
-    pub(crate) fn or_told(self, told: u64) -> Result<u64, String> {
-        match self {
-            Self::NotKnown => Ok(told),
-            #[cfg(feature = "trials")]
-            Self::NotYet(why) => Err(why),
-            #[cfg(feature = "trials")]
-            Self::Msat(received) => Ok(received),
-        }
-    }
-}
-
 impl Wallets {
     pub(crate) fn sandbox(folder: &Path) -> Self {
         Self::Sandbox(folder.join("sandbox"))
@@ -95,11 +70,13 @@ impl Wallets {
         }
     }
 
-    pub(crate) fn received_msat(&self) -> Result<Received, String> {
+    /// All that was ever paid to the relay, in millisatoshi: as the wallets know it, or what payers were `told` where these do
+    /// not; `None` while something is on its way.
+    pub(crate) fn paid_msat(&self, told: u64) -> Result<Option<u64>, String> {
         match self {
-            Self::Sandbox(_) => Ok(Received::NotKnown),
+            Self::Sandbox(_) => Ok(Some(told)),
             #[cfg(feature = "trials")]
-            Self::Lightning(network) => network.received_msat(),
+            Self::Lightning(network) => network.moved_msat(),
         }
     }
 
@@ -117,15 +94,11 @@ impl Wallets {
 
 #[cfg(feature = "trials")]
 mod network {
-    use super::Received;
     use crate::chance::Chance;
     use blvm_mesh::LightningNode;
     use blvm_mesh_node::config::LightningSection;
     use mesh_lightning::{Cln, ClnConfig, LightningConfig};
-    use mesh_regtest::{
-        ClnFront, LightningNetwork, LndFront,
-        ldk_node::payment::{PaymentDetails, PaymentDirection, PaymentKind, PaymentStatus},
-    };
+    use mesh_regtest::{ClnFront, LightningNetwork, LndFront};
     use std::{
         path::{Path, PathBuf},
         sync::Arc,
@@ -186,37 +159,9 @@ mod network {
             Arc::new(Cln::new(&self.cln(), blvm_mesh::Network::Regtest))
         }
 
-        /// What has come in, once nothing more is on its way.
-        pub(crate) fn received_msat(&self) -> Result<Received, String> {
-            let payments = |name, direction, status| {
-                let node = self.network.peer(name).and_then(|peer| peer.node());
-                let node = node.map_err(|error| error.to_string())?;
-                let found = node.list_payments_with_filter(|payment| {
-                    let is_on_chain = matches!(payment.kind, PaymentKind::Onchain { .. });
-                    payment.direction == direction && payment.status == status && !is_on_chain
-                });
-                Ok::<_, String>(found)
-            };
-            let on_their_way =
-                payments(PAYING, PaymentDirection::Outbound, PaymentStatus::Pending)?;
-            if !on_their_way.is_empty() {
-                return Ok(Received::NotYet(format!(
-                    "{} payments are on their way",
-                    on_their_way.len()
-                )));
-            }
-            let received = payments(PAID, PaymentDirection::Inbound, PaymentStatus::Succeeded)?;
-            let sent = payments(PAYING, PaymentDirection::Outbound, PaymentStatus::Succeeded)?;
-            let sum = |all: &[PaymentDetails]| -> u64 {
-                all.iter().filter_map(|payment| payment.amount_msat).sum()
-            };
-            let (received, sent) = (sum(&received), sum(&sent));
-            if received != sent {
-                return Ok(Received::NotYet(format!(
-                    "{sent} msat were sent, and {received} are there"
-                )));
-            }
-            Ok(Received::Msat(received))
+        pub(crate) fn moved_msat(&self) -> Result<Option<u64>, String> {
+            let moved = self.network.moved_msat(PAYING, PAID);
+            moved.map_err(|error| error.to_string())
         }
 
         pub(crate) fn disturb(&mut self, chance: &mut Chance) -> Result<(), String> {

@@ -17,7 +17,7 @@ const FEE_ESTIMATE: u64 = 2;
 const SUBVERSION: &str = concat!("/mesh-regtest:", env!("CARGO_PKG_VERSION"), "/");
 
 /// The release of bitcoind whose answers are imitated.
-const VERSION: u32 = 280_000;
+const VERSION: u32 = 290_000;
 
 pub(super) fn answer(chain: &Chain, call: &Call) -> Answered {
     let params = &call.params;

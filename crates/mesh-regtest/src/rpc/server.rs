@@ -43,7 +43,7 @@ const USER: &str = "__cookie__";
 /// It has a thread of its own, and ends when it is dropped.
 ///
 /// # Source
-/// `src/rpc`, `src/httprpc.cpp` and `src/rpc/protocol.h` of Bitcoin Core, version 28.
+/// `src/rpc`, `src/httprpc.cpp` and `src/rpc/protocol.h` of Bitcoin Core, version 29, and a running Bitcoin Knots 29.4: `tests/bitcoind.rs` compares.
 pub struct RpcServer {
     access: RpcAccess,
     _worker: Worker,

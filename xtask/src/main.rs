@@ -10,6 +10,7 @@ macro_rules! say {
 }
 
 mod bench;
+mod bitcoind;
 mod ci;
 mod crash;
 mod deny;
@@ -52,6 +53,7 @@ enum Tool {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Crash(crash::Args),
+    Bitcoind(bitcoind::Args),
 }
 
 fn main() -> ExitCode {
@@ -75,5 +77,6 @@ fn run(tool: &Tool) -> Result<(), Error> {
         Tool::Bench(args) => bench::run(args),
         Tool::Fuzz(args) => fuzz::run(args),
         Tool::Crash(args) => crash::run(args),
+        Tool::Bitcoind(args) => bitcoind::run(args),
     }
 }

@@ -27,7 +27,7 @@ pub struct Regtest(Kind);
 #[derive(Debug)]
 enum Kind {
     Here { chain: Chain, rpc: RpcServer },
-    There { node: Bitcoind, miner: String },
+    There(Bitcoind),
 }
 
 /// Why a chain did not do what it was asked.
@@ -81,6 +81,16 @@ impl Regtest {
         Ok(Self(Kind::Here { chain, rpc }))
     }
 
+    /// Starts a chain in this process whose transactions no index names, as at a bitcoind without `-txindex`.
+    ///
+    /// # Errors
+    /// [`RegtestError`]
+    pub fn here_without_index() -> Result<Self, RegtestError> {
+        let chain = Chain::new()?;
+        let rpc = RpcServer::start_without_index(chain.clone())?;
+        Ok(Self(Kind::Here { chain, rpc }))
+    }
+
     /// Starts a bitcoind, with a wallet that has mined [`FIRST_BLOCKS`].
     ///
     /// # Errors
@@ -91,9 +101,7 @@ impl Regtest {
         let wallet = json!({ "wallet_name": "miner", "load_on_startup": true });
         node.ask("createwallet", &wallet)
             .map_err(failed("createwallet"))?;
-        let miner = node.ask("getnewaddress", &json!(["", KIND_OF_ADDRESS]));
-        let miner = read("getnewaddress", miner.map_err(failed("getnewaddress"))?)?;
-        let chain = Self(Kind::There { node, miner });
+        let chain = Self(Kind::There(node));
         chain.mine(FIRST_BLOCKS)?;
         Ok(chain)
     }
@@ -102,7 +110,15 @@ impl Regtest {
     pub fn access(&self) -> RpcAccess {
         match &self.0 {
             Kind::Here { rpc, .. } => rpc.access().clone(),
-            Kind::There { node, .. } => node.access(),
+            Kind::There(node) => node.access(),
+        }
+    }
+
+    /// The bitcoind, where it is one.
+    pub const fn node(&self) -> Option<&Bitcoind> {
+        match &self.0 {
+            Kind::Here { .. } => None,
+            Kind::There(node) => Some(node),
         }
     }
 
@@ -137,7 +153,9 @@ impl Regtest {
     pub fn mine(&self, blocks: u32) -> Result<(), RegtestError> {
         match &self.0 {
             Kind::Here { chain, .. } => drop(chain.mine(blocks)?),
-            Kind::There { miner, .. } => {
+            Kind::There(_) => {
+                // A new one each time: otherwise a block may be the very one that was undone, which is refused.
+                let miner = self.ask("getnewaddress", &json!(["", KIND_OF_ADDRESS]))?;
                 self.ask("generatetoaddress", &json!([blocks, miner]))?;
             }
         }
@@ -156,7 +174,7 @@ impl Regtest {
         let script = script.into();
         match &self.0 {
             Kind::Here { chain, .. } => Ok(chain.fund(script, amount)?),
-            Kind::There { .. } => self.pay(script, amount),
+            Kind::There(_) => self.pay(script, amount),
         }
     }
 

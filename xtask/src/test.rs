@@ -41,7 +41,14 @@ const ON_BITCOIND: &[(&str, &[&str])] = &[
     ("blvm-mesh-node", &["real_payments"]),
     (
         "mesh-regtest",
-        &["bitcoind", "fronts", "killed", "ldk_backend", "network"],
+        &[
+            "bitcoind",
+            "chain_rpc",
+            "fronts",
+            "killed",
+            "ldk_backend",
+            "network",
+        ],
     ),
 ];
 

@@ -38,7 +38,7 @@ const FEATURES: &[(&str, &str)] = &[
 
 /// The tests of a crate that have a regtest chain of their own, which may be a real bitcoind's.
 const ON_BITCOIND: &[(&str, &[&str])] = &[
-    ("blvm-mesh-node", &["real_payments"]),
+    ("blvm-mesh-node", &["on_chain", "real_payments"]),
     (
         "mesh-regtest",
         &[

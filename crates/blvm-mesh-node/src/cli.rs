@@ -109,7 +109,10 @@ pub(crate) struct DemoArgs {
         # store = \"postgres://USER:PASSWORD@HOST/DATABASE\"   one for several gateways\n\n  \
         [lightning]\n  \
         backend = \"sandbox\"                 # no real money; or cln, lnd, lnbits, ldk: docs/lightning.md; or none\n  \
-        path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money"
+        path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money\n\n  \
+        # [chain]                           # a Bitcoin node, to verify payments on the chain: docs/chain.md\n  \
+        # address = \"127.0.0.1:18443\"\n  \
+        # cookie = \"/home/bitcoin/.bitcoin/regtest/.cookie\""
 )]
 pub(crate) struct RunArgs {
     /// The configuration file

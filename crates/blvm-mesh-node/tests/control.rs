@@ -83,6 +83,7 @@ impl Desk {
                 ..NodeSection::in_folder(data_dir)
             },
             lightning: LightningSection::None,
+            chain: None,
         };
         let (bell, links) = mpsc::unbounded_channel();
         let node = Arc::new(

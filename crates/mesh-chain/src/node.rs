@@ -1,8 +1,8 @@
 use crate::{
     ChainConfig, OpenError,
-    answer::{ChainInfo, Coin, Header, Index, Indices, Raw, Waiting},
+    answer::{ChainInfo, Coin, Header, Index, Indices, Raw},
     error::CallError,
-    places::Places,
+    places::{Place, Places},
     rpc::{Rpc, code},
 };
 use async_trait::async_trait;
@@ -32,6 +32,21 @@ pub struct BitcoinRpc {
 }
 
 impl BitcoinRpc {
+    /// Makes ready to ask a node; nothing is asked yet.
+    ///
+    /// # Errors
+    /// [`OpenError`], when the settings cannot be used.
+    pub fn new(config: &ChainConfig, network: Network) -> Result<Self, OpenError> {
+        if let Some(password) = &config.password {
+            password.read()?;
+        }
+        Ok(Self {
+            rpc: Rpc::new(config)?,
+            network,
+            places: Mutex::default(),
+        })
+    }
+
     /// Makes ready to ask a node, and asks it who it is; answers with what its operator should know, too.
     ///
     /// A node that is away is no error: it is asked again with each question.
@@ -42,14 +57,7 @@ impl BitcoinRpc {
         config: &ChainConfig,
         network: Network,
     ) -> Result<(Self, Vec<String>), OpenError> {
-        let node = Self {
-            rpc: Rpc::new(config)?,
-            network,
-            places: Mutex::default(),
-        };
-        if let Some(password) = &config.password {
-            password.read()?;
-        }
+        let node = Self::new(config, network)?;
         let mut warnings = Vec::new();
         if !node.rpc.http().is_here() {
             warnings.push(format!(
@@ -123,10 +131,14 @@ impl BitcoinRpc {
         self.rpc.call("gettxout", params).await
     }
 
-    /// The first of a transaction's outputs that the chain has and nothing in it has spent.
-    async fn coin_of(&self, tx_hash: &TxHash) -> Result<Option<Coin>, CallError> {
+    /// The first of a transaction's outputs that nothing has spent.
+    async fn coin_of(
+        &self,
+        tx_hash: &TxHash,
+        with_mempool: bool,
+    ) -> Result<Option<Coin>, CallError> {
         for index in 0..MAX_LOOKED_AT {
-            if let Some(coin) = self.coin(tx_hash, index, false).await? {
+            if let Some(coin) = self.coin(tx_hash, index, with_mempool).await? {
                 return Ok(Some(coin));
             }
         }
@@ -141,24 +153,27 @@ impl BitcoinRpc {
         Ok(raw.filter(|raw| !raw.is_undone()))
     }
 
-    /// A transaction of a block, if that is in the chain.
-    async fn raw_in(&self, tx_hash: &TxHash, block: BlockHash) -> Result<Option<Raw>, CallError> {
-        let params = json!([tx_hash.to_string(), true, block]);
-        let raw: Option<Raw> = self.rpc.found("getrawtransaction", params).await?;
-        Ok(raw.filter(|raw| !raw.is_undone()))
-    }
-
     /// Finds out how deep a transaction is of which the node did not say it.
-    async fn weigh(&self, tx_hash: &TxHash, raw: &Raw) -> Result<ChainTransaction, ChainError> {
-        let params = json!([tx_hash.to_string()]);
-        let waiting: Option<Waiting> = self.rpc.found("getmempoolentry", params).await?;
-        if waiting.is_some() {
-            return self.told(raw, 0);
+    async fn weigh(
+        &self,
+        tx_hash: &TxHash,
+        raw: &Raw,
+        tip: &ChainInfo,
+    ) -> Result<Option<ChainTransaction>, ChainError> {
+        // In the mempool it is not deep, and blvm-node never says how deep anything is.
+        if let Some(coin) = self.coin_of(tx_hash, true).await? {
+            if coin.depth > 0 {
+                self.note(tx_hash, &coin).await?;
+            }
+            return self.told(raw, coin.depth).map(Some);
         }
-        // It was mined just now, or the node never says: blvm-node does not.
-        match self.coin_of(tx_hash).await? {
-            Some(coin) => self.told(raw, coin.depth),
-            None => Err(ChainError(format!(
+        if self.rpc.is_waiting(tx_hash).await? {
+            return self.told(raw, 0).map(Some);
+        }
+        match self.remember(tx_hash, tip).await? {
+            Memory::Deep { depth, .. } => self.told(raw, depth).map(Some),
+            Memory::Undone => Ok(None),
+            Memory::Never => Err(ChainError(format!(
                 "{self} does not say how deep transaction {tx_hash} is, whose outputs are spent"
             ))),
         }
@@ -175,7 +190,7 @@ impl BitcoinRpc {
         index: &Index,
     ) -> Result<Option<ChainTransaction>, ChainError> {
         if let Some(raw) = self.raw(tx_hash).await? {
-            return self.judge(tx_hash, &raw).await.map(Some);
+            return self.judge(tx_hash, &raw, tip).await;
         }
         if !index.is_complete {
             return Err(ChainError(format!(
@@ -186,35 +201,68 @@ impl BitcoinRpc {
         is_same.then_some(None).ok_or_else(|| self.moving())
     }
 
-    async fn judge(&self, tx_hash: &TxHash, raw: &Raw) -> Result<ChainTransaction, ChainError> {
+    async fn judge(
+        &self,
+        tx_hash: &TxHash,
+        raw: &Raw,
+        tip: &ChainInfo,
+    ) -> Result<Option<ChainTransaction>, ChainError> {
         match raw.depth() {
-            Some(depth) => self.told(raw, depth),
-            None => self.weigh(tx_hash, raw).await,
+            Some(depth) => self.told(raw, depth).map(Some),
+            None => self.weigh(tx_hash, raw, tip).await,
         }
     }
 
     /// Finds a transaction in the chain of a node without an index: by its outputs, or where it was before.
-    async fn search(&self, tx_hash: &TxHash) -> Result<Option<ChainTransaction>, ChainError> {
-        if let Some(coin) = self.coin_of(tx_hash).await? {
-            let header: Header = self.rpc.needed("getblockheader", json!([coin.tip])).await?;
-            let below = coin.depth.checked_sub(1).ok_or_else(|| self.moving())?;
-            let height = header.height.checked_sub(below);
-            let height = height.ok_or_else(|| self.moving())?;
-            let block: BlockHash = self.rpc.needed("getblockhash", json!([height])).await?;
-            let raw = self.raw_in(tx_hash, block).await?;
-            let raw = raw.ok_or_else(|| self.moving())?;
-            self.places.lock().note(*tx_hash, block);
-            return self.judge(tx_hash, &raw).await.map(Some);
-        }
-        let Some(block) = self.places.lock().of(tx_hash) else {
-            return Err(ChainError(format!(
-                "{self} has no index of transactions (-txindex), and no unspent output of transaction {tx_hash}"
-            )));
+    async fn search(
+        &self,
+        tx_hash: &TxHash,
+        tip: &ChainInfo,
+    ) -> Result<Option<ChainTransaction>, ChainError> {
+        let (block, depth) = match self.coin_of(tx_hash, false).await? {
+            Some(coin) => (self.note(tx_hash, &coin).await?, coin.depth),
+            None => match self.remember(tx_hash, tip).await? {
+                Memory::Deep { block, depth } => (block, depth),
+                Memory::Undone => return Ok(None),
+                Memory::Never => {
+                    return Err(ChainError(format!(
+                        "{self} has no index of transactions (-txindex), and no unspent output of transaction {tx_hash}"
+                    )));
+                }
+            },
         };
-        match self.raw_in(tx_hash, block).await? {
-            Some(raw) => self.judge(tx_hash, &raw).await.map(Some),
-            None => Ok(None),
-        }
+        let params = json!([tx_hash.to_string(), true, block]);
+        let raw: Option<Raw> = self.rpc.found("getrawtransaction", params).await?;
+        let raw = raw.filter(|raw| !raw.is_undone());
+        self.told(&raw.ok_or_else(|| self.moving())?, depth)
+            .map(Some)
+    }
+
+    /// Notes in which block a transaction is, and gives it.
+    async fn note(&self, tx_hash: &TxHash, coin: &Coin) -> Result<BlockHash, ChainError> {
+        let header: Header = self.rpc.needed("getblockheader", json!([coin.tip])).await?;
+        let height = header.height.saturating_add(1).checked_sub(coin.depth);
+        let height = height.ok_or_else(|| self.moving())?;
+        let block = self.rpc.needed("getblockhash", json!([height])).await?;
+        self.places.lock().note(*tx_hash, Place { height, block });
+        Ok(block)
+    }
+
+    /// Says what is left of the block in which a transaction was seen.
+    async fn remember(&self, tx_hash: &TxHash, tip: &ChainInfo) -> Result<Memory, ChainError> {
+        let Some(Place { height, block }) = self.places.lock().of(tx_hash) else {
+            return Ok(Memory::Never);
+        };
+        let Some(below) = tip.blocks.checked_sub(height) else {
+            return Ok(Memory::Undone);
+        };
+        let now: BlockHash = self.rpc.needed("getblockhash", json!([height])).await?;
+        Ok(if now == block {
+            let depth = below.saturating_add(1);
+            Memory::Deep { block, depth }
+        } else {
+            Memory::Undone
+        })
     }
 
     fn told(&self, raw: &Raw, depth: u32) -> Result<ChainTransaction, ChainError> {
@@ -250,11 +298,11 @@ impl ChainNode for BitcoinRpc {
     async fn transaction(&self, tx_hash: TxHash) -> Result<Option<ChainTransaction>, ChainError> {
         let tip = self.tip().await?;
         if let Some(raw) = self.raw(&tx_hash).await? {
-            return self.judge(&tx_hash, &raw).await.map(Some);
+            return self.judge(&tx_hash, &raw, &tip).await;
         }
         match self.index().await? {
             Some(index) => self.look_again(&tx_hash, &tip, &index).await,
-            None => self.search(&tx_hash).await,
+            None => self.search(&tx_hash, &tip).await,
         }
     }
 
@@ -270,6 +318,16 @@ impl ChainNode for BitcoinRpc {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+/// What is known of a transaction that no output tells of.
+enum Memory {
+    /// It was not seen in a block.
+    Never,
+    /// Its block is in the chain no more.
+    Undone,
+    /// Its block is in the chain.
+    Deep { block: BlockHash, depth: u32 },
 }
 
 /// The most of a network's name that a message repeats.

@@ -1,9 +1,11 @@
 use crate::{
     ChainConfig, OpenError,
+    answer::Waiting,
     credentials::{Credentials, Shown},
     error::CallError,
     http::{Answer, Http},
 };
+use mesh_types::TxHash;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
@@ -23,6 +25,7 @@ pub(crate) mod code {
     pub(crate) const ALREADY_THERE: i64 = -27;
     pub(crate) const WARMING_UP: i64 = -28;
     pub(crate) const NO_SUCH_METHOD: i64 = -32_601;
+    pub(crate) const WRONG_PARAMETER: i64 = -32_602;
 }
 
 #[derive(Deserialize)]
@@ -80,6 +83,17 @@ impl Rpc {
         match self.needed(method, params).await {
             Ok(found) => Ok(Some(found)),
             Err(CallError::Refused { code, .. }) if code == code::NOT_FOUND => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether the mempool has a transaction. blvm-node calls one that it does not have a wrong parameter.
+    pub(crate) async fn is_waiting(&self, tx_hash: &TxHash) -> Result<bool, CallError> {
+        let params = json!([tx_hash.to_string()]);
+        let entry: Result<Option<Waiting>, _> = self.found("getmempoolentry", params).await;
+        match entry {
+            Ok(entry) => Ok(entry.is_some()),
+            Err(CallError::Refused { code, .. }) if code == code::WRONG_PARAMETER => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -207,16 +207,47 @@ async fn a_block_that_was_undone_confirms_nothing_though_an_index_names_it() {
 /// As blvm-node 0.1.83 does.
 #[tokio::test]
 async fn a_node_that_never_says_how_deep_a_transaction_is_is_asked_about_its_outputs() {
-    for (spent, depth) in [(false, Some(3)), (true, None)] {
-        let double = Double::start(move |method, _| match method {
-            "getrawtransaction" => Some(Reply::Result(json!({ "hex": "00" }))),
-            "gettxout" if !spent => Some(Reply::Result(coin())),
-            _ => None,
-        })
-        .await;
-        let found = double.met().await.transaction(TX).await;
-        assert_eq!(found.ok().flatten().map(|found| found.depth), depth);
-    }
+    let spent = Arc::new(AtomicU32::new(1));
+    let is_spent = Arc::clone(&spent);
+    let tip = Arc::new(AtomicU32::new(101));
+    let height = Arc::clone(&tip);
+    let double = Double::start(move |method, params| match method {
+        "getblockchaininfo" => {
+            let height = height.load(Ordering::SeqCst);
+            Some(info("regtest", height, height, false))
+        }
+        "getrawtransaction" => Some(Reply::Result(json!({ "hex": "00" }))),
+        "getmempoolentry" => Some(Reply::Error(-32602, "not found in mempool".to_owned())),
+        "gettxout" if is_spent.load(Ordering::SeqCst) == 0 => Some(Reply::Result(coin())),
+        "getblockheader" => Some(Reply::Result(json!({ "height": 101 }))),
+        "getblockhash" => {
+            assert_eq!(params, &json!([99]));
+            let digits = if is_spent.load(Ordering::SeqCst) < 2 {
+                "0a"
+            } else {
+                "0b"
+            };
+            Some(Reply::Result(json!(digits.repeat(32))))
+        }
+        _ => None,
+    })
+    .await;
+    let node = double.met().await;
+    // Spent before it was ever seen: nothing is told.
+    node.transaction(TX).await.unwrap_err();
+    spent.store(0, Ordering::SeqCst);
+    assert_eq!(node.transaction(TX).await.unwrap().unwrap().depth, 3);
+    // Spent later: its block is where it was, and deeper.
+    spent.store(1, Ordering::SeqCst);
+    tip.store(103, Ordering::SeqCst);
+    assert_eq!(node.transaction(TX).await.unwrap().unwrap().depth, 5);
+    // Another block is in its place.
+    spent.store(2, Ordering::SeqCst);
+    assert_eq!(node.transaction(TX).await, Ok(None));
+    // Or the chain is shorter now.
+    spent.store(1, Ordering::SeqCst);
+    tip.store(98, Ordering::SeqCst);
+    assert_eq!(node.transaction(TX).await, Ok(None));
 }
 
 #[tokio::test]

@@ -95,6 +95,9 @@ fn introduction(node: &Node, config: &NodeConfig) -> String {
     line("mode", format!("{}, on {}", mesh.mode, mesh.network));
     line("price", price);
     line("lightning", lightning(node.backend()));
+    let chain = config.chain.as_ref();
+    let chain = chain.map(|chain| format!("the Bitcoin node at {}", chain.address));
+    line("chain", chain.unwrap_or_else(|| "none".to_owned()));
     line("store", config.node.store.to_string());
     line("control", config.node.control_socket.display().to_string());
     line("peers", format!("{} to be dialled", mesh.peers.len()));

@@ -279,7 +279,7 @@ async fn a_covenant_counts_when_its_coin_is_there_and_bound_to_it() {
     let proof = |coin| {
         let covenant = CovenantProof {
             kind: kind.clone(),
-            quote: quote.clone(),
+            quote,
             template: template(coin),
         };
         PaymentProof::InstantSettlement {

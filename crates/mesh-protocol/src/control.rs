@@ -1,6 +1,6 @@
 use crate::{
     GossipError,
-    gossip::{read_gossip, write_gossip},
+    gossip::{self, read_gossip, write_gossip},
     wire::{MAX_INVOICE_LEN, MAX_PAYLOAD_LEN, MAX_SEQUENCE, Reader},
 };
 use mesh_types::{GossipMessage, Msat, Price};
@@ -192,6 +192,14 @@ mod tag {
 }
 
 impl ControlMessage {
+    /// Whether bytes, if they are a message, are one about announcements: a look at the first of them, since what follows may
+    /// be long.
+    pub fn is_gossip(bytes: &[u8]) -> bool {
+        bytes
+            .first()
+            .is_some_and(|tag| (gossip::tag::HAVE..=gossip::tag::FIND).contains(tag))
+    }
+
     /// Decodes a message from its one encoding.
     ///
     /// # Errors

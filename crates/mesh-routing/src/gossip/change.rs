@@ -10,7 +10,7 @@ pub enum GraphChange {
         a: NodeId,
         /// The other.
         b: NodeId,
-        /// The larger of what the two ends say, milliseconds.
+        /// The larger of what the two ends say, there and back, milliseconds.
         latency_ms: u32,
     },
     /// Not both ends announce the link any more.
@@ -36,12 +36,12 @@ impl GraphChange {
     /// [`RoutingError`] when a bound of the table is reached; the table is then as it was.
     pub fn apply_to(self, table: &RoutingTable) -> Result<(), RoutingError> {
         match self {
-            // The one place where the latency would be handed to the table.
-            Self::Link {
-                a,
-                b,
-                latency_ms: _,
-            } => table.add_link(a, b),
+            Self::Link { a, b, latency_ms } => {
+                table.add_link(a, b)?;
+                // Said is there and back, and a route counts one way.
+                table.set_link_latency(&a, &b, latency_ms.div_ceil(2));
+                Ok(())
+            }
             Self::Unlink { a, b } => {
                 table.remove_link(&a, &b);
                 Ok(())

@@ -99,6 +99,11 @@ impl RoutingTable {
             .map(drop)
     }
 
+    /// What a node asks for a packet, as far as is known; `None` when the node is not.
+    pub fn price(&self, node_id: &NodeId) -> Option<Price> {
+        self.graph.read().price(node_id)
+    }
+
     /// Takes a link between two nodes, for both directions.
     ///
     /// A link with the local node is not taken: the local node's links are its connected peers.

@@ -60,7 +60,8 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.expect(what);
+    let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+    assert!(in_time.is_ok(), "never: {what}");
 }
 
 fn knows_way(chain: &Chain, from: u8, to: u8) -> bool {

@@ -7,8 +7,8 @@ use crate::{
     hops::hops,
 };
 use blvm_mesh::{
-    Clock, Fault, FoundRoute, MAX_ALTERNATIVES, MeshManager, Msat, NodeStanding, Price,
-    RoutingTable, SystemClock, UnixTime,
+    Clock, Engine, Fault, FoundRoute, MAX_ALTERNATIVES, MeshManager, Msat, NodeStanding, Price,
+    RoutingTable, SystemClock, TopologyNode, UnixTime,
 };
 
 /// The nodes that links are up with.
@@ -48,13 +48,18 @@ pub(crate) fn routes(table: &RoutingTable, call: &RoutesCall) -> RoutesReport {
     }
 }
 
-/// All that routes are searched in.
-pub(crate) fn topology(table: &RoutingTable) -> TopologyReport {
+/// All that routes are searched in, with what the node itself asks.
+pub(crate) fn topology(engine: &Engine) -> TopologyReport {
+    let (table, local) = (engine.routes(), engine.node_id());
     let known = table.topology();
     let unlisted_links = known.links.len().saturating_sub(MAX_LISTED_LINKS);
+    let price = |node: &TopologyNode| match node.node_id == local {
+        true => engine.price(),
+        false => node.price,
+    };
     let nodes = known.nodes.iter().map(|node| PlaceReport {
         node_id: node.node_id,
-        price: node.price.into(),
+        price: price(node).into(),
         left_out: node.is_closed,
     });
     let links = known.links.iter().map(|link| LinkReport {
@@ -64,7 +69,7 @@ pub(crate) fn topology(table: &RoutingTable) -> TopologyReport {
         left_out: link.is_closed,
     });
     TopologyReport {
-        node_id: table.local(),
+        node_id: local,
         nodes: nodes.collect(),
         links: links.take(MAX_LISTED_LINKS).collect(),
         unlisted_links,

@@ -285,7 +285,7 @@ impl Settled {
         let is_settled = match change {
             GraphChange::Unlink { a, b } => self.linked.contains(&in_order(a, b)),
             GraphChange::Price { node, .. } => self.priced.contains(&node),
-            GraphChange::Link { .. } => false,
+            GraphChange::Link { .. } | GraphChange::Room { .. } => false,
         };
         if !is_settled && let Err(error) = change.apply_to(routes) {
             tracing::debug!(?change, %error, "news for which there is no room");

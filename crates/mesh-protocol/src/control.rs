@@ -192,12 +192,9 @@ mod tag {
 }
 
 impl ControlMessage {
-    /// Whether bytes, if they are a message, are one about announcements: a look at the first of them, since what follows may
-    /// be long.
+    /// Whether bytes, if they are a message, are one about announcements, by the first of them: what follows may be long.
     pub fn is_gossip(bytes: &[u8]) -> bool {
-        bytes
-            .first()
-            .is_some_and(|tag| (gossip::tag::HAVE..=gossip::tag::FIND).contains(tag))
+        matches!(bytes, [gossip::tag::HAVE..=gossip::tag::FIND, ..])
     }
 
     /// Decodes a message from its one encoding.

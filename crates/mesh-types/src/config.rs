@@ -48,7 +48,7 @@ pub struct MeshConfig {
     pub announce_addresses: Vec<String>,
     /// The nodes to keep links with.
     pub peers: Vec<PeerAddress>,
-    /// What is known of nodes further away.
+    /// What is known of nodes further away, and holds whatever they announce.
     pub known_nodes: Vec<KnownNode>,
 }
 

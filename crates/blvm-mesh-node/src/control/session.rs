@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{hex::parse_hex, ledger_desk, surroundings};
 use blvm_mesh::{
-    Delivery, Invoice, MAX_PAYLOAD_LEN, MeshError, Msat, NodeId, RoutingTable, SendOptions, to_hex,
+    Delivery, Engine, Invoice, MAX_PAYLOAD_LEN, MeshError, Msat, NodeId, SendOptions, to_hex,
 };
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use tokio::{
@@ -101,11 +101,13 @@ impl Session {
                     Answer::Peers(surroundings::neighbours(self.desk.node.manager()).await)
                 }
                 Request::Routes(call) => {
-                    self.look(move |table| Answer::Routes(surroundings::routes(table, &call)))
-                        .await
+                    self.look(move |engine| {
+                        Answer::Routes(surroundings::routes(engine.routes(), &call))
+                    })
+                    .await
                 }
                 Request::Topology {} => {
-                    self.look(|table| Answer::Topology(Box::new(surroundings::topology(table))))
+                    self.look(|engine| Answer::Topology(Box::new(surroundings::topology(engine))))
                         .await
                 }
                 Request::Send(call) => self.send(call).await,
@@ -131,10 +133,10 @@ impl Session {
         }
     }
 
-    /// Looks at the routing table beside the packets: in a large mesh that takes its time.
-    async fn look(&self, at: impl FnOnce(&RoutingTable) -> Answer + Send + 'static) -> Answer {
+    /// Looks at the routes beside the packets: in a large mesh that takes its time.
+    async fn look(&self, at: impl FnOnce(&Engine) -> Answer + Send + 'static) -> Answer {
         let manager = self.desk.node.manager().clone();
-        let looking = spawn_blocking(move || at(manager.engine().routes()));
+        let looking = spawn_blocking(move || at(manager.engine()));
         looking
             .await
             .unwrap_or_else(|error| failed(FailureKind::Other, error))

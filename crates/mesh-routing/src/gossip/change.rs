@@ -27,6 +27,13 @@ pub enum GraphChange {
         /// What it asks.
         price: Price,
     },
+    /// The node carries payloads up to another size.
+    Room {
+        /// The node.
+        node: NodeId,
+        /// The largest, bytes; 0 when it does not say, or nothing is known of it any more.
+        max_payload_bytes: u32,
+    },
 }
 
 impl GraphChange {
@@ -47,6 +54,13 @@ impl GraphChange {
                 Ok(())
             }
             Self::Price { node, price } => table.set_price(node, price),
+            Self::Room {
+                node,
+                max_payload_bytes,
+            } => {
+                let said = usize::try_from(max_payload_bytes).ok().filter(|it| *it > 0);
+                table.set_node_room(node, said.unwrap_or(usize::MAX))
+            }
         }
     }
 }

@@ -2,7 +2,11 @@ mod latency;
 mod signer;
 
 use crate::{
-    MeshManager, Refusal, Refused, control::control_draft, manager::Shared, setup::wrong_setting,
+    Budgets, MeshManager, Refusal, Refused,
+    control::control_draft,
+    engine::{GOSSIP_BURST_BYTES, GOSSIP_BYTES_PER_SECOND},
+    manager::Shared,
+    setup::wrong_setting,
 };
 use latency::Latencies;
 use mesh_protocol::{ControlMessage, IdentityKey, MAX_PAYLOAD_LEN};
@@ -47,6 +51,8 @@ pub(crate) struct Learning {
     hearing: Semaphore,
     /// Messages are heard one after the other, without a thread that waits.
     turn: AsyncMutex<()>,
+    /// What neighbours are sent, over one link and the next: coming back is no way to be sent everything again.
+    sent: Budgets,
     /// There is something to send, or something is due earlier.
     work: Arc<Notify>,
     /// Counts the times that the graph changed.
@@ -77,7 +83,9 @@ pub struct LearningStatus {
     pub known_nodes: usize,
     /// Announcements by what became of them.
     pub counts: GossipCounts,
-    /// Messages to neighbours that were lost, because their links were full or gone.
+    /// Messages that wait to be sent to neighbours.
+    pub waiting: usize,
+    /// Messages to neighbours that were lost, because their links were full or gone, or they had been sent too much.
     pub lost: u64,
 }
 
@@ -117,6 +125,7 @@ impl Learning {
             settled: Settled::of(&config.known_nodes),
             hearing: Semaphore::new(MAX_TO_HEAR),
             turn: AsyncMutex::default(),
+            sent: Budgets::new(GOSSIP_BYTES_PER_SECOND, GOSSIP_BURST_BYTES),
             work: Arc::default(),
             news: watch::Sender::default(),
         }))
@@ -188,6 +197,7 @@ impl Learning {
         LearningStatus {
             known_nodes: state.gossip.known_nodes(),
             counts: state.gossip.counts(),
+            waiting: state.to_send.len(),
             lost: state.lost,
         }
     }
@@ -326,7 +336,11 @@ impl MeshManager {
                 let route = Route::new(vec![self.node_id(), to]);
                 let route = route.map_err(|error| MeshError::RoutingError(error.to_string()))?;
                 let message = ControlMessage::Gossip(message);
-                let composed = self.compose(control_draft(route, &message, None)?).await?;
+                let draft = control_draft(route, &message, None)?;
+                let bytes = u64::try_from(draft.payload.len()).unwrap_or(u64::MAX);
+                let taken = learning.sent.take(&to, bytes, self.shared.node_api.now());
+                taken.map_err(|error| MeshError::Busy(error.to_string()))?;
+                let composed = self.compose(draft).await?;
                 self.transmit(composed.next, composed.bytes).await
             };
             if let Err(error) = sent.await {

@@ -8,7 +8,8 @@
 mod support;
 
 use mesh_manager::{
-    Draft, Engine, ForgetfulStore, MeshManager, Refusal, RefusalReason, SendOptions, Step,
+    Draft, Engine, ForgetfulStore, LearningStatus, MeshManager, Refusal, RefusalReason,
+    SendOptions, Step,
 };
 use mesh_protocol::{ControlMessage, PacketView};
 use mesh_routing::GossipCounts;
@@ -157,6 +158,15 @@ impl Liar {
     async fn counts(&self) -> GossipCounts {
         counts(self.chain.mesh(0)).await
     }
+}
+
+async fn until_learned(mesh: &MeshManager, holds: impl Fn(&LearningStatus) -> bool) {
+    let waiting = async {
+        while !holds(&mesh.status().await.learning.unwrap()) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
 }
 
 async fn counts(mesh: &MeshManager) -> GossipCounts {
@@ -453,6 +463,35 @@ fn a_neighbour_that_floods_spends_its_own_lane_and_nobody_elses() {
 }
 
 #[tokio::test]
+async fn a_neighbour_that_comes_back_again_and_again_is_not_sent_everything_again_and_again() {
+    let chain = strangers(1).await;
+    let (first, liar) = (node(&chain, 1), engine(LIAR, open(), &[1]));
+    let _heard = chain.wires.listen(LIAR);
+    // A long announcement: two hundred links, with nodes that are not there.
+    let others = (20..=250_u8).filter(|seed| *seed != LIAR);
+    others.for_each(|seed| first.hears_that_linked(seed));
+    chain.clock.advance(Duration::from_secs(1));
+    until_learned(&first.mesh, |learning| learning.known_nodes == 1).await;
+    // Each time it may be sent eight MiB, as far as the link is asked; and it asks for more.
+    for _ in 0..4 {
+        first.hears_that_gone(LIAR);
+        first.hears_that_linked(LIAR);
+        for _ in 0..3 {
+            let want = GossipMessage::Want(vec![id(1); MAX_NAMED]);
+            let bytes = gossip(&liar, &[LIAR, 1], want, chain.clock.now());
+            first.mesh.receive(id(LIAR), bytes).await.unwrap();
+            until_learned(&first.mesh, |learning| learning.waiting == 0).await;
+        }
+    }
+    let log = chain.wires.log.lock().unwrap();
+    let to_liar = log
+        .iter()
+        .filter(|(_, to, _)| *to == format!("node-{LIAR}"));
+    let sent: usize = to_liar.map(|(_, _, bytes)| bytes.len()).sum();
+    assert!((15 << 20..17 << 20).contains(&sent), "{sent}");
+}
+
+#[tokio::test]
 async fn a_node_that_carries_bitcoin_alone_neither_tells_nor_hears() {
     let config = MeshConfig {
         mode: MeshMode::BitcoinOnly,
@@ -530,13 +569,7 @@ async fn links_that_take_nothing_lose_messages_and_the_mesh_finds_together_all_t
     link(&chain, 1, 2);
     link(&chain, 2, 3);
     let _hurry = Hurry::on(&chain.clock);
-    let lost = || async { chain.mesh(1).status().await.learning.unwrap().lost };
-    let waiting = async {
-        while lost().await == 0 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap();
+    until_learned(chain.mesh(1), |learning| learning.lost > 0).await;
     chain.wires.are_full.store(false, Ordering::SeqCst);
     all_know_all(&chain).await;
 }

@@ -5,7 +5,7 @@
 //! deliver it, claim a payment or draw credit first, or a [`Refusal`]. Nothing has changed until a step's [`Ticket`] is redeemed.
 //!
 //! [`MeshManager`] is the async shell that carries the steps out for a real node: it hands packets to links, claims
-//! payments in a store, answers quotes, keeps the application's inbox, and sends.
+//! payments in a store, answers quotes, learns of the mesh from its neighbours, keeps the application's inbox, and sends.
 //!
 //! ```
 //! use mesh_manager::{Draft, Engine, EngineSetup, Step};

@@ -1,5 +1,5 @@
-use crate::budget::Bucket;
-use mesh_types::{MeshEvent, Msat, NodeId, UnixTime};
+use crate::{MeshManager, budget::Bucket};
+use mesh_types::{MeshError, MeshEvent, Msat, NodeId, Route, UnixTime};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
@@ -27,6 +27,42 @@ struct Watched {
 pub(crate) struct RouteChange {
     destination: NodeId,
     route: Option<Vec<NodeId>>,
+}
+
+impl MeshManager {
+    /// Finds a route to `destination` for a payload of `payload_len` bytes, and tells the node when it has changed.
+    ///
+    /// # Errors
+    /// [`MeshError::RoutingError`] when there is none.
+    pub async fn route_to(
+        &self,
+        destination: &NodeId,
+        payload_len: usize,
+    ) -> Result<Route, MeshError> {
+        let found = self.watch_route(destination, payload_len).await;
+        found
+            .and_then(|nodes| Route::new(nodes).ok())
+            .ok_or_else(|| MeshError::RoutingError(format!("no route to {destination} is known")))
+    }
+
+    /// The best route as it is known now; tells the node when it is another one than before.
+    pub(crate) async fn watch_route(
+        &self,
+        destination: &NodeId,
+        payload_len: usize,
+    ) -> Option<Vec<NodeId>> {
+        let routes = self.engine().routes();
+        let found = routes.find_route_for(destination, payload_len);
+        let (watch, now) = (&self.shared.route_watch, self.shared.node_api.now());
+        if let Some(change) = watch.change(*destination, found.as_deref(), now) {
+            let cost = found
+                .as_ref()
+                .and_then(|route| routes.quote_route(route, 0));
+            let event = change.event(cost.map_or(Msat::ZERO, |quote| quote.total));
+            self.shared.publish(event).await;
+        }
+        found
+    }
 }
 
 impl RouteWatch {

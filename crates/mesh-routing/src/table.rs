@@ -99,7 +99,7 @@ impl RoutingTable {
             .map(drop)
     }
 
-    /// What a node asks for a packet, as far as is known; `None` when the node is not.
+    /// What a node asks for a packet, as far as is known; nothing where nobody has said. `None` for a node that is not known.
     pub fn price(&self, node_id: &NodeId) -> Option<Price> {
         self.graph.read().price(node_id)
     }

@@ -241,21 +241,23 @@ async fn a_node_that_is_gone_is_gone_for_all_and_back_for_all() {
 }
 
 #[tokio::test]
-async fn the_latency_of_links_is_measured() {
-    let (chain, _hurry) = line(2).await;
-    let measured = async {
-        loop {
-            let peers = chain.mesh(0).peers().await;
-            if let Some(latency_ms) = peers.first().and_then(|peer| peer.latency_ms) {
-                return latency_ms;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    let latency_ms = tokio::time::timeout(PATIENCE, measured).await.unwrap();
-    assert!(latency_ms <= 5_000);
-    let told = chain.mesh(0).engine().routes().topology().links;
-    assert_eq!(told.len(), 1);
+async fn the_latency_of_links_is_measured_and_counts_in_routes() {
+    let chain = strangers(2).await;
+    link(&chain, 1, 2);
+    let latency = || chain.mesh(0).engine().routes().find_routes(&id(2), 0, 1);
+    assert_eq!(latency().first().map(|route| route.latency_ms), Some(50));
+    assert_eq!(
+        chain.mesh(0).peers().await.first().unwrap().latency_ms,
+        None
+    );
+    // The clock stands while the neighbour answers.
+    chain.clock.advance(Duration::from_millis(200));
+    until("it is measured", || {
+        latency().first().map(|route| route.latency_ms) == Some(0)
+    })
+    .await;
+    let peers = chain.mesh(0).peers().await;
+    assert_eq!(peers.first().unwrap().latency_ms, Some(0));
 }
 
 #[tokio::test]

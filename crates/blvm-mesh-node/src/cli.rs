@@ -1,14 +1,16 @@
 mod ledger;
 mod lightning;
+mod surroundings;
 
 pub(crate) use ledger::{
     CompactArgs, ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, SpentArgs, VerifyArgs,
 };
 
 pub(crate) use lightning::{LightningArgs, LightningCommand};
+pub(crate) use surroundings::{PeersArgs, RoutesArgs, TopologyArgs};
 
 use crate::{command_error::CommandError, commands, demo};
-use blvm_mesh::NodeId;
+use blvm_mesh::{NodeId, PeerAddress};
 use clap::{Args, Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -23,6 +25,8 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
         blvm-mesh demo                                watch a paid packet cross three nodes\n  \
         blvm-mesh run --config mesh.toml              run a node until Ctrl-C\n  \
         blvm-mesh status                              look at the node of ./mesh.toml\n  \
+        blvm-mesh topology                            see the mesh that it has learned of\n  \
+        blvm-mesh routes 5f3c...e1                    see the ways to a node, and what they cost\n  \
         blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n  \
         blvm-mesh quote 5f3c...e1 --amount 5000       let any wallet pay for that node's packets\n  \
         blvm-mesh refund 5f3c...e1                    get back what was not spent there\n  \
@@ -44,6 +48,9 @@ enum Command {
     Refund(RefundArgs),
     Receive(ReceiveArgs),
     Status(StatusArgs),
+    Peers(PeersArgs),
+    Routes(RoutesArgs),
+    Topology(TopologyArgs),
     Ledger(LedgerArgs),
     Lightning(LightningArgs),
 }
@@ -86,6 +93,7 @@ pub(crate) struct DemoArgs {
     verbatim_doc_comment,
     after_help = "Examples:\n  \
         blvm-mesh run --config mesh.toml\n  \
+        blvm-mesh run --config mesh.toml --peer 5f3c...e1@relay.example:8334\n  \
         blvm-mesh run --config mesh.toml --check\n\n\
         A configuration to begin with:\n  \
         [mesh]\n  \
@@ -93,7 +101,8 @@ pub(crate) struct DemoArgs {
         listen_addr = \"0.0.0.0:8334\"\n  \
         network = \"regtest\"                 # the sandbox wallet works on no other\n  \
         price_per_packet_msat = 1000\n  \
-        peers = []                          # \"<node id>@<host>:<port>\", with commas between\n  \
+        peers = []                          # \"<node id>@<host>:<port>\"; one is enough to learn of all others\n  \
+        announce_addresses = []             # \"<host>:<port>\" where the whole mesh is told to find this node; or nowhere\n  \
         refunds = false                     # whether payers get back what they have not spent: docs/spending.md\n  \
         # [mesh.spending]                   # what the node may pay to others, in millisatoshi: docs/spending.md\n  \
         # per_packet_msat = 100000          # what a packet may cost\n  \
@@ -101,7 +110,7 @@ pub(crate) struct DemoArgs {
         # per_peer_per_day_msat = 5000000   # with one node, on one day\n  \
         # per_day_msat = 10000000           # with all, on one day\n  \
         # fee_share_permille = 20           # Lightning fees, in thousandths of a deposit\n  \
-        # [[mesh.known_nodes]]              # a node further away, and whom it is linked with\n  \
+        # [[mesh.known_nodes]]              # holds whatever is announced: a node further away, whom it is linked with\n  \
         # node_id = \"<node id>\"\n  \
         # linked_with = [\"<node id>\"]\n\n  \
         [node]\n  \
@@ -118,6 +127,10 @@ pub(crate) struct RunArgs {
     /// The configuration file
     #[arg(long, value_name = "PATH", default_value = "mesh.toml")]
     pub(crate) config: PathBuf,
+
+    /// Keep a link with this node, too; may be said several times
+    #[arg(long = "peer", value_name = "NODE-ID@HOST:PORT")]
+    pub(crate) peers: Vec<PeerAddress>,
 
     /// Check the configuration, print it with all defaults, and stop
     #[arg(long)]
@@ -328,6 +341,9 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Refund(args) => commands::refund(&args).await,
             Command::Receive(args) => commands::receive(&args).await,
             Command::Status(args) => commands::status(&args).await,
+            Command::Peers(args) => commands::peers(&args).await,
+            Command::Routes(args) => commands::routes(&args).await,
+            Command::Topology(args) => commands::topology(&args).await,
             Command::Ledger(args) => commands::ledger(&args).await,
             Command::Lightning(args) => commands::lightning(&args).await,
         }

@@ -5,7 +5,7 @@
 //! deliver it, claim a payment or draw credit first, or a [`Refusal`]. Nothing has changed until a step's [`Ticket`] is redeemed.
 //!
 //! [`MeshManager`] is the async shell that carries the steps out for a real node: it hands packets to links, claims
-//! payments in a store, answers quotes, keeps the application's inbox, and sends.
+//! payments in a store, answers quotes, learns of the mesh from its neighbours, keeps the application's inbox, and sends.
 //!
 //! ```
 //! use mesh_manager::{Draft, Engine, EngineSetup, Step};
@@ -55,6 +55,7 @@ mod delivery;
 mod engine;
 mod exchange;
 mod fees;
+mod finding;
 mod forgetful;
 mod forgetful_payments;
 mod forgetful_refunds;
@@ -63,11 +64,13 @@ mod funding;
 mod identity;
 mod journey;
 mod keyring;
+mod learning;
 mod manager;
 mod numbering;
 mod order;
 mod pause;
 mod payer;
+mod peers;
 mod pending;
 mod purse;
 mod refund_asking;
@@ -92,13 +95,16 @@ pub use clock::SystemClock;
 pub use compose::{ComposeError, Composed, Draft};
 pub use delivery::{Delivery, INBOX_PACKETS};
 pub use engine::{Engine, EngineSetup};
+pub use finding::MAX_LOOKING;
 pub use forgetful::ForgetfulStore;
 pub use funding::Quoted;
 pub use identity::{IdentityError, identity_in, load_or_create_identity};
 pub use journey::{Answer, Step};
+pub use learning::LearningStatus;
 pub use manager::MeshManager;
 pub use pause::{Asked, Halfway, PendingClaim, PendingDraw, PendingQuestion};
 pub use payer::{PAYMENT_MARGIN, PaidQuote, QuoteToPay, pay_quote};
+pub use peers::Peer;
 pub use pending::MAX_PENDING;
 pub use refund_asking::RefundReceived;
 pub use refusal::{Refusal, RefusalReason, Refused, Tell};

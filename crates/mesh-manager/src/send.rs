@@ -119,7 +119,9 @@ impl MeshManager {
                 payload.len()
             )));
         }
-        let route = self.route_to(&destination, wire_len).await?;
+        let route = self
+            .route_within(&destination, wire_len, options.timeout)
+            .await?;
         // A fee that was learned before is offered up to the limits; more is asked about first.
         let known = if is_free {
             Msat::ZERO

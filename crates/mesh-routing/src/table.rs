@@ -10,7 +10,7 @@ use crate::{
     RoutingError, split,
 };
 use mesh_types::{Msat, NodeId, Price, Route};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -97,6 +97,11 @@ impl RoutingTable {
     pub fn set_price(&self, node_id: NodeId, price: Price) -> Result<(), RoutingError> {
         self.change(|graph| graph.set_price(node_id, price))
             .map(drop)
+    }
+
+    /// What a node asks for a packet, as far as is known; nothing where nobody has said. `None` for a node that is not known.
+    pub fn price(&self, node_id: &NodeId) -> Option<Price> {
+        self.graph.read().price(node_id)
     }
 
     /// Takes a link between two nodes, for both directions.
@@ -238,6 +243,11 @@ impl RoutingTable {
     /// How many bytes of the heap the graph has.
     pub fn memory_bytes(&self) -> usize {
         self.graph.read().memory_bytes()
+    }
+
+    /// What is known, while it cannot change.
+    pub(crate) fn graph(&self) -> RwLockReadGuard<'_, Graph> {
+        self.graph.read()
     }
 
     /// How long it takes to hear from the end of a route, by the latencies that are known here.

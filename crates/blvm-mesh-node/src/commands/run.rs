@@ -17,7 +17,12 @@ use tokio::{
 
 /// Runs one node until it is told to stop.
 pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
-    let config = NodeConfig::load(&args.config)?;
+    let mut config = NodeConfig::load(&args.config)?;
+    for peer in &args.peers {
+        // What the command line says of a node counts.
+        config.mesh.peers.retain(|it| it.node_id != peer.node_id);
+        config.mesh.peers.push(peer.clone());
+    }
     if args.check {
         return check(&config, &args.config).await;
     }

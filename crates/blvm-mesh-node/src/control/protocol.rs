@@ -1,5 +1,6 @@
 use super::{
-    LedgerCall, LedgerReport, LightningCall, LightningReport, MAX_LEDGER_LINES, StatusReport,
+    LedgerCall, LedgerReport, LightningCall, LightningReport, MAX_LEDGER_LINES, NeighbourReport,
+    RoutesCall, RoutesReport, StatusReport, TopologyReport,
 };
 use blvm_mesh::{MAX_PAYLOAD_LEN, MeshError, NodeId};
 use serde::{Deserialize, Serialize};
@@ -34,6 +35,12 @@ pub struct Call {
 pub enum Request {
     /// How the node is.
     Status {},
+    /// The nodes that links are up with.
+    Peers {},
+    /// The routes that packets would take.
+    Routes(RoutesCall),
+    /// The graph that routes are searched in.
+    Topology {},
     /// To send a packet and wait until its destination has confirmed it.
     Send(SendCall),
     /// To offer credit at this node, to be paid by whomever.
@@ -107,6 +114,12 @@ pub struct Reply {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Box<StatusReport>),
+    /// To [`Request::Peers`].
+    Peers(Vec<NeighbourReport>),
+    /// To [`Request::Routes`].
+    Routes(RoutesReport),
+    /// To [`Request::Topology`].
+    Topology(Box<TopologyReport>),
     /// To [`Request::Send`]: the destination has the packet.
     Sent(SentReport),
     /// To [`Request::Quote`].
@@ -258,6 +271,9 @@ pub enum CallError {
 /// The longest that a call may have the node wait, in seconds: an hour, because a connection holds its place so long.
 const MAX_WAIT_SECS: u32 = 3_600;
 
+/// The largest payload that a route is looked for.
+const MAX_BYTES: u32 = MAX_PAYLOAD_LEN as u32;
+
 /// The most packets that one payment may cover.
 const MAX_PACKETS_AHEAD: u32 = 1_000_000;
 
@@ -290,7 +306,13 @@ impl Call {
 impl Request {
     fn check(&self) -> Result<(), CallError> {
         match self {
-            Self::Status {} | Self::Taken {} | Self::Quote { .. } | Self::Lightning(_) => Ok(()),
+            Self::Status {}
+            | Self::Peers {}
+            | Self::Topology {}
+            | Self::Taken {}
+            | Self::Quote { .. }
+            | Self::Lightning(_) => Ok(()),
+            Self::Routes(call) => check_range("payload_bytes", call.payload_bytes, 0, MAX_BYTES),
             Self::Receive { max, wait_secs } => {
                 check_range("max", *max, 1, MAX_TAKEN)?;
                 check_range("wait_secs", *wait_secs, 0, MAX_WAIT_SECS)

@@ -276,6 +276,27 @@ impl ManualClock {
     }
 }
 
+/// Moves a clock on, much faster than it should, until it is dropped.
+pub(crate) struct Hurry(tokio::task::JoinHandle<()>);
+
+impl Hurry {
+    pub(crate) fn on(clock: &ManualClock) -> Self {
+        let clock = clock.clone();
+        Self(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                clock.advance(Duration::from_millis(40));
+            }
+        }))
+    }
+}
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Clock for ManualClock {
     fn now(&self) -> UnixTime {
         UnixTime::from_millis(self.0.load(Ordering::SeqCst))
@@ -299,6 +320,14 @@ pub(crate) struct Wires {
 }
 
 impl Wires {
+    /// Takes what is sent to the node `seed`, with who sends it.
+    pub(crate) fn listen(&self, seed: u8) -> mpsc::UnboundedReceiver<(NodeId, Vec<u8>)> {
+        let (queue, arrivals) = mpsc::unbounded_channel();
+        let mut queues = self.queues.lock().unwrap();
+        queues.insert(format!("node-{seed}"), queue);
+        arrivals
+    }
+
     /// Loses from now on whatever is sent to `address`, without a word.
     pub(crate) fn drop_to(&self, address: &str) {
         let (queue, _) = mpsc::unbounded_channel();
@@ -538,6 +567,22 @@ pub(crate) struct TestNode {
     pub(crate) wallet: TableWallet,
 }
 
+impl TestNode {
+    pub(crate) fn hears_that_linked(&self, peer: u8) {
+        self.mesh.handle_event(NodeEvent::PeerConnected {
+            peer_addr: format!("node-{peer}"),
+            peer_node_id: Some(id(peer)),
+        });
+    }
+
+    pub(crate) fn hears_that_gone(&self, peer: u8) {
+        self.mesh.handle_event(NodeEvent::PeerDisconnected {
+            peer_addr: format!("node-{peer}"),
+            reason: "the test says so".to_owned(),
+        });
+    }
+}
+
 /// A chain of nodes `1 - 2 - … - n`, each linked with its neighbours, knowing the whole chain.
 pub(crate) struct Chain {
     pub(crate) nodes: Vec<TestNode>,
@@ -554,12 +599,32 @@ impl Chain {
         configs: Vec<MeshConfig>,
         store: impl Fn() -> Arc<dyn Store>,
     ) -> Self {
+        let chain = Self::unlinked(configs, store).await;
+        let count = chain.nodes.len() as u8;
+        for (node, seed) in chain.nodes.iter().zip(1..) {
+            for link in 1..count {
+                let routes = node.mesh.engine().routes();
+                routes.add_link(id(link), id(link + 1)).unwrap();
+            }
+            for peer in [seed - 1, seed + 1] {
+                if (1..=count).contains(&peer) {
+                    node.hears_that_linked(peer);
+                }
+            }
+        }
+        chain
+    }
+
+    /// The same nodes, which know nobody yet.
+    pub(crate) async fn unlinked(
+        configs: Vec<MeshConfig>,
+        store: impl Fn() -> Arc<dyn Store>,
+    ) -> Self {
         let (wires, clock, bank) = (
             Wires::default(),
             ManualClock::start(),
             TableWallet::new(200),
         );
-        let count = configs.len() as u8;
         let mut nodes = Vec::new();
         for (config, seed) in configs.into_iter().zip(1..) {
             let wallet = bank.beside(100 + seed);
@@ -580,26 +645,7 @@ impl Chain {
             let mesh = MeshManager::start(config, identity(seed), node_api)
                 .await
                 .unwrap();
-            for link in 1..count {
-                mesh.engine()
-                    .routes()
-                    .add_link(id(link), id(link + 1))
-                    .unwrap();
-            }
-            for peer in [seed.wrapping_sub(1), seed + 1] {
-                if (1..=count).contains(&peer) {
-                    mesh.handle_event(NodeEvent::PeerConnected {
-                        peer_addr: format!("node-{peer}"),
-                        peer_node_id: Some(id(peer)),
-                    });
-                }
-            }
-            let (queue, mut arrivals) = mpsc::unbounded_channel::<(NodeId, Vec<u8>)>();
-            wires
-                .queues
-                .lock()
-                .unwrap()
-                .insert(format!("node-{seed}"), queue);
+            let mut arrivals = wires.listen(seed);
             let receiver = mesh.clone();
             tokio::spawn(async move {
                 while let Some((from, bytes)) = arrivals.recv().await {

@@ -68,6 +68,7 @@ impl MeshManager {
             sequence,
             next,
             bytes,
+            ..
         } = self.compose(draft).await?;
         let mut awaited = self
             .pending()

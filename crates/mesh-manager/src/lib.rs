@@ -89,7 +89,7 @@ mod watch;
 pub use budget::{BudgetSpent, Budgets, MAX_BUDGETS};
 pub use chain::OnChainQuote;
 pub use clock::SystemClock;
-pub use compose::{ComposeError, Composed, Draft};
+pub use compose::{ComposeError, Composed, Draft, MessageId};
 pub use delivery::{Delivery, INBOX_PACKETS};
 pub use engine::{Engine, EngineSetup};
 pub use forgetful::ForgetfulStore;

@@ -2,6 +2,7 @@ mod ask;
 mod check;
 mod ledger;
 mod lightning;
+mod price;
 mod quote;
 mod receive;
 mod refund;
@@ -11,6 +12,7 @@ mod status;
 
 pub(crate) use ledger::ledger;
 pub(crate) use lightning::lightning;
+pub(crate) use price::price;
 pub(crate) use quote::quote;
 pub(crate) use receive::receive;
 pub(crate) use refund::refund;

@@ -9,6 +9,7 @@ mod lightning;
 mod line;
 mod protocol;
 mod report;
+mod sending;
 mod server;
 mod session;
 mod socket;
@@ -31,6 +32,9 @@ pub use protocol::{
 pub use report::{
     CreditReport, DialReport, MAX_LISTED_CREDITS, MoneyReport, PeerReport, PriceReport,
     StatusReport, StoreReport, TrafficReport,
+};
+pub use sending::{
+    NodePriceReport, NotSentReport, PriceCall, RoutePriceReport, TriedReport, TriedWord,
 };
 pub use server::{MAX_SESSIONS, Server};
 pub use socket::SocketError;

@@ -21,7 +21,7 @@ use mesh_protocol::{IdentityKey, PacketView, emit};
 use mesh_replay::ClaimSet;
 use mesh_types::{
     LightningNode, MeshConfig, MeshError, MeshEvent, MeshPacket, ModuleContext, Msat, NodeAPI,
-    NodeEvent, NodeId, Price, Route, Store, StoreError, UnixTime,
+    NodeEvent, NodeId, Price, Store, StoreError, UnixTime,
 };
 use std::{
     fmt,
@@ -68,7 +68,7 @@ pub(crate) struct Shared {
     pub(crate) spending: Spending,
     pub(crate) refunding: Refunding,
     pending: Pending,
-    route_watch: RouteWatch,
+    pub(crate) route_watch: RouteWatch,
     pub(crate) spent_msat: AtomicU64,
     pub(crate) swept_at_millis: AtomicU64,
 }
@@ -269,35 +269,6 @@ impl MeshManager {
     /// Takes up to `most` packets that are addressed to this node and have arrived already.
     pub fn poll_deliveries(&self, most: usize) -> Vec<Delivery> {
         self.shared.inbox.poll(most)
-    }
-
-    /// Finds a route to `destination` for a payload of `payload_len` bytes, and tells the node when it has changed.
-    ///
-    /// # Errors
-    /// [`MeshError::RoutingError`] when there is none.
-    pub async fn route_to(
-        &self,
-        destination: &NodeId,
-        payload_len: usize,
-    ) -> Result<Route, MeshError> {
-        let found = self
-            .engine()
-            .routes()
-            .find_route_for(destination, payload_len);
-        let change = self
-            .shared
-            .route_watch
-            .change(*destination, found.as_deref());
-        if let Some(change) = change {
-            let cost = found
-                .as_ref()
-                .and_then(|route| self.engine().routes().quote_route(route, 0));
-            let event = change.event(cost.map_or(Msat::ZERO, |quote| quote.total));
-            self.shared.publish(event).await;
-        }
-        found
-            .and_then(|nodes| Route::new(nodes).ok())
-            .ok_or_else(|| MeshError::RoutingError(format!("no route to {destination} is known")))
     }
 
     /// This node.

@@ -1,4 +1,5 @@
-use mesh_types::{MeshEvent, Msat, NodeId};
+use crate::MeshManager;
+use mesh_types::{MeshError, MeshEvent, Msat, NodeId, Route};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 
@@ -15,6 +16,44 @@ pub(crate) struct RouteWatch(Mutex<HashMap<NodeId, Option<Vec<NodeId>>>>);
 pub(crate) struct RouteChange {
     destination: NodeId,
     route: Option<Vec<NodeId>>,
+}
+
+impl MeshManager {
+    /// Finds a route to `destination` for a payload of `payload_len` bytes, and tells the node when it has changed.
+    ///
+    /// # Errors
+    /// [`MeshError::RoutingError`] when there is none.
+    pub async fn route_to(
+        &self,
+        destination: &NodeId,
+        payload_len: usize,
+    ) -> Result<Route, MeshError> {
+        let found = self.watch_route(destination, payload_len).await;
+        found
+            .and_then(|nodes| Route::new(nodes).ok())
+            .ok_or_else(|| MeshError::RoutingError(format!("no route to {destination} is known")))
+    }
+
+    /// The best route as it is known now; tells the node when it is another one than before.
+    ///
+    /// What a message takes instead, where that has failed, is no change: the best is what the next one would take.
+    pub(crate) async fn watch_route(
+        &self,
+        destination: &NodeId,
+        payload_len: usize,
+    ) -> Option<Vec<NodeId>> {
+        let routes = self.engine().routes();
+        let found = routes.find_route_for(destination, payload_len);
+        let watch = &self.shared.route_watch;
+        if let Some(change) = watch.change(*destination, found.as_deref()) {
+            let cost = found
+                .as_ref()
+                .and_then(|route| routes.quote_route(route, 0));
+            let event = change.event(cost.map_or(Msat::ZERO, |quote| quote.total));
+            self.shared.publish(event).await;
+        }
+        found
+    }
 }
 
 impl RouteWatch {

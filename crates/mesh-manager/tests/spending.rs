@@ -91,7 +91,7 @@ async fn a_packet_that_costs_more_than_the_limit_for_one_is_neither_paid_for_nor
         let sent = chain
             .mesh(0)
             .send(id(3), b"dear".to_vec(), options(1, false));
-        let words = limit(sent.await);
+        let words = limit(sent.await.map_err(MeshError::from));
         check_words(&words, &["per_packet_msat is 9999 msat", "10000 msat more"]);
     }
     assert_eq!(paid(&chain), 2);
@@ -107,7 +107,7 @@ async fn the_nodes_of_a_route_together_are_paid_no_more_than_the_limit_for_one()
     };
     let chain = three(spending, &stores).await;
     let sent = chain.mesh(0).send(id(3), b"x".to_vec(), options(1, false));
-    let words = limit(sent.await);
+    let words = limit(sent.await.map_err(MeshError::from));
     check_words(
         &words,
         &[

@@ -99,6 +99,11 @@ impl RoutingTable {
             .map(drop)
     }
 
+    /// What a node asks for a packet, as far as is known; nothing where nobody has said. `None` for a node that is not known.
+    pub fn price(&self, node_id: &NodeId) -> Option<Price> {
+        self.graph.read().price(node_id)
+    }
+
     /// Takes a link between two nodes, for both directions.
     ///
     /// A link with the local node is not taken: the local node's links are its connected peers.

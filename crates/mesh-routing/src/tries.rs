@@ -42,8 +42,6 @@ pub struct Tries {
     /// Nodes that cannot be paid now.
     unpayable: Vec<NodeId>,
     begun: usize,
-    /// How long the last try waits.
-    patience: Duration,
     spent: Msat,
     is_refused: bool,
 }
@@ -59,15 +57,32 @@ pub struct NextTry {
     pub patience: Duration,
 }
 
-/// How a try ended that did not deliver.
+/// How a try ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TryEnd {
-    /// A packet was sent, and this is what became of it.
-    Sent(Outcome),
+    /// The destination has acknowledged it.
+    Delivered {
+        /// From sending to hearing of it.
+        took: Duration,
+    },
+    /// A node of the way has refused it.
+    Refused {
+        /// The node.
+        by: NodeId,
+        /// Why.
+        fault: Fault,
+    },
+    /// Nothing was heard of the packet.
+    Silence {
+        /// For how long.
+        waited: Duration,
+    },
     /// A question to a node of the way was not answered: it or whoever is before it may be to blame.
     Unanswered {
         /// The node that was asked.
         node: NodeId,
+        /// For how long.
+        waited: Duration,
     },
     /// A node asks for more than it has announced. The way may do at its new price.
     Dearer {
@@ -79,8 +94,8 @@ pub enum TryEnd {
         /// The node.
         node: NodeId,
     },
-    /// The prices that were asked are more than may be spent, and nobody has announced others.
-    TooDear,
+    /// It was given up for a reason that says nothing about anybody on the way: the price, the time, or the source itself.
+    GivenUp,
     /// The link to the first node did not take the packet.
     Unsent,
 }
@@ -122,7 +137,6 @@ impl Tries {
             suspects: Vec::new(),
             unpayable: Vec::new(),
             begun: 0,
-            patience: Duration::ZERO,
             spent: Msat::ZERO,
             is_refused: false,
         }
@@ -155,11 +169,10 @@ impl Tries {
         let time = if has_other { half } else { left };
         self.begun = self.begun.saturating_add(1);
         self.tried.push(route.to_vec());
-        self.patience = self.limits.patience.min(time);
         Ok(NextTry {
             route,
             price,
-            patience: self.patience,
+            patience: self.limits.patience.min(time),
         })
     }
 
@@ -169,24 +182,23 @@ impl Tries {
             return;
         };
         match end {
-            TryEnd::Sent(outcome) => {
-                self.learn(table, &route, outcome, now);
-                match outcome {
-                    Outcome::Delivered { .. } => {}
-                    Outcome::Refused { by, .. } if by == self.limits.destination => {
-                        self.is_refused = true;
-                    }
-                    Outcome::Refused { by, .. } => self.suspects.push(by),
-                    Outcome::Silence => self.suspects.extend(relays(&route)),
+            TryEnd::Delivered { took } => {
+                self.learn(table, &route, Outcome::Delivered { took }, now);
+            }
+            TryEnd::Refused { by, fault } => {
+                self.learn(table, &route, Outcome::Refused { by, fault }, now);
+                if by == self.limits.destination {
+                    self.is_refused = true;
+                } else {
+                    self.suspects.push(by);
                 }
             }
-            TryEnd::Unanswered { node } => {
+            TryEnd::Silence { waited } => self.unheard(table, &route, waited, now),
+            TryEnd::Unanswered { node, waited } => {
                 let end = route.iter().position(|it| *it == node);
                 let end = end.map_or(route.len(), |end| end.saturating_add(1));
-                let asked = route.get(..end).unwrap_or(&route);
-                self.learn(table, asked, Outcome::Silence, now);
-                let suspects = relays(&route).take(end.saturating_sub(1));
-                self.suspects.extend(suspects);
+                self.unheard(table, route.get(..end).unwrap_or(&route), waited, now);
+                self.suspects.push(node);
             }
             TryEnd::Dearer { by } => {
                 let fault = Fault::Dearer;
@@ -194,7 +206,7 @@ impl Tries {
                 self.tried.pop();
             }
             TryEnd::Unpaid { node } => self.unpayable.push(node),
-            TryEnd::TooDear => {}
+            TryEnd::GivenUp => {}
             TryEnd::Unsent => {
                 if let [source, first, ..] = route.as_slice() {
                     table.mark_full(Place::Link(*source, *first), now.plus(BUSY_FOR));
@@ -209,6 +221,11 @@ impl Tries {
         self.spent = self.spent.checked_add(amount).unwrap_or(Msat::MAX);
     }
 
+    /// When it is over.
+    pub const fn deadline(&self) -> UnixTime {
+        self.limits.deadline
+    }
+
     /// What is left of the budget.
     pub fn budget_left(&self) -> Msat {
         self.limits.budget.saturating_sub(self.spent)
@@ -219,12 +236,18 @@ impl Tries {
         self.spent
     }
 
+    /// Nothing was heard from the end of `route`. An answer that was not waited for may be on its way, and proves nothing.
+    fn unheard(&mut self, table: &RoutingTable, route: &[NodeId], waited: Duration, now: UnixTime) {
+        if waited >= table.late_after(route) {
+            self.learn(table, route, Outcome::Silence, now);
+        }
+        self.suspects.extend(relays(route));
+    }
+
     fn learn(&self, table: &RoutingTable, route: &[NodeId], outcome: Outcome, now: UnixTime) {
-        // An answer that was not waited for may be on its way.
-        let is_proven = outcome != Outcome::Silence || self.patience >= table.late_after(route);
-        let asks = |route| table.quote_route(route, self.limits.payload_bytes);
-        let is_asked = asks(route).is_none_or(|quote| quote.total > Msat::ZERO);
-        if is_proven && !(self.limits.is_free && is_asked) {
+        let quote = table.quote_route(route, self.limits.payload_bytes);
+        let is_asked = quote.is_none_or(|quote| quote.total > Msat::ZERO);
+        if !(self.limits.is_free && is_asked) {
             table.learn(route, outcome, now);
         }
     }

@@ -61,10 +61,12 @@ fn way(next: &NextTry) -> Vec<NodeId> {
     next.route.to_vec()
 }
 
-const SILENCE: TryEnd = TryEnd::Sent(Outcome::Silence);
+const SILENCE: TryEnd = TryEnd::Silence {
+    waited: Duration::from_secs(10),
+};
 
 const fn refused(by: u8, fault: Fault) -> TryEnd {
-    TryEnd::Sent(Outcome::Refused { by: id(by), fault })
+    TryEnd::Refused { by: id(by), fault }
 }
 
 #[test]
@@ -229,15 +231,10 @@ fn a_link_of_ours_that_takes_nothing_is_left_out_for_a_moment_and_nobody_blamed(
 #[test]
 fn nobody_is_blamed_for_an_answer_that_was_not_waited_for() {
     let table = side_by_side(&[1, 2]);
-    let wait = |patience| {
-        let limits = TryLimits {
-            patience,
-            ..limits()
-        };
-        let mut tries = Tries::new(limits);
-        let next = tries.next(&table, START).unwrap();
-        assert_eq!(next.patience, patience);
-        tries.ended(&table, SILENCE, START);
+    let wait = |waited| {
+        let mut tries = Tries::new(limits());
+        tries.next(&table, START).unwrap();
+        tries.ended(&table, TryEnd::Silence { waited }, START);
     };
     let enough = table.late_after(&ids(&[LOCAL, 1, END]));
     wait(enough - Duration::from_millis(1));
@@ -255,7 +252,14 @@ fn a_question_without_an_answer_blames_nobody_behind_the_node_that_was_asked() {
     let mut tries = Tries::new(limits());
     let next = tries.next(&table, START).unwrap();
     assert_eq!(way(&next), ids(&[LOCAL, 1, 5, END]));
-    tries.ended(&table, TryEnd::Unanswered { node: id(5) }, START);
+    tries.ended(
+        &table,
+        TryEnd::Unanswered {
+            node: id(5),
+            waited: Duration::from_secs(10),
+        },
+        START,
+    );
     let score = |node| table.standing(&id(node), START).score;
     assert!(score(1) < 1.0 && score(5) < 1.0);
     assert!(table.standings(START).iter().all(|it| it.node != id(END)));
@@ -270,11 +274,11 @@ fn what_rides_free_costs_nothing_and_makes_nobody_look_good_or_bad_who_asks_for_
         ..limits()
     };
     let took = Duration::ZERO;
-    for outcome in [Outcome::Silence, Outcome::Delivered { took }] {
+    for end in [SILENCE, TryEnd::Delivered { took }] {
         let mut tries = Tries::new(free);
         let next = tries.next(&table, START).unwrap();
         assert_eq!(next.price, Some(Msat::ZERO));
-        tries.ended(&table, TryEnd::Sent(outcome), START);
+        tries.ended(&table, end, START);
         assert!(table.standings(START).is_empty());
     }
     // Where nobody asks for anything, nothing tells what is free from what is not.
@@ -347,15 +351,20 @@ proptest! {
             let node = *node.get(&next.route);
             let end = match end {
                 0 => SILENCE,
-                1 => TryEnd::Sent(Outcome::Refused { by: node, fault: Fault::NoLink }),
-                2 => TryEnd::Sent(Outcome::Refused { by: node, fault: Fault::Busy }),
+                1 => TryEnd::Refused { by: node, fault: Fault::NoLink },
+                2 => TryEnd::Refused { by: node, fault: Fault::Busy },
                 3 => TryEnd::Dearer { by: node },
                 4 => TryEnd::Unpaid { node },
-                5 => TryEnd::TooDear,
-                6 => TryEnd::Unanswered { node },
+                5 => TryEnd::GivenUp,
+                6 => TryEnd::Unanswered { node, waited: next.patience },
                 _ => TryEnd::Unsent,
             };
-            if let TryEnd::Sent(outcome) = end {
+            let outcome = match end {
+                TryEnd::Silence { .. } => Some(Outcome::Silence),
+                TryEnd::Refused { by, fault } => Some(Outcome::Refused { by, fault }),
+                _ => None,
+            };
+            if let Some(outcome) = outcome {
                 tries.spend(cost_of(&next.route, fee, outcome));
             }
             now = now.plus(next.patience);

@@ -79,6 +79,7 @@ mod route_price;
 mod route_watch;
 mod send;
 mod sending;
+mod sends;
 mod setup;
 mod spending;
 mod status;

@@ -43,7 +43,9 @@ impl MeshManager {
         payload_len: usize,
     ) -> Option<Vec<NodeId>> {
         let routes = self.engine().routes();
-        let found = routes.find_route_for(destination, payload_len);
+        let found = routes
+            .find_route_for(destination, payload_len)
+            .or_else(|| Some(routes.find_last_resort(destination, payload_len)?.nodes));
         let watch = &self.shared.route_watch;
         if let Some(change) = watch.change(*destination, found.as_deref()) {
             let cost = found

@@ -4,6 +4,7 @@ use crate::{
     failed::Failed,
     funding::ToFund,
     pending::{Awaited, Heard},
+    sends::SendUnderWay,
     spending::RouteTab,
     top_up::Behind,
     tried::{SendError, Tried, TriedEnd},
@@ -22,6 +23,7 @@ const MAX_PACKETS: usize = 3;
 /// [`Tries`] decides which way is next. All packets of it carry the same message, so the destination delivers one of them.
 pub(crate) struct Sending<'m> {
     mesh: &'m MeshManager,
+    under_way: SendUnderWay<'m>,
     message: Message,
     options: SendOptions,
     tab: Arc<RouteTab>,
@@ -101,6 +103,7 @@ impl<'m> Sending<'m> {
         let tab = RouteTab::new(options.limit, &mesh.shared.spending.config);
         Self {
             mesh,
+            under_way: mesh.shared.sends.begin(),
             message,
             options,
             tab: Arc::new(tab),
@@ -185,7 +188,12 @@ impl<'m> Sending<'m> {
             "{by} is still asking for payment after {} was deposited",
             self.tab.deposited()
         ));
-        let fault = Fault::Dearer;
+        // Another message may have used what was paid for this one.
+        let fault = if self.under_way.is_alone() {
+            Fault::Dearer
+        } else {
+            Fault::Other
+        };
         let end = TryEnd::Refused { by, fault };
         Err(Failed::of(end, TriedEnd::StillAsking { by }, error))
     }

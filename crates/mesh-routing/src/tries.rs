@@ -145,7 +145,8 @@ impl Tries {
     /// Says which way to go next.
     ///
     /// Of the ways that fit into what is left of the budget: those with the fewest relays that may be to blame for what
-    /// failed before, and of those the cheapest. None is tried twice, unless it only turned out dearer.
+    /// failed before, and of those the cheapest. None is tried twice, unless it only turned out dearer. Where there is none,
+    /// [`RoutingTable::find_last_resort`] may know one.
     ///
     /// While another way is left, a try waits for no more than half of the time that is left.
     ///
@@ -264,7 +265,10 @@ impl Tries {
             ..
         } = self.limits;
         let count = if is_one_enough { 1 } else { MAX_ALTERNATIVES };
-        let found = table.find_routes(&destination, payload_bytes, count);
+        let mut found = table.find_routes(&destination, payload_bytes, count);
+        if found.is_empty() {
+            found.extend(table.find_last_resort(&destination, payload_bytes));
+        }
         if found.is_empty() && self.begun == 0 {
             return Err(NoMoreTries::NoRoute);
         }

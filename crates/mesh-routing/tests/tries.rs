@@ -290,6 +290,46 @@ fn what_rides_free_costs_nothing_and_makes_nobody_look_good_or_bad_who_asks_for_
 }
 
 #[test]
+fn where_no_other_way_leads_one_that_is_busy_or_in_doubt_is_tried_and_none_over_who_has_fallen() {
+    let table = side_by_side(&[1]);
+    let tried = |end| {
+        let mut tries = Tries::new(limits());
+        let next = tries.next(&table, START).unwrap();
+        assert_eq!(way(&next), ids(&[LOCAL, 1, END]));
+        tries.ended(&table, end, START);
+    };
+    for fault in [Fault::Busy, Fault::NoLink] {
+        tried(refused(1, fault));
+        assert_eq!(table.find_route(&id(END)), None);
+    }
+    tried(TryEnd::Unsent);
+    // It may be the destination's doing: the relay does not fall, and the link to it is in doubt.
+    for _ in 0..10 {
+        tried(SILENCE);
+    }
+    // Many a destination, and always the same relay.
+    for other in 50..60 {
+        let lost = ids(&[LOCAL, 1, other]);
+        table.learn(&lost, Outcome::Silence, START);
+    }
+    assert!(table.standing(&id(1), START).is_fallen);
+    let mut tries = Tries::new(limits());
+    assert_eq!(tries.next(&table, START), Err(NoMoreTries::NoRoute));
+}
+
+#[test]
+fn a_way_in_doubt_is_no_alternative_where_there_was_another() {
+    let table = side_by_side(&[1, 2]);
+    let mut tries = Tries::new(limits());
+    for relay in [1, 2] {
+        let next = tries.next(&table, START).unwrap();
+        assert_eq!(way(&next), ids(&[LOCAL, relay, END]));
+        tries.ended(&table, refused(relay, Fault::NoLink), START);
+    }
+    assert_eq!(tries.next(&table, START), Err(NoMoreTries::NoOther));
+}
+
+#[test]
 fn without_a_route_nothing_is_tried() {
     let table = RoutingTable::new(id(LOCAL));
     let mut tries = Tries::new(limits());

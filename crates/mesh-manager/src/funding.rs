@@ -227,6 +227,11 @@ impl MeshManager {
             let shown = self.show_kept(route, &node, *timeout).await;
             node.credit = shown.map_err(unanswered)?;
         }
+        if node.credit < share && self.shared.sends.are_several() {
+            // Another message may have shown meanwhile what was kept when this one heard that there is no credit.
+            let asked = self.ask_node(route, node.position, *timeout).await;
+            node = asked.map_err(unanswered)?;
+        }
         Ok(node)
     }
 

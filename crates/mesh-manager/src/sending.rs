@@ -205,7 +205,9 @@ impl<'m> Sending<'m> {
         fee: Msat,
         patience: Duration,
     ) -> Result<Fate, Failed> {
-        if let Some(fate) = self.hear(None, Duration::ZERO).await {
+        if !self.unheard.is_empty()
+            && let Some(fate) = self.hear(None, Duration::ZERO).await
+        {
             return Ok(fate);
         }
         let draft = Draft {

@@ -24,6 +24,11 @@ impl Sends {
             was_alone,
         }
     }
+
+    /// Whether several messages are being sent now.
+    pub(crate) fn are_several(&self) -> bool {
+        self.under_way.load(Ordering::SeqCst) > 1
+    }
 }
 
 impl SendUnderWay<'_> {

@@ -116,7 +116,7 @@ impl MeshManager {
         let announced = self.announced(route, *payload_len);
         let terms = self.ask_terms(route, *timeout).await?;
         let fee = fee_of(&terms, *payload_len).ok_or_else(no_amount)?;
-        self.is_as_announced(&announced, route, &terms, *payload_len, fee)?;
+        self.check_announced(&announced, route, &terms, *payload_len, fee)?;
         if fee > *most_fee {
             let reason =
                 format!("the route asks for a fee of {fee}, and at most {most_fee} may be paid");
@@ -144,7 +144,7 @@ impl MeshManager {
     }
 
     /// Says whether the route costs no more than was announced; what nobody has announced is not.
-    fn is_as_announced(
+    fn check_announced(
         &self,
         announced: &Announced,
         route: &Route,

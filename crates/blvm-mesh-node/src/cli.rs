@@ -10,7 +10,7 @@ pub(crate) use lightning::{LightningArgs, LightningCommand};
 pub(crate) use surroundings::{PeersArgs, RoutesArgs, TopologyArgs};
 
 use crate::{command_error::CommandError, commands, demo};
-use blvm_mesh::{NodeId, PeerAddress};
+use blvm_mesh::{MAX_PAYLOAD_LEN, NodeId, PeerAddress};
 use clap::{Args, Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -28,6 +28,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
         blvm-mesh topology                            see the mesh that it has learned of\n  \
         blvm-mesh routes 5f3c...e1                    see the ways to a node, and what they cost\n  \
         blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n  \
+        blvm-mesh price 5f3c...e1 --bytes 1200        ask what that costs, and pay nothing\n  \
         blvm-mesh quote 5f3c...e1 --amount 5000       let any wallet pay for that node's packets\n  \
         blvm-mesh refund 5f3c...e1                    get back what was not spent there\n  \
         blvm-mesh ledger                              see what it took, earned and owes\n  \
@@ -44,6 +45,7 @@ enum Command {
     Demo(DemoArgs),
     Run(RunArgs),
     Send(SendArgs),
+    Price(PriceArgs),
     Quote(QuoteArgs),
     Refund(RefundArgs),
     Receive(ReceiveArgs),
@@ -144,13 +146,16 @@ pub(crate) struct RunArgs {
 /// Send a packet through a running node, and wait until its destination has confirmed it
 ///
 /// The node finds the way, asks the nodes on it for their prices, and pays those with whom it has
-/// no credit. Bitcoin messages ride free. What is paid and not used stays as credit for the next.
+/// no credit. Where a way fails, it tries the next best, within the limit and the deadline; over
+/// however many ways, the packet is delivered once at most. Bitcoin messages ride free. What is paid
+/// and not used stays as credit for the next.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "Examples:\n  \
         blvm-mesh send 5f3c...e1 --data \"hello\"\n  \
         blvm-mesh send 5f3c...e1 --file invoice.pdf --limit-sats 200\n  \
+        blvm-mesh send 5f3c...e1 --data \"now or never\" --timeout 2 --deadline 5\n  \
         blvm-mesh send 5f3c...e1 --hex 00ff7a --json\n\
         The node id is 64 characters; blvm-mesh status shows a node's own."
 )]
@@ -162,7 +167,7 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     pub(crate) payload: PayloadArgs,
 
-    /// The most to pay for it
+    /// The most to pay for it, over all ways
     #[arg(long, value_name = "SATS", default_value_t = 1_000)]
     pub(crate) limit_sats: u64,
 
@@ -176,7 +181,47 @@ pub(crate) struct SendArgs {
           value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub(crate) timeout: u32,
 
+    /// How long all of it may take, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub(crate) deadline: u32,
+
     /// Do not seal the payload: every node on the way can read it
+    #[arg(long)]
+    pub(crate) in_clear: bool,
+
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+/// Ask what sending a packet costs, before anything is paid
+///
+/// Every node of the route is asked for its price. What a packet offers is split: 60 % for the
+/// destination, 30 % for the relays in equal parts, 10 % for its source. The price is the least that
+/// gives each node what it asks.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
+        blvm-mesh price 5f3c...e1\n  \
+        blvm-mesh price 5f3c...e1 --bytes 1200 --json"
+)]
+pub(crate) struct PriceArgs {
+    /// The destination, 64 characters of hex
+    #[arg(value_name = "NODE-ID")]
+    pub(crate) destination: NodeId,
+
+    /// How many bytes of payload
+    #[arg(long, value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(..=MAX_PAYLOAD_LEN as i64))]
+    pub(crate) bytes: u32,
+
+    /// How long to wait for each answer, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) timeout: u32,
+
+    /// As for a payload that is not sealed, and 40 bytes shorter for it
     #[arg(long)]
     pub(crate) in_clear: bool,
 
@@ -337,6 +382,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Demo(args) => demo::run(&args).await,
             Command::Run(args) => commands::run(&args).await,
             Command::Send(args) => commands::send(&args).await,
+            Command::Price(args) => commands::price(&args).await,
             Command::Quote(args) => commands::quote(&args).await,
             Command::Refund(args) => commands::refund(&args).await,
             Command::Receive(args) => commands::receive(&args).await,

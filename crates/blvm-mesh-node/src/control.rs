@@ -9,6 +9,7 @@ mod lightning;
 mod line;
 mod protocol;
 mod report;
+mod sending;
 mod server;
 mod session;
 mod socket;
@@ -32,6 +33,9 @@ pub use protocol::{
 pub use report::{
     CreditReport, DialReport, LearningReport, MAX_LISTED_CREDITS, MoneyReport, PeerReport,
     PriceReport, StatusReport, StoreReport, TrafficReport,
+};
+pub use sending::{
+    NodePriceReport, NotSentReport, PriceCall, RoutePriceReport, TriedReport, TriedWord,
 };
 pub use server::{MAX_SESSIONS, Server};
 pub use socket::SocketError;

@@ -33,7 +33,10 @@ impl MeshManager {
         patience: Duration,
     ) {
         let routes = self.engine().routes();
-        let is_found = || routes.find_route_for(destination, payload_len).is_some();
+        let is_found = || {
+            let is_trusted = routes.find_route_for(destination, payload_len).is_some();
+            is_trusted || routes.find_last_resort(destination, payload_len).is_some()
+        };
         let Some(learning) = &self.shared.learning else {
             return;
         };

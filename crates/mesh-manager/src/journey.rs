@@ -199,13 +199,13 @@ impl Engine {
         match next {
             Some(next) => Ok(Step::Forward {
                 next,
-                ticket: self.mark(ticket, arrival, now)?,
+                ticket: self.mark(ticket, arrival, None, now)?,
             }),
             None => {
                 let delivery = self.open(arrival)?;
                 Ok(Step::Deliver {
                     delivery,
-                    ticket: self.mark(ticket, arrival, now)?,
+                    ticket: self.mark(ticket, arrival, packet.copy_of(), now)?,
                 })
             }
         }
@@ -302,16 +302,28 @@ impl Engine {
     }
 
     /// Takes the packet's number, the last thing that can fail: of two copies only one gets past here.
+    ///
+    /// A destination takes the number of the original as well. So whichever of a packet and its copies is first, over
+    /// whatever route, is delivered, and none of the others is.
     fn mark<'e>(
         &'e self,
         ticket: Ticket<'e>,
         arrival: Arrival<'_>,
+        copy_of: Option<u64>,
         now: UnixTime,
     ) -> Result<Ticket<'e>, Refusal> {
         let packet = arrival.packet;
-        self.windows
-            .mark(&packet.source(), packet.sequence(), now)?;
-        Ok(ticket.marked())
+        let source = packet.source();
+        if let Some(original) = copy_of {
+            self.windows.mark(&source, original, now)?;
+        }
+        if let Err(error) = self.windows.mark(&source, packet.sequence(), now) {
+            if let Some(original) = copy_of {
+                self.windows.unmark(&source, original);
+            }
+            return Err(error.into());
+        }
+        Ok(ticket.marked(copy_of))
     }
 
     /// Reads a message that another mesh sent to this node.
@@ -407,6 +419,7 @@ impl Engine {
         Ok(Delivery {
             source,
             sequence,
+            message: packet.copy_of().unwrap_or(sequence),
             payload,
             is_sealed: packet.is_sealed(),
             receipt,

@@ -11,6 +11,7 @@ use crate::{
     },
     refunds::Refunding,
     route_watch::RouteWatch,
+    sends::Sends,
     setup::{Wallet, check, settlement, wallet, wrong_setting},
     spending::{self, Spending},
     unshown::Unshown,
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     /// `None` in a mode in which nothing is learned.
     pub(crate) learning: Option<Learning>,
     pending: Pending,
+    pub(crate) sends: Sends,
     pub(crate) route_watch: RouteWatch,
     pub(crate) spent_msat: AtomicU64,
     pub(crate) swept_at_millis: AtomicU64,
@@ -184,6 +186,7 @@ impl MeshManager {
             refunding: Refunding::default(),
             learning,
             pending: Pending::default(),
+            sends: Sends::default(),
             route_watch: RouteWatch::new(now),
             spent_msat: AtomicU64::new(0),
             swept_at_millis: AtomicU64::new(now.to_millis()),

@@ -46,13 +46,17 @@ impl MeshManager {
     }
 
     /// The best route as it is known now; tells the node when it is another one than before.
+    ///
+    /// What a message takes instead, where that has failed, is no change: the best is what the next one would take.
     pub(crate) async fn watch_route(
         &self,
         destination: &NodeId,
         payload_len: usize,
     ) -> Option<Vec<NodeId>> {
         let routes = self.engine().routes();
-        let found = routes.find_route_for(destination, payload_len);
+        let found = routes
+            .find_route_for(destination, payload_len)
+            .or_else(|| Some(routes.find_last_resort(destination, payload_len)?.nodes));
         let (watch, now) = (&self.shared.route_watch, self.shared.node_api.now());
         if let Some(change) = watch.change(*destination, found.as_deref(), now) {
             let cost = found

@@ -45,6 +45,7 @@ mod search;
 mod split;
 mod table;
 mod topology;
+mod tries;
 
 pub use alternatives::{ALWAYS_FAIR_MSAT, MAX_ALTERNATIVES, MAX_TIMES_DEARER};
 pub use cache::{MAX_CACHED_ROUTES, PAYLOAD_STEP};
@@ -73,3 +74,4 @@ pub use scores::{MAX_DOUBTED_LINKS, MAX_SCORED_NODES, Scores, Standing, Verdict}
 pub use split::{Split, split};
 pub use table::RoutingTable;
 pub use topology::{Topology, TopologyLink, TopologyNode};
+pub use tries::{MAX_TRIES, NextTry, NoMoreTries, Tries, TryEnd, TryLimits, cost_of};

@@ -1,4 +1,4 @@
-use crate::alternatives::alternatives;
+use crate::alternatives::{alternatives, last_resort};
 use crate::cache::{Answer, Question, RouteCache};
 use crate::effect::{Effect, Place};
 use crate::graph::Graph;
@@ -202,6 +202,29 @@ impl RoutingTable {
             latency_ms: route.latency_ms,
         });
         routes.collect()
+    }
+
+    /// Finds the cheapest way that may lead over links in doubt and over what is without room for a while, though never over
+    /// relays that have fallen: for whoever has found no other.
+    ///
+    /// A destination that was away for a minute would else be out of reach for ten, where one link leads to it. What is
+    /// found is not remembered.
+    pub fn find_last_resort(
+        &self,
+        destination: &NodeId,
+        payload_bytes: usize,
+    ) -> Option<FoundRoute> {
+        let question = Question::new(*destination, payload_bytes, 1);
+        let graph = self.graph.read();
+        let index = graph.index(destination)?;
+        let (payload, payload_bytes) = (question.payload(), question.payload_bytes());
+        self.searches.fetch_add(1, Ordering::Relaxed);
+        let found = last_resort(&graph, index, payload, payload_bytes)?;
+        Some(FoundRoute {
+            nodes: found.nodes.to_vec(),
+            price: Msat::from_msat(found.price),
+            latency_ms: found.latency_ms,
+        })
     }
 
     /// Splits `amount_sats` over a route: 60 % for the destination, 30 % for the relays, 10 % for the source.

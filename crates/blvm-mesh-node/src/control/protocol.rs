@@ -1,6 +1,7 @@
 use super::{
     LedgerCall, LedgerReport, LightningCall, LightningReport, MAX_LEDGER_LINES, NeighbourReport,
-    RoutesCall, RoutesReport, StatusReport, TopologyReport,
+    NotSentReport, PriceCall, RoutePriceReport, RoutesCall, RoutesReport, StatusReport,
+    TopologyReport, TriedReport,
 };
 use blvm_mesh::{MAX_PAYLOAD_LEN, MeshError, NodeId};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,8 @@ pub enum Request {
     Topology {},
     /// To send a packet and wait until its destination has confirmed it.
     Send(SendCall),
+    /// To ask what sending costs.
+    Price(PriceCall),
     /// To offer credit at this node, to be paid by whomever.
     Quote {
         /// Whose credit it becomes.
@@ -82,6 +85,8 @@ pub struct SendCall {
     pub packets_ahead: u32,
     /// How long to wait for each answer.
     pub timeout_secs: u32,
+    /// How long all of it may take.
+    pub deadline_secs: u32,
     /// Not to seal the payload.
     pub in_clear: bool,
 }
@@ -122,6 +127,10 @@ pub enum Answer {
     Topology(Box<TopologyReport>),
     /// To [`Request::Send`]: the destination has the packet.
     Sent(SentReport),
+    /// To [`Request::Send`], where its destination has not confirmed it.
+    NotSent(Box<NotSentReport>),
+    /// To [`Request::Price`].
+    Priced(RoutePriceReport),
     /// To [`Request::Quote`].
     Quoted(Box<QuoteReport>),
     /// To [`Request::Receive`].
@@ -148,8 +157,10 @@ pub struct SentReport {
     pub route: Vec<NodeId>,
     /// The fee that was offered for it.
     pub fee_msat: u64,
-    /// What was deposited with nodes of the route meanwhile.
+    /// What was deposited with nodes meanwhile.
     pub deposited_msat: u64,
+    /// The ways that were tried, the one that delivered last.
+    pub tries: Vec<TriedReport>,
 }
 
 /// Credit that came back.
@@ -322,8 +333,10 @@ impl Request {
                 Some(most) => check_range("most", most, 1, MAX_LEDGER_LINES),
                 None => Ok(()),
             },
+            Self::Price(call) => check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS),
             Self::Send(call) => {
                 check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS)?;
+                check_range("deadline_secs", call.deadline_secs, 1, MAX_WAIT_SECS)?;
                 check_range("packets_ahead", call.packets_ahead, 1, MAX_PACKETS_AHEAD)
             }
         }

@@ -1,7 +1,7 @@
 use super::{
-    Answer, Call, DeliveryReport, Failure, FailureKind, LineError, MAX_CALL_BYTES, QuoteReport,
-    RefundCall, RefundReport, Reply, Request, SendCall, SentReport, StatusReport,
-    ledger::LedgerCall, line::read_line, server::Desk, stop::Stop,
+    Answer, Call, DeliveryReport, Failure, FailureKind, LineError, MAX_CALL_BYTES, NotSentReport,
+    PriceCall, QuoteReport, RefundCall, RefundReport, Reply, Request, SendCall, SentReport,
+    StatusReport, TriedReport, ledger::LedgerCall, line::read_line, server::Desk, stop::Stop,
 };
 use crate::{hex::parse_hex, ledger_desk, surroundings};
 use blvm_mesh::{
@@ -111,6 +111,7 @@ impl Session {
                         .await
                 }
                 Request::Send(call) => self.send(call).await,
+                Request::Price(call) => self.price(call).await,
                 Request::Quote { payer, amount_sats } => self.quote(payer, amount_sats).await,
                 Request::Receive { max, wait_secs } => {
                     let wait = Duration::from_secs(wait_secs.into());
@@ -152,6 +153,7 @@ impl Session {
             packets_ahead: call.packets_ahead.into(),
             tops_up: true,
             timeout: Duration::from_secs(call.timeout_secs.into()),
+            deadline: Duration::from_secs(call.deadline_secs.into()),
             is_sealed: !call.in_clear,
         };
         let manager = self.desk.node.manager();
@@ -161,7 +163,28 @@ impl Session {
                 route: sent.route.to_vec(),
                 fee_msat: sent.fee.to_msat(),
                 deposited_msat: sent.deposited.to_msat(),
+                tries: sent.tries.iter().map(TriedReport::from).collect(),
             }),
+            Err(error) if error.tries.is_empty() => Answer::Failed(with_advice(error.reason)),
+            Err(error) => Answer::NotSent(Box::new(NotSentReport {
+                may_have_arrived: error.may_have_arrived,
+                tries: error.tries.iter().map(TriedReport::from).collect(),
+                failure: with_advice(error.reason),
+            })),
+        }
+    }
+
+    async fn price(&self, call: PriceCall) -> Answer {
+        let options = SendOptions {
+            timeout: Duration::from_secs(call.timeout_secs.into()),
+            is_sealed: !call.in_clear,
+            ..SendOptions::default()
+        };
+        let bytes = usize::try_from(call.bytes).unwrap_or(usize::MAX);
+        let manager = self.desk.node.manager();
+        let asked = manager.quote_route(call.destination, bytes, &options);
+        match asked.await {
+            Ok(price) => Answer::Priced(price.into()),
             Err(error) => Answer::Failed(with_advice(error)),
         }
     }

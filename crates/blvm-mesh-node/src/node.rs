@@ -9,8 +9,8 @@ use crate::{
     watcher::Watcher,
 };
 use blvm_mesh::{
-    IdentityError, LightningNode, MeshError, MeshManager, Network, NodeAPI, Store, SystemClock,
-    identity_in, load_or_create_identity,
+    ChainNode, IdentityError, LightningNode, MeshError, MeshManager, Network, NodeAPI, Store,
+    SystemClock, identity_in, load_or_create_identity,
 };
 use mesh_link::{DialError, LinkConfig, LinkError, Links};
 use mesh_store::{MeshStore, OpenError, StoreLocation};
@@ -123,6 +123,19 @@ impl Node {
         home: Home,
         watcher: Arc<dyn Watcher>,
     ) -> Result<Self, StartError> {
+        Self::start_on(config, home, watcher, None).await
+    }
+
+    /// The same for a node that has a block chain to ask about payments.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub async fn start_on(
+        config: &NodeConfig,
+        home: Home,
+        watcher: Arc<dyn Watcher>,
+        chain: Option<Arc<dyn ChainNode>>,
+    ) -> Result<Self, StartError> {
         if !config.mesh.enabled {
             return Err(StartError::Disabled);
         }
@@ -173,6 +186,7 @@ impl Node {
             links: links.clone(),
             peers: Arc::clone(&peers),
             lightning: lightning.clone(),
+            chain,
             store: store.clone().map(|store| Arc::new(store) as Arc<dyn Store>),
             watcher: Arc::clone(&watcher),
         });

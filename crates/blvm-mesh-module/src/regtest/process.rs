@@ -1,0 +1,154 @@
+use super::{DEADLINE, RealHome, RegtestError, Rpc};
+use blvm_mesh_node::control::{Answer, Client, DeliveryReport, Request, StatusReport};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+/// How often is looked whether something has happened.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A blvm-node that runs, with its mesh; killed when dropped.
+#[derive(Debug)]
+pub struct RealNode {
+    child: Child,
+    /// Its JSON-RPC.
+    pub rpc: Rpc,
+    control: PathBuf,
+    log: PathBuf,
+}
+
+impl RealNode {
+    /// Starts `program` in a home, and waits until the node has started and the mesh answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn start(program: &Path, home: &RealHome) -> Result<Self, RegtestError> {
+        let log = home.folder.join("log");
+        let opened = File::options().create(true).append(true).open(&log);
+        let opened = opened.map_err(RegtestError::io("the log of a node"))?;
+        let errors = opened
+            .try_clone()
+            .map_err(RegtestError::io("the log of a node"))?;
+        let child = Command::new(program)
+            .args(["run", "--rpc-addr", &home.rpc.to_string(), "--config"])
+            .arg(home.config())
+            .current_dir(&home.folder)
+            .env("BLVM_IBD_PEER_HEIGHT_WAIT_MS", "0")
+            .env("BLVM_IBD_MAX_PENDING_OPS", "400000")
+            .stdin(Stdio::null())
+            .stdout(opened)
+            .stderr(errors)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(RegtestError::io(program.display().to_string()))?;
+        let mut node = Self {
+            child,
+            rpc: Rpc::new(home.rpc),
+            control: home.control(),
+            log,
+        };
+        let modules = home.modules_socket();
+        let what = format!("the start of {}", home.name);
+        node.until(&what, async |node| {
+            // JSON-RPC answers much earlier; modules are the last part of a node to start.
+            Ok(modules.exists() && node.status().await.is_ok())
+        })
+        .await?;
+        Ok(node)
+    }
+
+    /// Asks the mesh.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn ask(&self, request: Request) -> Result<Answer, RegtestError> {
+        Ok(Client::connect(&self.control).await?.ask(request).await?)
+    }
+
+    /// How the mesh is.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn status(&self) -> Result<StatusReport, RegtestError> {
+        match self.ask(Request::Status {}).await? {
+            Answer::Status(status) => Ok(*status),
+            other => Err(RegtestError::Answer(format!("{other:?}"))),
+        }
+    }
+
+    /// Takes one packet that has arrived, or arrives within half a minute.
+    ///
+    /// # Errors
+    /// When none does.
+    pub async fn receive(&self) -> Result<DeliveryReport, RegtestError> {
+        let mut client = Client::connect(&self.control).await?;
+        let first = Request::Receive {
+            max: 1,
+            wait_secs: 30,
+        };
+        let delivery = match client.ask(first).await? {
+            Answer::Deliveries(mut arrived) => arrived.pop(),
+            other => return Err(RegtestError::Answer(format!("{other:?}"))),
+        };
+        client.ask(Request::Taken {}).await?;
+        delivery.ok_or_else(|| RegtestError::Answer("no packet".to_owned()))
+    }
+
+    /// Waits until something is so.
+    ///
+    /// # Errors
+    /// When it is not in time, or the node has ended.
+    pub async fn until(
+        &mut self,
+        what: &str,
+        mut is_so: impl AsyncFnMut(&Self) -> Result<bool, RegtestError>,
+    ) -> Result<(), RegtestError> {
+        let end = Instant::now() + DEADLINE;
+        while !is_so(self).await? {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return Err(RegtestError::Ended {
+                    log: self.log.clone(),
+                });
+            }
+            if Instant::now() > end {
+                return Err(RegtestError::Late {
+                    what: what.to_owned(),
+                    log: self.log.clone(),
+                });
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Kills it without a word, as a power cut would.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(mut self) -> Result<(), RegtestError> {
+        self.child.kill().await.map_err(RegtestError::io("kill"))
+    }
+
+    /// Asks it politely to stop, and answers with its exit code.
+    ///
+    /// # Errors
+    /// When it does not stop in time.
+    pub async fn stop(mut self) -> Result<Option<i32>, RegtestError> {
+        let id = self.child.id().unwrap_or_default().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().await;
+        told.map_err(RegtestError::io("kill"))?;
+        let ended = timeout(DEADLINE, self.child.wait()).await;
+        let ended = ended.map_err(|_| RegtestError::Late {
+            what: "the end of a node".to_owned(),
+            log: self.log.clone(),
+        })?;
+        Ok(ended.map_err(RegtestError::io("wait"))?.code())
+    }
+}

@@ -10,6 +10,7 @@ macro_rules! say {
 }
 
 mod bench;
+mod blvm_node;
 mod ci;
 mod crash;
 mod deny;
@@ -52,6 +53,7 @@ enum Tool {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Crash(crash::Args),
+    BlvmNode(blvm_node::Args),
 }
 
 fn main() -> ExitCode {
@@ -75,5 +77,6 @@ fn run(tool: &Tool) -> Result<(), Error> {
         Tool::Bench(args) => bench::run(args),
         Tool::Fuzz(args) => fuzz::run(args),
         Tool::Crash(args) => crash::run(args),
+        Tool::BlvmNode(args) => blvm_node::run(args),
     }
 }

@@ -1,10 +1,12 @@
 //! Real nodes on regtest, in processes of their own: for the demo and the tests.
 
 mod home;
+mod line;
 mod process;
 mod rpc;
 
 pub use home::{RealHome, Settings};
+pub use line::Line;
 pub use process::RealNode;
 pub use rpc::Rpc;
 

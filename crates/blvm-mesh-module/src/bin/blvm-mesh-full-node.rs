@@ -1,9 +1,9 @@
 //! A blvm-node with the mesh inside.
 
-use blvm_mesh_module::{FullNodeConfig, MeshInside};
+use blvm_mesh_module::{FullNodeConfig, MeshInside, demo};
 use blvm_node::{node::Node, utils::logging::init_logging_from_config};
 use clap::{Args, Parser};
-use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{env, error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 /// A blvm-node with the mesh inside: its configuration is the node's, with a [mesh] table.
 #[derive(Debug, Parser)]
@@ -13,6 +13,8 @@ use std::{error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
 )]
 enum Command {
     Run(RunArgs),
+    /// Starts three of itself on regtest, and sends a paid packet across the middle one
+    Demo,
 }
 
 /// Runs the node until it is told to stop.
@@ -29,8 +31,11 @@ struct RunArgs {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Command::Run(args) = Command::parse();
-    match run(&args).await {
+    let done = match Command::parse() {
+        Command::Run(args) => run(&args).await,
+        Command::Demo => tell().await,
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
@@ -56,4 +61,8 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     mesh.stop().await;
     outcome?;
     Ok(())
+}
+
+async fn tell() -> Result<(), Box<dyn Error>> {
+    Ok(demo(&env::current_exe()?).await?)
 }

@@ -85,7 +85,7 @@ impl RealHome {
         let links = settings.peer.map(link).unwrap_or_default();
         let sandbox = self.folder.with_file_name("sandbox");
         let mut text = format!(
-            r#"listen_addr = "{}"
+            r#"listen_addr = "0.0.0.0:{}"
 protocol_version = "Regtest"
 transport_preference = "tcponly"
 enable_self_advertisement = false
@@ -129,7 +129,7 @@ ip_rate_limit_rate = 1000000
 max_connections_per_window = 100000
 
 "#,
-            self.p2p
+            self.p2p.port()
         );
         let mesh = format!(
             r#"[lightning]

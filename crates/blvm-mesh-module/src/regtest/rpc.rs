@@ -1,4 +1,4 @@
-use super::{DEADLINE, RealHome, RegtestError};
+use super::{DEADLINE, RegtestError};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use serde_json::{Value, json};
 use std::{io, net::SocketAddr};
@@ -67,17 +67,6 @@ impl Rpc {
     pub async fn mine(&self, blocks: u32, address: &str) -> Result<(), RegtestError> {
         self.call("generatetoaddress", json!([blocks, address]))
             .await?;
-        Ok(())
-    }
-
-    /// Has the node connect to another by the Bitcoin protocol. Before it has started, it would not start before that
-    /// one has blocks.
-    ///
-    /// # Errors
-    /// As [`Rpc::call`].
-    pub async fn connect(&self, other: &RealHome) -> Result<(), RegtestError> {
-        let address = other.p2p.to_string();
-        self.call("addnode", json!([address, "add"])).await?;
         Ok(())
     }
 

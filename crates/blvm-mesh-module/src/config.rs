@@ -198,3 +198,58 @@ fn on_network(ours: &mut Table, network: Network) -> Result<(), String> {
     mesh.insert("network".to_owned(), Value::String(network.to_string()));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<FullNodeConfig, ConfigError> {
+        FullNodeConfig::parse(text, Path::new("blvm.toml"), Path::new("/home"))
+    }
+
+    const STORAGE: &str = "[storage]\ndata_dir = \"data\"\n";
+
+    #[test]
+    fn the_mesh_is_on_the_nodes_network_and_at_home_in_its_data_folder() {
+        let text = format!("protocol_version = \"Regtest\"\n{STORAGE}[mesh]\n");
+        let config = parse(&text).unwrap();
+        assert_eq!(config.protocol, ProtocolVersion::Regtest);
+        assert_eq!(config.mesh.mesh.network, Network::Regtest);
+        assert_eq!(config.data_dir, Path::new("/home/data"));
+        assert_eq!(config.mesh.node.data_dir, Path::new("/home/data/blvm-mesh"));
+        let main = parse(&format!("{STORAGE}[mesh]\n")).unwrap();
+        assert_eq!(main.mesh.mesh.network, Network::Bitcoin);
+    }
+
+    #[test]
+    fn a_mesh_on_another_network_than_its_node_is_refused() {
+        let text = format!("{STORAGE}[mesh]\nnetwork = \"regtest\"\n");
+        let error = parse(&text).unwrap_err();
+        assert!(matches!(&error, ConfigError::Networks { mesh, .. } if mesh == "regtest"));
+        let same = format!("{STORAGE}[mesh]\nnetwork = \"bitcoin\"\n");
+        assert!(parse(&same).is_ok());
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_named() {
+        let said = |text: &str| parse(text).unwrap_err().to_string();
+        let (mesh, storage) = ("[mesh]\n", STORAGE);
+        for (text, part) in [
+            (mesh.to_owned(), "[storage] data_dir is missing"),
+            (storage.to_owned(), "[mesh]"),
+            (format!("{storage}{mesh}priec = 1\n"), "priec"),
+            (
+                format!("{storage}{mesh}[lightning]\nbackend = \"x\"\n"),
+                "x",
+            ),
+            (
+                format!("protocol_version = \"main\"\n{storage}{mesh}"),
+                "BitcoinV1",
+            ),
+            (format!("listen_addr = 7\n{storage}{mesh}"), "blvm.toml"),
+            ("= 1".to_owned(), "blvm.toml"),
+        ] {
+            assert!(said(&text).contains(part), "{text:?}: {}", said(&text));
+        }
+    }
+}

@@ -2,6 +2,8 @@
 //!
 //! The configuration is your node's, with a `[mesh]` table in it and, where the mesh shall earn and pay, `[lightning]`.
 
+#![expect(clippy::print_stdout, reason = "an example shows what happens")]
+
 use blvm_mesh_module::{FullNodeConfig, MeshInside};
 use blvm_node::node::Node;
 use std::{env, error::Error, path::Path};

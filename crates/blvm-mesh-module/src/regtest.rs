@@ -15,7 +15,9 @@ use std::{io, path::PathBuf, time::Duration};
 use thiserror::Error;
 
 /// How long anything may take that is waited for; nothing here waits for it to pass.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+///
+/// Five minutes, because the released node takes up to two to catch up with a hundred blocks.
+pub const DEADLINE: Duration = Duration::from_secs(300);
 
 /// Why something did not go as it should.
 #[derive(Debug, Error)]

@@ -8,7 +8,7 @@ use std::process::Command;
 /// Works on the mesh inside a real blvm-node.
 ///
 /// crates/blvm-mesh-module is no member of the workspace: it has a lock file of its own, and is
-/// built in target/blvm-node. The first build takes three minutes on two cores.
+/// built in target/blvm-node. The first build takes three to four minutes on two cores.
 #[derive(Debug, clap::Args)]
 #[command(
     verbatim_doc_comment,

@@ -3,7 +3,7 @@
 //! [`Node`] is one running node: an identity, [`mesh_link::Links`], a [`blvm_mesh::MeshManager`] between them, and a
 //! wallet where the configuration names one ([`NodeConfig`]). What happens on it is told to a [`Watcher`]. `blvm-mesh run`
 //! is a node with a log and a control socket ([`control`]), over which `send`, `receive`, `status`, `ledger` and `lightning` talk to it;
-//! A [`Service`] is both, for a program that has a mesh beside other things.
+//! a [`Service`] is the same for a program that has a mesh beside other things;
 //! `blvm-mesh demo` is three nodes and a story, checked as it is told.
 //!
 //! There are no rules of the mesh here, and the one wallet of its own is a sandbox ([`SandboxLightning`]).

@@ -147,23 +147,3 @@ async fn a_covenant_whose_coin_is_spent_or_that_nothing_enforces_is_no_payment()
     );
     assert_eq!(node.status().await.unwrap().money.deposited_msat, 0);
 }
-
-#[tokio::test]
-async fn a_covenant_counts_on_a_node_that_has_caught_up_with_its_block() {
-    let root = tempfile::tempdir().unwrap();
-    let miner = paid_on_chain(&root, "miner", None, "");
-    let home = paid_on_chain(&root, "late", None, CTV);
-    let miner = RealNode::start(program(), &miner).await.unwrap();
-    let mut late = RealNode::start(program(), &home).await.unwrap();
-    let mut wallet = Wallet::mined_on(&miner).await;
-    let payer = Payer::of(&home).await;
-    let covenant = Covenant::paying(payer.quote(&home), &mut wallet);
-    let proof = covenant.proof();
-    broadcast(&miner, &covenant.funding).await.unwrap();
-    mine(&miner, 2).await;
-    late.connect(&miner).await.unwrap();
-    let height = miner.rpc.height().await.unwrap();
-    let caught_up = async |late: &RealNode| Ok(late.rpc.height().await? == height);
-    late.until("the blocks", caught_up).await.unwrap();
-    assert_eq!(payer.send(Some(&proof)).await, Ok(()));
-}

@@ -1,0 +1,84 @@
+use mesh_sim::{Memory, Rates, Report, Stage};
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+/// What a simulation needed of the machine, beside what its report says. It is not the same each time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Cost {
+    pub(crate) nodes: u32,
+    pub(crate) links: usize,
+    pub(crate) topology: String,
+    pub(crate) seed: u64,
+    pub(crate) converged_secs: Option<u64>,
+    pub(crate) quiet: Rates,
+    pub(crate) memory: Memory,
+    /// Processor time of one node, in milliseconds, until all knew all.
+    pub(crate) settling_cpu_ms_per_node: f64,
+    /// Processor time of one node in an hour of quiet, in milliseconds.
+    pub(crate) cpu_ms_per_node_hour: f64,
+    /// The most memory that the simulation had.
+    pub(crate) peak_bytes: u64,
+}
+
+/// Processor time as it was at the stages of a simulation, in seconds.
+#[derive(Debug, Default)]
+pub(crate) struct Measured {
+    settled: Option<f64>,
+    counting: Option<f64>,
+    counted: Option<f64>,
+}
+
+/// Ticks of a second in /proc, on every Linux of these days.
+const TICKS: f64 = 100.0;
+
+impl Measured {
+    pub(crate) fn note(&mut self, stage: Stage) {
+        let spent = processor_secs();
+        match stage {
+            Stage::Settling => self.settled = spent,
+            Stage::Storming => {}
+            Stage::Calming => self.counting = spent,
+            Stage::Counting => {}
+            Stage::Checking => self.counted = spent,
+        }
+    }
+}
+
+impl Cost {
+    pub(crate) fn of(report: &Report, measured: &Measured) -> Self {
+        let nodes = f64::from(report.nodes);
+        let ms = |secs: f64| (secs * 1_000.0 / nodes * 1_000.0).round() / 1_000.0;
+        let counted = measured.counted.zip(measured.counting);
+        let counted = counted.map_or(0.0, |(after, before)| after - before);
+        let hours = report.quiet.counted_secs as f64 / 3_600.0;
+        Self {
+            nodes: report.nodes,
+            links: report.links,
+            topology: report.topology.to_owned(),
+            seed: report.seed,
+            converged_secs: report.converged_secs,
+            quiet: report.quiet,
+            memory: report.memory,
+            settling_cpu_ms_per_node: ms(measured.settled.unwrap_or(0.0)),
+            cpu_ms_per_node_hour: ms(counted / hours),
+            peak_bytes: peak_bytes().unwrap_or(0),
+        }
+    }
+}
+
+/// What this process has spent of processors, where the system tells.
+fn processor_secs() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let mut ticks = || fields.next()?.parse::<f64>().ok();
+    Some((ticks()? + ticks()?) / TICKS)
+}
+
+/// The most memory that this process had, where the system tells.
+fn peak_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib * 1_024)
+}

@@ -1,0 +1,187 @@
+use crate::{
+    Plan, Property, Report,
+    errand::paid_by,
+    oracle::Oracle,
+    report::{PairCounts, Rates},
+    watch::name,
+    world::{START_WITHIN, World},
+};
+use std::time::Duration;
+
+/// How far a simulation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// All nodes start, and learn of each other.
+    Settling,
+    /// Links fail, nodes come and go, packets are sent.
+    Storming,
+    /// The quiet before messages are counted.
+    Calming,
+    /// The quiet in which they are.
+    Counting,
+    /// Routes are held against those of somebody who sees everything.
+    Checking,
+}
+
+/// Where a simulation is, for whoever waits for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// What is going on.
+    pub stage: Stage,
+    /// How much virtual time has passed.
+    pub virtual_time: Duration,
+    /// How many things have happened.
+    pub events: u64,
+}
+
+/// How long nodes may take until all know all. Beyond that the report says that they do not.
+const SETTLED_WITHIN: Duration = Duration::from_secs(3_600);
+
+/// How long a node says nothing of what is over before messages are counted.
+const CALMED_AFTER: Duration = Duration::from_secs(600);
+
+/// How often somebody who waits is told.
+const STEP: Duration = Duration::from_secs(60);
+
+/// How many destinations are tried from each source of a large mesh.
+const SAMPLED_DESTINATIONS: usize = 64;
+
+/// A mesh up to this size has the routes between all pairs checked.
+const ALL_PAIRS_UP_TO: usize = 100;
+
+/// Simulates what is planned, and tells what came of it; `watch` is called now and then meanwhile.
+pub fn run(plan: &Plan, mut watch: impl FnMut(Progress)) -> Report {
+    let mut world = World::new(plan.clone());
+    let began_at = world.now;
+    let mut tell = |world: &World, stage| {
+        watch(Progress {
+            stage,
+            virtual_time: world.now.since(began_at),
+            events: world.tally.events,
+        });
+    };
+    tell(&world, Stage::Settling);
+    world.begin();
+    let converged_after = world.settle(|world| tell(world, Stage::Settling));
+    world.storm();
+    world.run_in_steps(plan.storm, |world| tell(world, Stage::Storming));
+    world.calm();
+    let calming = CALMED_AFTER.min(plan.quiet);
+    world.run_in_steps(calming, |world| tell(world, Stage::Calming));
+    let before = world.tally.clone();
+    let counting = plan.quiet - calming;
+    world.run_in_steps(counting, |world| tell(world, Stage::Counting));
+    let rates = Rates::between(&before, &world.tally, counting, plan.nodes);
+    tell(&world, Stage::Checking);
+    world.check_sums();
+    let pairs = world.check_routes();
+    Report::of(&world, converged_after, rates, pairs)
+}
+
+impl World {
+    fn run_in_steps(&mut self, span: Duration, mut tell: impl FnMut(&Self)) {
+        let mut left = span;
+        while !left.is_zero() && self.watch.violation.is_none() {
+            let step = left.min(STEP);
+            self.run_for(step);
+            left -= step;
+            tell(self);
+        }
+    }
+
+    /// Lets all nodes start, and learn until all know all; says how long that took after the last start.
+    fn settle(&mut self, mut tell: impl FnMut(&Self)) -> Option<Duration> {
+        self.run_for(START_WITHIN);
+        let second = Duration::from_secs(1);
+        let most = SETTLED_WITHIN.as_secs();
+        for after in 1..=most {
+            self.run_for(second);
+            if after % 10 == 0 {
+                tell(self);
+            }
+            if self.is_agreed() {
+                tell(self);
+                return Some(second * u32::try_from(after).unwrap_or(u32::MAX));
+            }
+        }
+        None
+    }
+
+    /// What of all payments their payees have not been shown.
+    pub(crate) fn unshown_msat(&self) -> u64 {
+        let proofs = self.nodes.iter().flat_map(|node| node.unshown.values());
+        let unclaimed = proofs.filter_map(paid_by).filter(|(key, _)| !self.watch.is_claimed(key));
+        unclaimed.map(|(_, amount)| amount.to_msat()).sum()
+    }
+
+    /// Every payment is credit, earned, waits to be shown, or was shown in vain.
+    fn check_sums(&mut self) {
+        let (credit, earned) = self.watch.sums_msat();
+        let (unshown, void) = (self.unshown_msat(), self.tally.void_msat);
+        let paid = self.bank.paid_msat;
+        if paid != credit + earned + unshown + void {
+            let found = format!(
+                "{credit} credit + {earned} earned + {unshown} not shown + {void} void"
+            );
+            let pair = (format!("{paid} msat, as was paid"), found);
+            let property = Property::EverySatAccountedFor;
+            self.watch.violate(property, vec!["all".to_owned()], pair, self.now);
+        }
+    }
+
+    /// Holds the routes that sources find against the best there are.
+    fn check_routes(&mut self) -> PairCounts {
+        let mut counts = PairCounts::default();
+        if self.watch.violation.is_some() {
+            return counts;
+        }
+        let mut oracle = Oracle::new(self);
+        let up_and_honest = |world: &Self| -> Vec<u32> {
+            let all = 0..world.plan.nodes;
+            all.filter(|node| world.node(*node).is_up() && world.node(*node).is_honest())
+                .collect()
+        };
+        let mut destinations = up_and_honest(self);
+        let sources = destinations.iter().copied();
+        let sources: Vec<u32> = sources.filter(|node| self.node(*node).is_source).collect();
+        if self.nodes.len() > ALL_PAIRS_UP_TO {
+            self.chance.sample.shuffle(&mut destinations);
+            destinations.truncate(SAMPLED_DESTINATIONS);
+        }
+        for source in sources {
+            let ways = oracle.ways_from(source);
+            let engine = self.engine(source);
+            for destination in destinations.iter().copied().filter(|it| *it != source) {
+                counts.checked += 1;
+                let best = ways.least[destination as usize];
+                counts.reachable += u64::from(ways.is_honest[destination as usize]);
+                let id = self.node(destination).id;
+                let found = engine.routes().find_routes(&id, 0, 1).into_iter().next();
+                let (property, wrong) = match (best, found) {
+                    (None, None) => continue,
+                    (Some(least), Some(found)) => {
+                        counts.found += 1;
+                        let wrong = oracle.wrong(self, &found.nodes, found.price, least);
+                        (Property::CheapestIsFound, wrong)
+                    }
+                    (Some(least), None) => {
+                        let total = oracle.total_msat(destination, least);
+                        let pair = (format!("a route for {total} msat"), "none".to_owned());
+                        (Property::ReachableHasRoute, Some(pair))
+                    }
+                    (None, Some(found)) => {
+                        let pair = ("no route".to_owned(), format!("{:?}", found.nodes));
+                        (Property::ReachableHasRoute, Some(pair))
+                    }
+                };
+                if let Some(pair) = wrong {
+                    let pair_of_nodes = [source, destination];
+                    let names = pair_of_nodes.map(|number| name(number, self.node(number)));
+                    self.watch.violate(property, names.to_vec(), pair, self.now);
+                    return counts;
+                }
+            }
+        }
+        counts
+    }
+}

@@ -17,6 +17,7 @@ mod error;
 mod fuzz;
 mod graph;
 mod shell;
+mod sim;
 mod source;
 mod stopwatch;
 mod test;
@@ -52,6 +53,7 @@ enum Tool {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Crash(crash::Args),
+    Sim(sim::Args),
 }
 
 fn main() -> ExitCode {
@@ -75,5 +77,6 @@ fn run(tool: &Tool) -> Result<(), Error> {
         Tool::Bench(args) => bench::run(args),
         Tool::Fuzz(args) => fuzz::run(args),
         Tool::Crash(args) => crash::run(args),
+        Tool::Sim(args) => sim::run(args),
     }
 }

@@ -1,6 +1,9 @@
 use crate::node::NETWORK;
 use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret};
-use mesh_payment::{Invoice, Quote, bitcoin::hashes::{Hash as _, sha256}};
+use mesh_payment::{
+    Invoice, Quote,
+    bitcoin::hashes::{Hash as _, sha256},
+};
 use mesh_types::{ClaimKey, InvoiceRequest, Msat, NodeId, PaymentProof, UnixTime};
 use secp256k1::{Secp256k1, SecretKey, SignOnly};
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -125,6 +128,8 @@ impl Bank {
 
 impl fmt::Debug for Bank {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bank").field("payments", &self.payments).finish_non_exhaustive()
+        f.debug_struct("Bank")
+            .field("payments", &self.payments)
+            .finish_non_exhaustive()
     }
 }

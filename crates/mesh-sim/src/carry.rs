@@ -6,8 +6,8 @@ use crate::{
     world::{Event, Hop, World},
 };
 use mesh_manager::{
-    Composed, Delivery, Draft, Engine, PendingClaim, PendingDraw, Refusal, RefusalReason, Refused, Step,
-    Ticket,
+    Composed, Delivery, Draft, Engine, PendingClaim, PendingDraw, Refusal, RefusalReason, Refused,
+    Step, Ticket,
 };
 use mesh_protocol::{ControlMessage, PacketView};
 use mesh_types::{
@@ -219,7 +219,12 @@ impl World {
     }
 
     /// An invoice that buys `payer` credit; `None` when it has had enough of them.
-    pub(crate) fn invoice_for(&mut self, number: u32, payer: NodeId, amount: Msat) -> Option<String> {
+    pub(crate) fn invoice_for(
+        &mut self,
+        number: u32,
+        payer: NodeId,
+        amount: Msat,
+    ) -> Option<String> {
         let now = self.now;
         let node = &self.nodes[number as usize];
         if node.invoices.take(&payer, 1, now).is_err() {
@@ -247,7 +252,8 @@ impl World {
             bytes,
         } = engine.compose(draft, nonce, self.now).ok()?;
         self.watch.sent(number, engine.node_id(), sequence);
-        self.transmit(number, &next, bytes.into()).then_some(sequence)
+        self.transmit(number, &next, bytes.into())
+            .then_some(sequence)
     }
 
     /// Puts a packet on the link with a peer; whether there is one, and it has taken it.

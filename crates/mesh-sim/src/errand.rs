@@ -3,9 +3,9 @@ use crate::{
     world::{Event, World},
 };
 use mesh_manager::{Answer, Draft};
+use mesh_payment::bitcoin::hashes::{Hash as _, sha256};
 use mesh_protocol::{ControlMessage, RefusalCode, SEAL_OVERHEAD};
 use mesh_routing::{Fault, Outcome, split};
-use mesh_payment::bitcoin::hashes::{Hash as _, sha256};
 use mesh_types::{ClaimKey, Msat, NodeId, PacketKind, PaymentProof, ProofForHop, Route, UnixTime};
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ pub(crate) struct Errand {
     route: Route,
     fee: Msat,
     tried: Vec<Vec<NodeId>>,
-    /// To whom the packet that it waits for shows a payment.
-    shown: Option<NodeId>,
+    /// The proof that the packet which it waits for shows, and to whom.
+    shown: Option<(NodeId, PaymentProof)>,
     /// Whether that packet is a deposit.
     is_depositing: bool,
     sent_at: UnixTime,
@@ -91,8 +91,12 @@ impl World {
     fn try_next_way(&mut self, source: u32, mut errand: Errand) {
         let engine = self.engine(source);
         let len = errand.payload_len + SEAL_OVERHEAD;
-        let routes = engine.routes().find_routes(&errand.destination, len, MAX_WAYS);
-        let new = routes.into_iter().find(|route| !errand.tried.contains(&route.nodes));
+        let routes = engine
+            .routes()
+            .find_routes(&errand.destination, len, MAX_WAYS);
+        let new = routes
+            .into_iter()
+            .find(|route| !errand.tried.contains(&route.nodes));
         let new = new.filter(|_| errand.tried.len() < MAX_WAYS);
         let Some(route) = new.and_then(|found| Route::new(found.nodes).ok()) else {
             match errand.tried.is_empty() {
@@ -116,15 +120,15 @@ impl World {
             return;
         }
         // A packet has room for one proof: the others have their turn when the next hop asks.
-        let unshown = &self.node(source).unshown;
-        let payee = errand.route.iter().find(|node| unshown.contains_key(node));
-        errand.shown = payee.copied();
+        let node = self.node(source);
+        let mut hops = errand.route.iter().skip(1);
+        errand.shown = hops.find_map(|hop| Some((*hop, node.unshown_to(hop)?.clone())));
         let draft = Draft {
             route: errand.route.clone(),
             kind: PacketKind::Data,
             payload: vec![7; errand.payload_len],
             fee: errand.fee,
-            proof: errand.shown.and_then(|payee| errand.for_hop(payee, unshown.get(&payee)?)),
+            proof: errand.proof_for_hop(),
             is_sealed: true,
             wants_receipt: true,
         };
@@ -137,16 +141,15 @@ impl World {
 
     /// Hands in the proof of a payment in a packet of its own.
     fn deposit(&mut self, source: u32, payee: NodeId, mut errand: Errand) {
-        let proof = self.node(source).unshown.get(&payee);
-        let proof = proof.and_then(|proof| errand.for_hop(payee, proof));
-        let draft = proof.and_then(|proof| {
+        let proof = self.node(source).unshown_to(&payee).cloned();
+        errand.shown = proof.map(|proof| (payee, proof));
+        let draft = errand.proof_for_hop().and_then(|proof| {
             let route = errand.route.prefix(usize::from(proof.hop) + 1)?;
             control_draft(route, &ControlMessage::Deposit, Some(proof))
         });
         match draft.and_then(|draft| self.send_draft(source, draft)) {
             Some(sequence) => {
                 errand.packets += 1;
-                errand.shown = Some(payee);
                 errand.is_depositing = true;
                 self.wait_for(source, sequence, errand);
             }
@@ -203,7 +206,9 @@ impl World {
             | ControlMessage::Credited { sequence, .. }
             | ControlMessage::Delivered { sequence } => {
                 let errands = &mut self.node_mut(number).errands;
-                if errands.get(&sequence).is_some_and(|errand| errand.may_answer(from, &message))
+                if errands
+                    .get(&sequence)
+                    .is_some_and(|errand| errand.may_answer(from, &message))
                     && let Some(errand) = errands.remove(&sequence)
                 {
                     self.go_on(number, errand, from, message);
@@ -217,18 +222,27 @@ impl World {
         }
     }
 
-    /// A payee has had the proof of a payment: it is kept no longer. Unless it was refused, it is claimed now.
-    fn has_seen(&mut self, source: u32, payee: NodeId, by: NodeId, message: &ControlMessage) {
-        let Some(proof) = self.node_mut(source).unshown.remove(&payee) else {
+    /// Keeps the proof that a packet showed no longer, where the answer tells that its payee has looked at it.
+    fn forget_seen(&mut self, source: u32, errand: &Errand, by: NodeId, message: &ControlMessage) {
+        let Some(shown) = &errand.shown else {
             return;
         };
-        let Some((key, amount)) = paid_by(&proof) else {
-            return;
+        let is_refused = match message {
+            ControlMessage::Refused { code, .. } => match code {
+                RefusalCode::ProofReplayed => false,
+                RefusalCode::ProofInvalid => true,
+                // Whoever refuses for anything else has not looked at a proof of its own.
+                _ if by == shown.0 => return,
+                _ => false,
+            },
+            _ => false,
         };
-        let is_refused = by == payee
-            && matches!(message, ControlMessage::Refused { code, .. } if *code != RefusalCode::ProofReplayed);
-        if is_refused && !self.watch.is_claimed(&key) {
-            self.tally.void_msat += amount.to_msat();
+        if errand.route.position(&by) < errand.route.position(&shown.0) {
+            return;
+        }
+        self.node_mut(source).unshown.retain(|kept| kept != shown);
+        if is_refused && let Some((key, amount)) = paid_by(&shown.1) {
+            self.void.insert(key, amount);
         }
     }
 
@@ -237,12 +251,8 @@ impl World {
         let engine = self.engine(source);
         let learn = |route: &Route, outcome| engine.routes().learn(route, outcome, now);
         let refused = |fault| Outcome::Refused { by, fault };
-        let before = errand.shown.take();
-        if let Some(payee) = before
-            && errand.route.position(&by) >= errand.route.position(&payee)
-        {
-            self.has_seen(source, payee, by, &message);
-        }
+        self.forget_seen(source, &errand, by, &message);
+        let has_shown = errand.shown.take().is_some_and(|(payee, _)| payee == by);
         match message {
             ControlMessage::Delivered { .. } => {
                 let took = now.since(errand.sent_at);
@@ -255,16 +265,23 @@ impl World {
             }
             // It has a payment to show here, and had no room for it in the packet.
             ControlMessage::PaymentRequired { .. }
-                if self.node(source).unshown.contains_key(&by) && before != Some(by) =>
+                if !has_shown && self.node(source).unshown_to(&by).is_some() =>
             {
                 self.deposit(source, by, errand);
             }
-            ControlMessage::PaymentRequired { missing, price, invoice, .. } => {
+            ControlMessage::PaymentRequired {
+                missing,
+                price,
+                invoice,
+                ..
+            } => {
                 if errand.share_of(&by) < price {
                     learn(&errand.route, refused(Fault::Dearer));
                     return self.try_next_way(source, errand);
                 }
-                let limit = missing.checked_add(Msat::from_msat(1_000)).unwrap_or(missing);
+                let limit = missing
+                    .checked_add(Msat::from_msat(1_000))
+                    .unwrap_or(missing);
                 let payer = engine.node_id();
                 let paid = invoice.and_then(|invoice| {
                     self.bank.pay(payer, by, &invoice, limit.min(MOST_DEPOSIT))
@@ -273,7 +290,7 @@ impl World {
                     learn(&errand.route, refused(Fault::Busy));
                     return self.try_next_way(source, errand);
                 };
-                self.node_mut(source).unshown.insert(by, proof);
+                self.node_mut(source).unshown.push((by, proof));
                 // Both ways of showing a proof are walked.
                 match self.chance.traffic.bool() {
                     true => self.deposit(source, by, errand),
@@ -299,17 +316,15 @@ impl Errand {
             ControlMessage::Refused { .. } | ControlMessage::PaymentRequired { .. } => {
                 self.route.iter().skip(1).any(|node| *node == from)
             }
-            ControlMessage::Credited { .. } => {
-                self.is_depositing && self.shown == Some(from)
-            }
+            ControlMessage::Credited { .. } => self.is_depositing && self.shown.as_ref().is_some_and(|(payee, _)| *payee == from),
             _ => !self.is_depositing && self.destination == from,
         }
     }
 
-    fn for_hop(&self, payee: NodeId, proof: &PaymentProof) -> Option<ProofForHop> {
-        let hop = u8::try_from(self.route.position(&payee)?).ok()?;
+    fn proof_for_hop(&self) -> Option<ProofForHop> {
+        let (payee, proof) = self.shown.as_ref()?;
         Some(ProofForHop {
-            hop,
+            hop: u8::try_from(self.route.position(payee)?).ok()?,
             proof: proof.clone(),
         })
     }
@@ -322,11 +337,19 @@ impl Errand {
 
 /// What a proof is the proof of.
 pub(crate) fn paid_by(proof: &PaymentProof) -> Option<(ClaimKey, Msat)> {
-    let PaymentProof::Lightning { preimage, amount_msats, .. } = proof else {
+    let PaymentProof::Lightning {
+        preimage,
+        amount_msats,
+        ..
+    } = proof
+    else {
         return None;
     };
     let hash = sha256::Hash::hash(preimage).to_byte_array();
-    Some((ClaimKey::from_payment_hash(hash), Msat::from_msat(*amount_msats)))
+    Some((
+        ClaimKey::from_payment_hash(hash),
+        Msat::from_msat(*amount_msats),
+    ))
 }
 
 const fn fault(code: RefusalCode) -> Fault {

@@ -17,7 +17,10 @@ impl World {
             return;
         }
         node.started_at = now;
-        let signatures = node.trade.as_ref().map_or_else(Signer::default, |trade| trade.signer());
+        let signatures = node
+            .trade
+            .as_ref()
+            .map_or_else(Signer::default, |trade| trade.signer());
         let setup = GossipSetup {
             local: node.id,
             words: OwnWords {

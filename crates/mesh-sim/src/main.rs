@@ -113,7 +113,11 @@ fn simulate(cli: &Cli) -> io::Result<bool> {
     }
     if cli.seeds > 1 && !cli.json {
         let (topology, seeds) = (cli.topology, cli.seeds);
-        writeln!(out, "{topology}: {} of {seeds} seeds held every property", seeds - failed)?;
+        writeln!(
+            out,
+            "{topology}: {} of {seeds} seeds held every property",
+            seeds - failed
+        )?;
     }
     Ok(failed == 0)
 }
@@ -124,17 +128,25 @@ fn run_measured(plan: &Plan, is_shown: bool) -> (Report, Measured) {
         measured.note(progress.stage);
         let minutes = progress.virtual_time.as_secs() / 60;
         if is_shown && plan.nodes > 200 {
-            eprintln!("{:?}: minute {minutes}, {} events", progress.stage, progress.events);
+            eprintln!(
+                "{:?}: minute {minutes}, {} events",
+                progress.stage, progress.events
+            );
         }
     });
     (report, measured)
 }
 
 fn in_words(report: &Report) -> String {
-    let liars = report.liars.iter().map(|(trade, count)| format!("{count} {trade}"));
+    let liars = report
+        .liars
+        .iter()
+        .map(|(trade, count)| format!("{count} {trade}"));
     let liars: Vec<String> = liars.collect();
     let (traffic, quiet, pairs) = (&report.traffic, &report.quiet, &report.pairs);
-    let converged = report.converged_secs.map_or("never".to_owned(), |secs| format!("{secs} s"));
+    let converged = report
+        .converged_secs
+        .map_or("never".to_owned(), |secs| format!("{secs} s"));
     [
         format!("nodes        {} in a {}, {} links, seed {}", report.nodes, report.topology, report.links, report.seed),
         format!("liars        {}", if liars.is_empty() { "none".to_owned() } else { liars.join(", ") }),
@@ -157,7 +169,7 @@ fn in_words(report: &Report) -> String {
             report.credit_msat,
             report.earned_msat,
             report.unshown_msat,
-            traffic.void_msat
+            report.void_msat
         ),
         format!(
             "quiet        {} messages and {} bytes a node and hour",

@@ -27,7 +27,8 @@ impl World {
         if !self.is_stormy {
             return;
         }
-        self.queue.note(self.now.plus(BUSY_EVERY), Event::Mischief(liar));
+        self.queue
+            .note(self.now.plus(BUSY_EVERY), Event::Mischief(liar));
         if !self.node(liar).is_up() {
             return;
         }

@@ -39,7 +39,7 @@ pub(crate) struct Node {
     /// What it has sent and waits to hear about, by the number of the packet.
     pub(crate) errands: BTreeMap<u64, Errand>,
     /// Payments whose payees have not seen the proof yet; on its disk, too.
-    pub(crate) unshown: BTreeMap<NodeId, PaymentProof>,
+    pub(crate) unshown: Vec<(NodeId, PaymentProof)>,
     /// How many invoices others may have.
     pub(crate) invoices: Budgets,
     /// Packets that a replayer has seen.
@@ -73,7 +73,7 @@ impl Node {
             started_at: UnixTime::default(),
             wakes_at: None,
             errands: BTreeMap::new(),
-            unshown: BTreeMap::new(),
+            unshown: Vec::new(),
             invoices: Budgets::new(2, QUOTES_BURST),
             loot: VecDeque::new(),
         }
@@ -81,6 +81,12 @@ impl Node {
 
     pub(crate) fn is_up(&self) -> bool {
         self.gossip.is_some()
+    }
+
+    /// A payment that `payee` may not have seen the proof of yet.
+    pub(crate) fn unshown_to(&self, payee: &NodeId) -> Option<&PaymentProof> {
+        let mut unshown = self.unshown.iter();
+        unshown.find(|(to, _)| to == payee).map(|(_, proof)| proof)
     }
 
     pub(crate) fn is_honest(&self) -> bool {

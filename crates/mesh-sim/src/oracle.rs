@@ -148,7 +148,10 @@ impl Oracle {
             .collect();
         let is_linked = |pair: &[u32]| self.links[pair[0] as usize].contains(&pair[1]);
         if numbers.len() != nodes.len() || !numbers.windows(2).all(is_linked) {
-            return Some(("a route of links that exist".to_owned(), format!("{numbers:?}")));
+            return Some((
+                "a route of links that exist".to_owned(),
+                format!("{numbers:?}"),
+            ));
         }
         let destination = *numbers.last()?;
         let least = self.total_msat(destination, least);

@@ -4,8 +4,8 @@ use mesh_types::GossipMessage;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
-/// What came of a simulation. The same plan gives the same report, byte for byte.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// What came of a simulation. The same plan gives the same report, byte for byte as JSON.
+#[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// How many nodes there were.
     pub nodes: u32,
@@ -21,7 +21,8 @@ pub struct Report {
     pub converged_secs: Option<u64>,
     /// What announcements cost in the quiet.
     pub quiet: Rates,
-    /// What a node's knowledge takes.
+    /// What a node's knowledge takes. Not part of the JSON: hash maps grow by keys that are drawn anew each time.
+    #[serde(skip)]
     pub memory: Memory,
     /// What became of packets and money.
     pub traffic: Tally,
@@ -33,6 +34,8 @@ pub struct Report {
     pub paid_msat: u64,
     /// What of that payers have not shown yet.
     pub unshown_msat: u64,
+    /// What of it they have shown in vain.
+    pub void_msat: u64,
     /// The routes that were checked.
     pub pairs: PairCounts,
     /// The first thing that was not as it has to be.
@@ -118,8 +121,6 @@ pub struct Tally {
     pub gossip: GossipTally,
     /// Announcements that nodes made of themselves.
     pub announced: u64,
-    /// What was paid for proofs that were refused, in millisatoshi.
-    pub void_msat: u64,
     /// Changes that were made in tables.
     pub changes: u64,
     /// Changes for which a table had no room.
@@ -199,7 +200,12 @@ impl Report {
         quiet: Rates,
         pairs: PairCounts,
     ) -> Self {
-        let Plan { nodes, topology, seed, .. } = world.plan;
+        let Plan {
+            nodes,
+            topology,
+            seed,
+            ..
+        } = world.plan;
         let mut liars = BTreeMap::new();
         for trade in world.nodes.iter().filter_map(|node| node.trade.as_ref()) {
             *liars.entry(trade.name()).or_default() += 1;
@@ -219,6 +225,7 @@ impl Report {
             earned_msat,
             paid_msat: world.bank.paid_msat,
             unshown_msat: world.unshown_msat(),
+            void_msat: world.void_msat(),
             pairs,
             violation: world.watch.violation.clone(),
         }

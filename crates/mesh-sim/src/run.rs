@@ -6,6 +6,7 @@ use crate::{
     watch::name,
     world::{START_WITHIN, World},
 };
+use mesh_types::{ClaimKey, Msat};
 use std::time::Duration;
 
 /// How far a simulation has come.
@@ -109,23 +110,33 @@ impl World {
 
     /// What of all payments their payees have not been shown.
     pub(crate) fn unshown_msat(&self) -> u64 {
-        let proofs = self.nodes.iter().flat_map(|node| node.unshown.values());
-        let unclaimed = proofs.filter_map(paid_by).filter(|(key, _)| !self.watch.is_claimed(key));
+        let unshown = self.nodes.iter().flat_map(|node| &node.unshown);
+        self.unclaimed_msat(unshown.filter_map(|(_, proof)| paid_by(proof)))
+    }
+
+    /// What of them was shown in vain.
+    pub(crate) fn void_msat(&self) -> u64 {
+        self.unclaimed_msat(self.void.iter().map(|(key, amount)| (*key, *amount)))
+    }
+
+    /// The sum of those that nobody has claimed: a thief may have shown them after all, which harms nobody.
+    fn unclaimed_msat(&self, payments: impl Iterator<Item = (ClaimKey, Msat)>) -> u64 {
+        let unclaimed = payments.filter(|(key, _)| !self.watch.is_claimed(key));
         unclaimed.map(|(_, amount)| amount.to_msat()).sum()
     }
 
     /// Every payment is credit, earned, waits to be shown, or was shown in vain.
     fn check_sums(&mut self) {
         let (credit, earned) = self.watch.sums_msat();
-        let (unshown, void) = (self.unshown_msat(), self.tally.void_msat);
+        let (unshown, void) = (self.unshown_msat(), self.void_msat());
         let paid = self.bank.paid_msat;
         if paid != credit + earned + unshown + void {
-            let found = format!(
-                "{credit} credit + {earned} earned + {unshown} not shown + {void} void"
-            );
+            let found =
+                format!("{credit} credit + {earned} earned + {unshown} not shown + {void} void");
             let pair = (format!("{paid} msat, as was paid"), found);
             let property = Property::EverySatAccountedFor;
-            self.watch.violate(property, vec!["all".to_owned()], pair, self.now);
+            self.watch
+                .violate(property, vec!["all".to_owned()], pair, self.now);
         }
     }
 

@@ -75,11 +75,14 @@ impl World {
             }
         }
         let crosses = |ends: [u32; 2]| half.contains(&ends[0]) != half.contains(&ends[1]);
-        let crossing = (0..).zip(&self.wires).filter(|(_, wire)| crosses(wire.ends));
+        let crossing = (0..)
+            .zip(&self.wires)
+            .filter(|(_, wire)| crosses(wire.ends));
         let crossing: Vec<u32> = crossing.map(|(number, _)| number).collect();
         for wire in crossing {
             self.queue.note(self.now.plus(span / 3), Event::Cut(wire));
-            self.queue.note(self.now.plus(span * 2 / 3), Event::Mend(wire));
+            self.queue
+                .note(self.now.plus(span * 2 / 3), Event::Mend(wire));
         }
     }
 }

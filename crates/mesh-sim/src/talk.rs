@@ -19,7 +19,7 @@ impl World {
         if !wire.is_up || wire.life != hop.life {
             return;
         }
-        if self.node(hop.to).trade.as_ref().is_some_and(Trade::mints) {
+        if self.is_stormy && self.node(hop.to).trade.as_ref().is_some_and(Trade::mints) {
             self.serve_minted(hop.to, hop.from, &message);
         }
         let (now, from) = (self.now, self.node(hop.from).id);
@@ -118,7 +118,10 @@ impl Node {
 }
 
 fn said_by(node: &Node, id: &NodeId) -> Option<u64> {
-    let announcement = node.gossip.as_ref().and_then(|gossip: &Gossip<Signer>| gossip.announcement(id));
+    let announcement = node
+        .gossip
+        .as_ref()
+        .and_then(|gossip: &Gossip<Signer>| gossip.announcement(id));
     announcement.map(|item| item.announcement.sequence)
 }
 

@@ -69,7 +69,11 @@ pub(crate) fn appoint_liars(nodes: &mut [Node], percent: u32, chance: &mut fastr
     chance.shuffle(&mut order);
     let count = nodes.len() * percent.min(100) as usize / 100;
     let (liars, honest) = order.split_at(count);
-    let linkers: Vec<NodeId> = liars.iter().step_by(6).map(|liar| nodes[*liar].id).collect();
+    let linkers: Vec<NodeId> = liars
+        .iter()
+        .step_by(6)
+        .map(|liar| nodes[*liar].id)
+        .collect();
     for (turn, liar) in liars.iter().enumerate() {
         let trade = match turn % 6 {
             0 => {

@@ -1,4 +1,7 @@
-use crate::{bank::Bank, node::{Node, at_once}};
+use crate::{
+    bank::Bank,
+    node::{Node, at_once},
+};
 use mesh_types::{ClaimKey, CreditStore as _, Msat, NodeId, UnixTime};
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt};
@@ -86,7 +89,11 @@ struct Books {
 /// divide is the end's.
 fn share_msat(fee_msat: u64, relays: u64, is_end: bool) -> u64 {
     let each = (fee_msat * 3 / 10).checked_div(relays).unwrap_or(0);
-    if is_end { fee_msat - fee_msat / 10 - each * relays } else { each }
+    if is_end {
+        fee_msat - fee_msat / 10 - each * relays
+    } else {
+        each
+    }
 }
 
 /// A packet on its way, as far as money is concerned.
@@ -138,24 +145,35 @@ impl Watch {
     pub(crate) fn carried(&mut self, number: u32, node: &Node, fare: Fare, now: UnixTime) {
         let visits = self.visits.entry((fare.source, fare.sequence)).or_default();
         if visits.contains(&number) {
-            let expected = format!("packet {} of {} is carried once here", fare.sequence, fare.source);
+            let expected = format!(
+                "packet {} of {} is carried once here",
+                fare.sequence, fare.source
+            );
             let found = format!("it came past {visits:?} before");
-            self.violate(Property::NoNodeTwice, vec![name(number, node)], (expected, found), now);
+            self.violate(
+                Property::NoNodeTwice,
+                vec![name(number, node)],
+                (expected, found),
+                now,
+            );
             return;
         }
         visits.push(number);
         if fare.is_paid {
             let share = share_msat(fare.fee_msat, fare.relays as u64, fare.is_end);
             let books = &mut self.books[number as usize];
-            books.earned += share;
             let credit = books.credit.entry(fare.source).or_default();
             let Some(rest) = credit.checked_sub(share) else {
-                let pair = (format!("at most {credit} msat are debited"), format!("{share} msat"));
+                let pair = (
+                    format!("at most {credit} msat are debited"),
+                    format!("{share} msat"),
+                );
                 let property = Property::DebitedForWhatWasHandedOn;
                 self.violate(property, vec![name(number, node)], pair, now);
                 return;
             };
             *credit = rest;
+            books.earned += share;
         }
     }
 
@@ -170,7 +188,10 @@ impl Watch {
     ) {
         let nodes = vec![name(number, node)];
         if self.claimed.insert(claim.key, number).is_some() {
-            let pair = ("each payment is claimed once".to_owned(), format!("{:?} again", claim.key));
+            let pair = (
+                "each payment is claimed once".to_owned(),
+                format!("{:?} again", claim.key),
+            );
             self.violate(Property::NoProofTwice, nodes, pair, now);
             return;
         }
@@ -187,15 +208,29 @@ impl Watch {
     }
 
     /// Holds a node's books against ours, after everything that may have changed them; `payer` in detail.
-    pub(crate) fn audit(&mut self, number: u32, node: &Node, bank: &Bank, payer: &NodeId, now: UnixTime) {
+    pub(crate) fn audit(
+        &mut self,
+        number: u32,
+        node: &Node,
+        bank: &Bank,
+        payer: &NodeId,
+        now: UnixTime,
+    ) {
         let books = &self.books[number as usize];
         let Ok(theirs) = at_once(node.store.books(0)) else {
             return;
         };
-        let mine = [books.deposited, books.deposited - books.earned, books.earned];
+        let mine = [
+            books.deposited,
+            books.deposited - books.earned,
+            books.earned,
+        ];
         let said = [theirs.deposited, theirs.credit, theirs.earned].map(Msat::to_msat);
         let labels = |sums: [u64; 3]| {
-            format!("{} msat deposited, {} credit, {} earned", sums[0], sums[1], sums[2])
+            format!(
+                "{} msat deposited, {} credit, {} earned",
+                sums[0], sums[1], sums[2]
+            )
         };
         let property = match mine[0] == said[0] {
             true => Property::DebitedForWhatWasHandedOn,
@@ -207,7 +242,10 @@ impl Watch {
         }
         let received = bank.received_msat(number);
         if books.deposited > received {
-            let pair = (format!("at most {received} msat deposited, as was paid"), labels(said));
+            let pair = (
+                format!("at most {received} msat deposited, as was paid"),
+                labels(said),
+            );
             let property = Property::EverySatAccountedFor;
             return self.violate(property, vec![name(number, node)], pair, now);
         }
@@ -218,7 +256,10 @@ impl Watch {
         let credit = books.credit.get(payer).copied().unwrap_or(0);
         if kept + in_hand != credit || reserved != 0 {
             let found = format!("{kept} msat kept, {in_hand} in hand, {reserved} set aside");
-            let pair = (format!("{credit} msat of credit for {payer}, none set aside"), found);
+            let pair = (
+                format!("{credit} msat of credit for {payer}, none set aside"),
+                found,
+            );
             let property = Property::DebitedForWhatWasHandedOn;
             self.violate(property, vec![name(number, node)], pair, now);
         }
@@ -230,8 +271,14 @@ impl Watch {
 
     /// What all nodes hold and have earned, in millisatoshi.
     pub(crate) fn sums_msat(&self) -> (u64, u64) {
-        let credit = self.books.iter().map(|books| books.deposited - books.earned);
-        (credit.sum(), self.books.iter().map(|books| books.earned).sum())
+        let credit = self
+            .books
+            .iter()
+            .map(|books| books.deposited - books.earned);
+        (
+            credit.sum(),
+            self.books.iter().map(|books| books.earned).sum(),
+        )
     }
 }
 

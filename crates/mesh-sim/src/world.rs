@@ -9,7 +9,7 @@ use crate::{
     watch::Watch,
     wire::{Weather, Wire},
 };
-use mesh_types::{GossipMessage, NodeId, UnixTime};
+use mesh_types::{ClaimKey, GossipMessage, Msat, NodeId, UnixTime};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// All nodes, all links, and what is about to happen.
@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) weather: Weather,
     pub(crate) bank: Bank,
     pub(crate) watch: Watch,
+    /// Payments whose proofs were refused.
+    pub(crate) void: BTreeMap<ClaimKey, Msat>,
     pub(crate) tally: Tally,
     pub(crate) chance: Chances,
     /// Whether packets are sent and liars are busy.
@@ -121,7 +123,9 @@ impl World {
             chance.sample.shuffle(&mut honest);
             honest.truncate(SAMPLE);
         }
-        honest.into_iter().for_each(|node| nodes[node].is_source = true);
+        honest
+            .into_iter()
+            .for_each(|node| nodes[node].is_source = true);
         let numbers = (0..).zip(&nodes).map(|(number, node)| (node.id, number));
         Self {
             now: START,
@@ -129,6 +133,7 @@ impl World {
             numbers: numbers.collect(),
             bank: Bank::new(nodes.len()),
             watch: Watch::new(nodes.len(), plan.seed, START),
+            void: BTreeMap::new(),
             tally: Tally::default(),
             weather: Weather::FAIR,
             is_stormy: false,
@@ -181,7 +186,8 @@ impl World {
     fn refresh(&mut self) {
         let engines = self.nodes.iter().filter_map(Node::made_engine);
         engines.for_each(|engine| engine.routes().refresh(self.now));
-        self.queue.note(self.now.plus(REFRESH_EVERY), Event::Refresh);
+        self.queue
+            .note(self.now.plus(REFRESH_EVERY), Event::Refresh);
     }
 
     pub(crate) fn node(&self, number: u32) -> &Node {

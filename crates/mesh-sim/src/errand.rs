@@ -39,8 +39,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The most that is deposited with one node at once.
 const MOST_DEPOSIT: Msat = Msat::from_msat(1_000_000);
 
-/// How often somebody sends something, in a mesh of a hundred nodes.
-const SEND_EVERY: Duration = Duration::from_secs(2);
+/// How often somebody sends something.
+const SEND_EVERY: Duration = Duration::from_secs(3);
 
 impl World {
     /// A source sends something to somebody, and the next one will soon.

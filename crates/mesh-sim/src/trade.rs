@@ -19,6 +19,9 @@ pub enum Trade {
     QuoteFlooder,
 }
 
+/// How many trades there are.
+const TRADES: usize = 6;
+
 /// How many nodes a minter makes up.
 const MINTED: usize = 30;
 
@@ -69,13 +72,13 @@ pub(crate) fn appoint_liars(nodes: &mut [Node], percent: u32, chance: &mut fastr
     chance.shuffle(&mut order);
     let count = nodes.len() * percent.min(100) as usize / 100;
     let (liars, honest) = order.split_at(count);
-    let linkers: Vec<NodeId> = liars
-        .iter()
-        .step_by(6)
-        .map(|liar| nodes[*liar].id)
-        .collect();
-    for (turn, liar) in liars.iter().enumerate() {
-        let trade = match turn % 6 {
+    // Where there are fewer liars than trades, it is not always the same ones that are left out.
+    let first = chance.usize(0..TRADES);
+    let liars = liars.iter().zip((0..TRADES).cycle().skip(first));
+    let linkers = liars.clone().filter(|(_, trade)| *trade == 0);
+    let linkers: Vec<NodeId> = linkers.map(|(liar, _)| nodes[*liar].id).collect();
+    for (liar, trade) in liars {
+        let trade = match trade {
             0 => {
                 let own = nodes[*liar].id;
                 let claimed = (0..CLAIMED).filter_map(|_| chance.choice(honest));

@@ -1,4 +1,4 @@
-use mesh_sim::{Memory, Rates, Report, Stage};
+use mesh_sim::{ANNOUNCED_AN_HOUR, Memory, Rates, Report, Stage};
 use serde::{Deserialize, Serialize};
 use std::fs;
 
@@ -10,6 +10,7 @@ pub(crate) struct Cost {
     pub(crate) topology: String,
     pub(crate) seed: u64,
     pub(crate) converged_secs: Option<u64>,
+    pub(crate) news_ms: Option<u128>,
     pub(crate) quiet: Rates,
     pub(crate) memory: Memory,
     /// Processor time of one node, in milliseconds, until all knew all.
@@ -39,7 +40,8 @@ impl Measured {
             Stage::Storming => {}
             Stage::Calming => self.counting = spent,
             Stage::Counting => {}
-            Stage::Checking => self.counted = spent,
+            Stage::Spreading => self.counted = spent,
+            Stage::Checking => {}
         }
     }
 }
@@ -50,13 +52,16 @@ impl Cost {
         let ms = |secs: f64| (secs * 1_000.0 / nodes * 1_000.0).round() / 1_000.0;
         let counted = measured.counted.zip(measured.counting);
         let counted = counted.map_or(0.0, |(after, before)| after - before);
-        let hours = report.quiet.counted_secs as f64 / 3_600.0;
+        // Most of it comes with announcements, of which a node makes three an hour.
+        let per_node = report.quiet.announced as f64 / nodes;
+        let hours = per_node / ANNOUNCED_AN_HOUR as f64;
         Self {
             nodes: report.nodes,
             links: report.links,
             topology: report.topology.to_owned(),
             seed: report.seed,
             converged_secs: report.converged_secs,
+            news_ms: report.news_ms,
             quiet: report.quiet,
             memory: report.memory,
             settling_cpu_ms_per_node: ms(measured.settled.unwrap_or(0.0)),

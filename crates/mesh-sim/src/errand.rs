@@ -316,7 +316,9 @@ impl Errand {
             ControlMessage::Refused { .. } | ControlMessage::PaymentRequired { .. } => {
                 self.route.iter().skip(1).any(|node| *node == from)
             }
-            ControlMessage::Credited { .. } => self.is_depositing && self.shown.as_ref().is_some_and(|(payee, _)| *payee == from),
+            ControlMessage::Credited { .. } => {
+                self.is_depositing && self.shown.as_ref().is_some_and(|(payee, _)| *payee == from)
+            }
             _ => !self.is_depositing && self.destination == from,
         }
     }

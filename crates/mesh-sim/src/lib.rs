@@ -37,12 +37,13 @@ mod storm;
 mod talk;
 mod topology;
 mod trade;
+mod warm;
 mod watch;
 mod wire;
 mod world;
 
 pub use plan::{Plan, USUAL_QUIET, USUAL_STORM};
-pub use report::{GossipTally, Memory, PairCounts, Rates, Report, Tally};
+pub use report::{ANNOUNCED_AN_HOUR, GossipTally, Memory, PairCounts, Rates, Report, Tally};
 pub use run::{Progress, Stage, run};
 pub use sabotage::{Sabotage, UnknownSabotage};
 pub use topology::{Topology, UnknownTopology};

@@ -3,8 +3,7 @@ use crate::{
     signer::Signer,
     world::{Event, World},
 };
-use mesh_routing::{Gossip, GossipSetup, OwnWords};
-use mesh_types::CarryLimits;
+use mesh_routing::{Gossip, GossipSetup};
 
 /// Nodes and links that come and go. Whoever is at the other end of a link hears at once that it is down, as of a
 /// connection that is reset.
@@ -23,11 +22,7 @@ impl World {
             .map_or_else(Signer::default, |trade| trade.signer());
         let setup = GossipSetup {
             local: node.id,
-            words: OwnWords {
-                price: node.price,
-                limits: CarryLimits::default(),
-                addresses: vec![ADDRESS.to_owned()],
-            },
+            words: node.words(),
             signatures,
             seed,
         };
@@ -118,13 +113,13 @@ impl World {
 
     /// Notes when a node's gossip has something to do next.
     pub(crate) fn note_wake(&mut self, number: u32) {
-        let now = self.now;
+        let (now, is_mute) = (self.now, self.is_mute);
         let node = self.node_mut(number);
         let Some(gossip) = &node.gossip else {
             return;
         };
         let at = gossip.wake_at().max(now);
-        if node.wakes_at.is_none_or(|noted| at < noted) {
+        if !is_mute && node.wakes_at.is_none_or(|noted| at < noted) {
             node.wakes_at = Some(at);
             self.queue.note(at, Event::Wake(number));
         }

@@ -44,6 +44,10 @@ struct Cli {
     #[arg(long, value_name = "MINUTES", default_value_t = USUAL_QUIET.as_secs_f64() / 60.0, value_parser = minutes)]
     quiet: f64,
 
+    /// Begin as a mesh that has run for long: for ten thousand nodes
+    #[arg(long)]
+    warm: bool,
+
     /// Let every node do something wrong: forget-claims, debit-twice, debit-uncarried, carry-twice, forget-links
     #[arg(long)]
     sabotage: Option<Sabotage>,
@@ -94,6 +98,7 @@ fn simulate(cli: &Cli) -> io::Result<bool> {
         let plan = Plan {
             storm: Duration::from_secs_f64(cli.storm * 60.0),
             quiet: Duration::from_secs_f64(cli.quiet * 60.0),
+            is_warm: cli.warm,
             sabotage: cli.sabotage,
             ..Plan::new(cli.nodes, cli.topology, cli.liars, seed)
         };

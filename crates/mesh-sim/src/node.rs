@@ -2,9 +2,10 @@ use crate::{Trade, bank::QUOTES_BURST, errand::Errand, signer::Signer};
 use mesh_manager::{Budgets, Engine, EngineSetup, ForgetfulStore};
 use mesh_payment::{QuoteKey, Quoter, SettlementPolicy};
 use mesh_protocol::IdentityKey;
-use mesh_routing::Gossip;
+use mesh_routing::{Gossip, OwnWords};
 use mesh_types::{
-    MeshConfig, MeshMode, Msat, Network, NodeId, NodeStore as _, PaymentProof, Price, UnixTime,
+    CarryLimits, MeshConfig, MeshMode, Msat, Network, NodeId, NodeStore as _, PaymentProof, Price,
+    UnixTime,
 };
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -81,6 +82,15 @@ impl Node {
 
     pub(crate) fn is_up(&self) -> bool {
         self.gossip.is_some()
+    }
+
+    /// What it says of itself, unless it lies.
+    pub(crate) fn words(&self) -> OwnWords {
+        OwnWords {
+            price: self.price,
+            limits: CarryLimits::default(),
+            addresses: vec![ADDRESS.to_owned()],
+        }
     }
 
     /// A payment that `payee` may not have seen the proof of yet.

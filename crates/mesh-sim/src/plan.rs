@@ -16,6 +16,9 @@ pub struct Plan {
     pub storm: Duration,
     /// How long nothing happens then, before routes are checked: the stated time.
     pub quiet: Duration,
+    /// Whether it begins as a mesh that has run for long, and not with nodes that know nobody: what a mesh of many thousands
+    /// takes hours to simulate otherwise.
+    pub is_warm: bool,
     /// What every node does wrong, to see whether it is noticed.
     pub sabotage: Option<Sabotage>,
 }
@@ -30,6 +33,7 @@ impl Plan {
             seed,
             storm: USUAL_STORM,
             quiet: USUAL_QUIET,
+            is_warm: false,
             sabotage: None,
         }
     }

@@ -17,8 +17,12 @@ pub struct Report {
     pub seed: u64,
     /// How many liars of each trade.
     pub liars: BTreeMap<&'static str, u32>,
-    /// How long it took, from the last start on, until all knew all; nothing when that was not within an hour.
+    /// How long it took, from the last start on, until all knew all; nothing when that was not within an hour, or
+    /// the mesh began warm.
     pub converged_secs: Option<u64>,
+    /// How long it took in the end, in milliseconds, until all knew what one node had changed; nothing when that was not within
+    /// ten minutes, as where the mesh has come apart.
+    pub news_ms: Option<u128>,
     /// What announcements cost in the quiet.
     pub quiet: Rates,
     /// What a node's knowledge takes. Not part of the JSON: hash maps grow by keys that are drawn anew each time.
@@ -160,7 +164,7 @@ pub struct Tally {
 }
 
 /// How often a node says the same again.
-const ANNOUNCED_AN_HOUR: u64 = 3_600 / REPEAT_EVERY.as_secs();
+pub const ANNOUNCED_AN_HOUR: u64 = 3_600 / REPEAT_EVERY.as_secs();
 
 impl Rates {
     pub(crate) fn between(before: &Tally, after: &Tally, counted: Duration, nodes: u32) -> Self {
@@ -196,7 +200,7 @@ impl Rates {
 impl Report {
     pub(crate) fn of(
         world: &World,
-        converged_after: Option<Duration>,
+        [converged_after, news_after]: [Option<Duration>; 2],
         quiet: Rates,
         pairs: PairCounts,
     ) -> Self {
@@ -218,6 +222,7 @@ impl Report {
             seed,
             liars,
             converged_secs: converged_after.map(|span| span.as_secs()),
+            news_ms: news_after.map(|span| span.as_millis()),
             quiet,
             memory: Memory::of(world),
             traffic: world.tally.clone(),

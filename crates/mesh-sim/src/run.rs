@@ -3,9 +3,11 @@ use crate::{
     errand::paid_by,
     oracle::Oracle,
     report::{PairCounts, Rates},
+    signer::Signer,
     watch::name,
     world::{START_WITHIN, World},
 };
+use mesh_routing::Gossip;
 use mesh_types::{ClaimKey, Msat};
 use std::time::Duration;
 
@@ -20,6 +22,8 @@ pub enum Stage {
     Calming,
     /// The quiet in which they are.
     Counting,
+    /// One node changes its price, and all hear of it.
+    Spreading,
     /// Routes are held against those of somebody who sees everything.
     Checking,
 }
@@ -40,6 +44,13 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(3_600);
 
 /// How long a node says nothing of what is over before messages are counted.
 const CALMED_AFTER: Duration = Duration::from_secs(600);
+
+/// The same where a mesh begins as one that has run for long: after that nodes say the same again.
+const WARM_AFTER: Duration = Duration::from_secs(45);
+
+/// How often it is looked whether all have heard of something, and for how long at most.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const HEARD_WITHIN: Duration = Duration::from_secs(600);
 
 /// How often somebody who waits is told.
 const STEP: Duration = Duration::from_secs(60);
@@ -62,21 +73,36 @@ pub fn run(plan: &Plan, mut watch: impl FnMut(Progress)) -> Report {
         });
     };
     tell(&world, Stage::Settling);
-    world.begin();
-    let converged_after = world.settle(|world| tell(world, Stage::Settling));
+    let converged_after = match plan.is_warm {
+        true => {
+            world.begin_warm(|world| tell(world, Stage::Settling));
+            None
+        }
+        false => {
+            world.begin();
+            world.settle(|world| tell(world, Stage::Settling))
+        }
+    };
     world.storm();
     world.run_in_steps(plan.storm, |world| tell(world, Stage::Storming));
     world.calm();
-    let calming = CALMED_AFTER.min(plan.quiet);
+    let calming = if plan.is_warm {
+        WARM_AFTER
+    } else {
+        CALMED_AFTER
+    };
+    let calming = calming.min(plan.quiet);
     world.run_in_steps(calming, |world| tell(world, Stage::Calming));
     let before = world.tally.clone();
     let counting = plan.quiet - calming;
     world.run_in_steps(counting, |world| tell(world, Stage::Counting));
     let rates = Rates::between(&before, &world.tally, counting, plan.nodes);
+    tell(&world, Stage::Spreading);
+    let news_after = world.spread_news();
     tell(&world, Stage::Checking);
     world.check_sums();
     let pairs = world.check_routes();
-    Report::of(&world, converged_after, rates, pairs)
+    Report::of(&world, [converged_after, news_after], rates, pairs)
 }
 
 impl World {
@@ -103,6 +129,35 @@ impl World {
             if self.is_agreed() {
                 tell(self);
                 return Some(second * u32::try_from(after).unwrap_or(u32::MAX));
+            }
+        }
+        None
+    }
+
+    /// Lets one node ask another price, and says how long it takes until all that are up have heard of it.
+    fn spread_news(&mut self) -> Option<Duration> {
+        let source = (0..self.plan.nodes).find(|number| {
+            let node = self.node(*number);
+            node.is_up() && node.is_honest()
+        })?;
+        let (began_at, now) = (self.now, self.now);
+        let node = self.node_mut(source);
+        let id = node.id;
+        node.price.per_packet = node.price.per_packet.checked_add(Msat::from_msat(500))?;
+        let words = node.words();
+        let gossip = node.gossip.as_mut()?;
+        let before = gossip.announcement(&id)?.announcement.sequence;
+        gossip.say(words, now).ok()?;
+        self.after_gossip(source);
+        while self.now < began_at.plus(HEARD_WITHIN) && self.watch.violation.is_none() {
+            self.run_for(LOOK_EVERY);
+            let mut up = self.nodes.iter().filter_map(|node| node.gossip.as_ref());
+            let newest = |gossip: &Gossip<Signer>| {
+                let said = gossip.announcement(&id);
+                said.is_some_and(|said| said.announcement.sequence > before)
+            };
+            if up.all(newest) {
+                return Some(self.now.since(began_at));
             }
         }
         None

@@ -58,7 +58,7 @@ impl World {
     }
 
     pub(crate) fn put_gossip(&mut self, from: u32, to: &NodeId, message: GossipMessage) {
-        let Some(&(to, number)) = self.node(from).peers.get(to) else {
+        let Some(&(to, number)) = self.node(from).peers.get(to).filter(|_| !self.is_mute) else {
             return;
         };
         let len = AROUND_LEN + message_len(&message);

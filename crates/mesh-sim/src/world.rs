@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) void: BTreeMap<ClaimKey, Msat>,
     pub(crate) tally: Tally,
     pub(crate) chance: Chances,
+    /// Whether nobody hears what is sent about announcements, and nobody is woken.
+    pub(crate) is_mute: bool,
     /// Whether packets are sent and liars are busy.
     pub(crate) is_stormy: bool,
 }
@@ -136,6 +138,7 @@ impl World {
             void: BTreeMap::new(),
             tally: Tally::default(),
             weather: Weather::FAIR,
+            is_mute: false,
             is_stormy: false,
             plan,
             nodes,

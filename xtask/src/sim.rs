@@ -49,6 +49,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MINUTES")]
     quiet: Option<f64>,
 
+    /// Begin as a mesh that has run for long, and not with nodes that know nobody
+    #[arg(long)]
+    warm: bool,
+
+    /// How many more nodes all know and hear of, that are not simulated [default: 0]
+    #[arg(long, value_name = "COUNT")]
+    strangers: Option<u32>,
+
     /// What every node does wrong: forget-claims, debit-twice, debit-uncarried, carry-twice, forget-links
     #[arg(long)]
     sabotage: Option<String>,
@@ -85,6 +93,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         ("--seeds", args.seeds.map(|it| it.to_string())),
         ("--storm", args.storm.map(|it| it.to_string())),
         ("--quiet", args.quiet.map(|it| it.to_string())),
+        ("--strangers", args.strangers.map(|it| it.to_string())),
         ("--sabotage", args.sabotage.clone()),
     ];
     for (name, value) in options {
@@ -92,6 +101,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
             command.args([name, &value]);
         }
     }
+    command.args(args.warm.then_some("--warm"));
     command.args(args.json.then_some("--json"));
     command.args(args.cost.then_some("--cost"));
     if let Some(files) = &args.plot {

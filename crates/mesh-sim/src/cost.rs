@@ -6,6 +6,7 @@ use std::fs;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Cost {
     pub(crate) nodes: u32,
+    pub(crate) strangers: u32,
     pub(crate) links: usize,
     pub(crate) topology: String,
     pub(crate) seed: u64,
@@ -13,8 +14,6 @@ pub(crate) struct Cost {
     pub(crate) news_ms: Option<u128>,
     pub(crate) quiet: Rates,
     pub(crate) memory: Memory,
-    /// Processor time of one node, in milliseconds, until all knew all.
-    pub(crate) settling_cpu_ms_per_node: f64,
     /// Processor time of one node in an hour of quiet, in milliseconds.
     pub(crate) cpu_ms_per_node_hour: f64,
     /// The most memory that the simulation had.
@@ -24,7 +23,6 @@ pub(crate) struct Cost {
 /// Processor time as it was at the stages of a simulation, in seconds.
 #[derive(Debug, Default)]
 pub(crate) struct Measured {
-    settled: Option<f64>,
     counting: Option<f64>,
     counted: Option<f64>,
 }
@@ -36,27 +34,31 @@ impl Measured {
     pub(crate) fn note(&mut self, stage: Stage) {
         let spent = processor_secs();
         match stage {
-            Stage::Settling => self.settled = spent,
-            Stage::Storming => {}
             Stage::Calming => self.counting = spent,
-            Stage::Counting => {}
             Stage::Spreading => self.counted = spent,
-            Stage::Checking => {}
+            Stage::Settling | Stage::Storming | Stage::Counting | Stage::Checking => {}
         }
     }
 }
 
 impl Cost {
+    /// How many nodes each one knows.
+    pub(crate) fn known(&self) -> f64 {
+        f64::from(self.nodes) + f64::from(self.strangers)
+    }
+
     pub(crate) fn of(report: &Report, measured: &Measured) -> Self {
         let nodes = f64::from(report.nodes);
         let ms = |secs: f64| (secs * 1_000.0 / nodes * 1_000.0).round() / 1_000.0;
         let counted = measured.counted.zip(measured.counting);
         let counted = counted.map_or(0.0, |(after, before)| after - before);
         // Most of it comes with announcements, of which a node makes three an hour.
-        let per_node = report.quiet.announced as f64 / nodes;
+        let known = nodes + f64::from(report.strangers);
+        let per_node = report.quiet.announced as f64 / known;
         let hours = per_node / ANNOUNCED_AN_HOUR as f64;
         Self {
             nodes: report.nodes,
+            strangers: report.strangers,
             links: report.links,
             topology: report.topology.to_owned(),
             seed: report.seed,
@@ -64,7 +66,6 @@ impl Cost {
             news_ms: report.news_ms,
             quiet: report.quiet,
             memory: report.memory,
-            settling_cpu_ms_per_node: ms(measured.settled.unwrap_or(0.0)),
             cpu_ms_per_node_hour: ms(counted / hours),
             peak_bytes: peak_bytes().unwrap_or(0),
         }

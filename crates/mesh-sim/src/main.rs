@@ -44,9 +44,13 @@ struct Cli {
     #[arg(long, value_name = "MINUTES", default_value_t = USUAL_QUIET.as_secs_f64() / 60.0, value_parser = minutes)]
     quiet: f64,
 
-    /// Begin as a mesh that has run for long: for ten thousand nodes
+    /// Begin as a mesh that has run for long, and not with nodes that know nobody
     #[arg(long)]
     warm: bool,
+
+    /// How many more nodes all know and hear of, that are not simulated
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=14_000))]
+    strangers: u32,
 
     /// Let every node do something wrong: forget-claims, debit-twice, debit-uncarried, carry-twice, forget-links
     #[arg(long)]
@@ -99,6 +103,7 @@ fn simulate(cli: &Cli) -> io::Result<bool> {
             storm: Duration::from_secs_f64(cli.storm * 60.0),
             quiet: Duration::from_secs_f64(cli.quiet * 60.0),
             is_warm: cli.warm,
+            strangers: cli.strangers,
             sabotage: cli.sabotage,
             ..Plan::new(cli.nodes, cli.topology, cli.liars, seed)
         };

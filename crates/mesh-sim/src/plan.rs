@@ -16,9 +16,11 @@ pub struct Plan {
     pub storm: Duration,
     /// How long nothing happens then, before routes are checked: the stated time.
     pub quiet: Duration,
-    /// Whether it begins as a mesh that has run for long, and not with nodes that know nobody: what a mesh of many thousands
-    /// takes hours to simulate otherwise.
+    /// Whether it begins as a mesh that has run for long, and not with nodes that know nobody.
     pub is_warm: bool,
+    /// How many more nodes all know and hear of, that are not simulated: what ten thousand cost is seen in a thousand of them.
+    /// With any, the mesh begins warm.
+    pub strangers: u32,
     /// What every node does wrong, to see whether it is noticed.
     pub sabotage: Option<Sabotage>,
 }
@@ -34,8 +36,13 @@ impl Plan {
             storm: USUAL_STORM,
             quiet: USUAL_QUIET,
             is_warm: false,
+            strangers: 0,
             sabotage: None,
         }
+    }
+
+    pub(crate) fn begins_warm(&self) -> bool {
+        self.is_warm || self.strangers > 0
     }
 
     /// Chance for one purpose: what is drawn for another does not change it.

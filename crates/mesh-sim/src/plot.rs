@@ -18,7 +18,7 @@ pub(crate) fn write(files: &[PathBuf]) -> io::Result<bool> {
     let mut costs = costs
         .map(serde_json::from_str)
         .collect::<Result<Vec<Cost>, _>>()?;
-    costs.sort_by_key(|cost| cost.nodes);
+    costs.sort_by(|a, b| a.known().total_cmp(&b.known()));
     if costs.is_empty() {
         return Err(io::Error::other("there is nothing to plot"));
     }
@@ -83,9 +83,7 @@ fn svg(costs: &[Cost]) -> String {
 }
 
 fn panel(out: &mut String, curve: &Curve, costs: &[Cost]) {
-    let points = costs
-        .iter()
-        .map(|cost| (f64::from(cost.nodes), (curve.of)(cost)));
+    let points = costs.iter().map(|cost| (cost.known(), (curve.of)(cost)));
     let points: Vec<(f64, f64)> = points.filter(|(_, y)| *y > 0.0).collect();
     let across = Scale::over(points.iter().map(|point| point.0), LEFT, WIDTH - RIGHT);
     let up = Scale::over(points.iter().map(|point| point.1), HEIGHT - BOTTOM, TOP);
@@ -189,27 +187,43 @@ fn short(value: f64) -> String {
 }
 
 fn table(costs: &[Cost]) -> String {
-    let mut out = "| nodes | links | all know all after | one change is known after | bytes a node and hour | messages | \
-        processor time a node and hour | announcements | graph |\n|---|---|---|---|---|---|---|---|---|\n"
-        .to_owned();
+    let heads = [
+        "nodes",
+        "simulated",
+        "all know all after",
+        "a change is known after",
+        "bytes a node and hour",
+        "messages",
+        "processor time",
+        "announcements",
+        "graph",
+    ];
+    let mut out = format!(
+        "| {} |\n{}|\n",
+        heads.join(" | "),
+        "|---".repeat(heads.len())
+    );
     for cost in costs {
+        let none = || "–".to_owned();
         let converged = cost
             .converged_secs
-            .map_or("–".to_owned(), |secs| format!("{secs} s"));
-        let news = cost
-            .news_ms
-            .map_or("–".to_owned(), |ms| format!("{:.1} s", ms as f64 / 1e3));
-        let _ = writeln!(
-            out,
-            "| {} | {} | {converged} | {news} | {} | {} | {} ms | {} KB | {} KB |",
+            .map_or_else(none, |secs| format!("{secs} s"));
+        // In a part of a mesh news have a shorter way.
+        let news = cost.news_ms.filter(|_| cost.strangers == 0);
+        let news = news.map_or_else(none, |ms| format!("{:.1} s", ms as f64 / 1e3));
+        let kilobytes = |bytes: u64| format!("{} KB", grouped(bytes as f64 / 1e3));
+        let row = [
+            grouped(cost.known()),
             grouped(f64::from(cost.nodes)),
-            grouped(cost.links as f64),
+            converged,
+            news,
             grouped(cost.quiet.bytes_per_node_hour as f64),
             grouped(cost.quiet.messages_per_node_hour as f64),
-            grouped(cost.cpu_ms_per_node_hour),
-            grouped(cost.memory.announcements_bytes as f64 / 1e3),
-            grouped(cost.memory.graph_bytes as f64 / 1e3),
-        );
+            format!("{} ms", grouped(cost.cpu_ms_per_node_hour)),
+            kilobytes(cost.memory.announcements_bytes),
+            kilobytes(cost.memory.graph_bytes),
+        ];
+        let _ = writeln!(out, "| {} |", row.join(" | "));
     }
     out.trim_end().to_owned()
 }
@@ -234,7 +248,8 @@ mod tests {
 
     fn cost(nodes: u32) -> Cost {
         Cost {
-            nodes,
+            nodes: nodes / 10,
+            strangers: nodes - nodes / 10,
             links: nodes as usize * 3,
             topology: "small-world".to_owned(),
             seed: 1,
@@ -246,8 +261,7 @@ mod tests {
                 ..Rates::default()
             },
             memory: Memory::default(),
-            settling_cpu_ms_per_node: 1.0,
-            cpu_ms_per_node_hour: 2.5,
+            cpu_ms_per_node_hour: 2.6,
             peak_bytes: 1,
         }
     }
@@ -256,7 +270,7 @@ mod tests {
     fn a_table_has_a_row_for_each_size_with_grouped_figures() {
         let table = table(&[cost(100), cost(10_000)]);
         assert_eq!(table.lines().count(), 4);
-        assert!(table.contains("| 10,000 | 30,000 | – | 1.6 s | 42,000,000 | 200,000 |"));
+        assert!(table.contains("| 10,000 | 1,000 | – | – | 42,000,000 | 200,000 | 3 ms |"));
     }
 
     #[test]

@@ -9,7 +9,9 @@ use std::{collections::BTreeMap, time::Duration};
 pub struct Report {
     /// How many nodes there were.
     pub nodes: u32,
-    /// How many links.
+    /// How many more all knew of, that were not simulated.
+    pub strangers: u32,
+    /// How many links there were between the simulated ones.
     pub links: usize,
     /// Who was linked with whom.
     pub topology: &'static str,
@@ -167,17 +169,21 @@ pub struct Tally {
 pub const ANNOUNCED_AN_HOUR: u64 = 3_600 / REPEAT_EVERY.as_secs();
 
 impl Rates {
-    pub(crate) fn between(before: &Tally, after: &Tally, counted: Duration, nodes: u32) -> Self {
+    pub(crate) fn between(before: &Tally, after: &Tally, counted: Duration, plan: &Plan) -> Self {
         let announced = after.announced - before.announced;
         let (before, after, secs) = (before.gossip, after.gossip, counted.as_secs());
         // Comparisons come with time, everything else with announcements, of which each node makes three an hour.
+        let (nodes, all) = (
+            u64::from(plan.nodes),
+            u64::from(plan.nodes + plan.strangers),
+        );
         let by_time = |of: fn(&GossipTally) -> u64| {
             let sum = (of(&after) - of(&before)) * 3_600;
-            sum.checked_div(secs * u64::from(nodes)).unwrap_or(0)
+            sum.checked_div(secs * nodes).unwrap_or(0)
         };
         let by_news = |of: fn(&GossipTally) -> u64| {
-            let sum = (of(&after) - of(&before)) * ANNOUNCED_AN_HOUR;
-            sum.checked_div(announced).unwrap_or(0)
+            let sum = (of(&after) - of(&before)) * ANNOUNCED_AN_HOUR * all;
+            sum.checked_div(announced * nodes).unwrap_or(0)
         };
         let item_bytes_per_node_hour = by_news(|tally| tally.item_bytes);
         let name_bytes_per_node_hour = by_news(|tally| tally.name_bytes);
@@ -206,6 +212,7 @@ impl Report {
     ) -> Self {
         let Plan {
             nodes,
+            strangers,
             topology,
             seed,
             ..
@@ -217,6 +224,7 @@ impl Report {
         let (credit_msat, earned_msat) = world.watch.sums_msat();
         Self {
             nodes,
+            strangers,
             links: world.wires.len(),
             topology: topology.name(),
             seed,

@@ -73,7 +73,7 @@ pub fn run(plan: &Plan, mut watch: impl FnMut(Progress)) -> Report {
         });
     };
     tell(&world, Stage::Settling);
-    let converged_after = match plan.is_warm {
+    let converged_after = match plan.begins_warm() {
         true => {
             world.begin_warm(|world| tell(world, Stage::Settling));
             None
@@ -86,7 +86,7 @@ pub fn run(plan: &Plan, mut watch: impl FnMut(Progress)) -> Report {
     world.storm();
     world.run_in_steps(plan.storm, |world| tell(world, Stage::Storming));
     world.calm();
-    let calming = if plan.is_warm {
+    let calming = if plan.begins_warm() {
         WARM_AFTER
     } else {
         CALMED_AFTER
@@ -96,7 +96,7 @@ pub fn run(plan: &Plan, mut watch: impl FnMut(Progress)) -> Report {
     let before = world.tally.clone();
     let counting = plan.quiet - calming;
     world.run_in_steps(counting, |world| tell(world, Stage::Counting));
-    let rates = Rates::between(&before, &world.tally, counting, plan.nodes);
+    let rates = Rates::between(&before, &world.tally, counting, plan);
     tell(&world, Stage::Spreading);
     let news_after = world.spread_news();
     tell(&world, Stage::Checking);

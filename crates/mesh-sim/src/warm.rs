@@ -1,7 +1,18 @@
-use crate::{signer::Signer, world::World};
+use crate::{
+    node::ADDRESS,
+    signer::{Signer, signed},
+    world::{Event, World},
+};
 use mesh_routing::{Gossip, LIFETIME, REPEAT_EVERY};
-use mesh_types::{GossipMessage, Held, MAX_ITEMS, MAX_NAMED, NodeId, SignedAnnouncement, UnixTime};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use mesh_types::{
+    AnnouncedLink, Announcement, CarryLimits, GossipMessage, Held, MAX_ITEMS, MAX_NAMED, Msat,
+    NodeId, Price, SignedAnnouncement, UnixTime,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 /// How long a node is taught at most, in virtual time: at 256 announcements a second from each peer, with two peers at least,
 /// sixteen thousand take half a minute.
@@ -34,6 +45,7 @@ impl World {
                 known.insert(node.id, Arc::clone(said));
             }
         }
+        self.meet_strangers(&mut known);
         for number in 0..self.plan.nodes {
             let node = &mut self.nodes[number as usize];
             let peers: Vec<NodeId> = node.peers.keys().copied().collect();
@@ -49,6 +61,67 @@ impl World {
         self.is_mute = false;
         self.now = self.now.plus(GOES_ON_AFTER);
         (0..self.plan.nodes).for_each(|node| self.note_wake(node));
+        if !self.strangers.is_empty() {
+            self.queue.note(self.now, Event::Stranger(0));
+        }
+    }
+
+    fn meet_strangers(&mut self, known: &mut Known) {
+        let chance = &mut self.chance.sample;
+        let id = |_| NodeId::from_bytes(std::array::from_fn(|_| chance.u8(..)));
+        self.strangers = (0..self.plan.strangers).map(id).collect();
+        for number in 0..self.strangers.len() {
+            let said = self.said_by_stranger(number);
+            known.insert(said.announcement.node_id, Arc::new(said));
+        }
+    }
+
+    /// What a stranger says: that it is linked with the three before it and the three behind.
+    fn said_by_stranger(&self, number: usize) -> SignedAnnouncement {
+        let (count, id) = (self.strangers.len(), self.strangers[number]);
+        let others = (1..=3).flat_map(|step| [number + step, number + count - step]);
+        let others: BTreeSet<NodeId> = others.map(|other| self.strangers[other % count]).collect();
+        let links = others.into_iter().filter(|other| *other != id);
+        signed(Announcement {
+            node_id: id,
+            sequence: self.now.to_millis(),
+            made_at: self.now.to_secs(),
+            price: Price {
+                per_packet: Msat::from_msat(1_000),
+                per_kib: Msat::ZERO,
+            },
+            limits: CarryLimits::default(),
+            addresses: vec![ADDRESS.to_owned()],
+            links: links
+                .map(|node_id| AnnouncedLink {
+                    node_id,
+                    latency_ms: 50,
+                })
+                .collect(),
+        })
+    }
+
+    /// A stranger says the same again, and some node hears it of a peer of its; the next one's turn comes soon.
+    pub(crate) fn hear_stranger(&mut self, number: u32) {
+        let count = self.plan.strangers;
+        let next = Event::Stranger((number + 1) % count);
+        self.queue.note(self.now.plus(REPEAT_EVERY / count), next);
+        self.tally.announced += 1;
+        let said = Arc::new(self.said_by_stranger(number as usize));
+        let hearer = self.chance.sample.u32(0..self.plan.nodes);
+        let (id, now) = (said.announcement.node_id, self.now);
+        let held = Held {
+            node_id: id,
+            sequence: said.announcement.sequence,
+        };
+        let peer = self.linked(hearer).next().map(|(peer, _)| peer);
+        if let Some(gossip) = &mut self.node_mut(hearer).gossip
+            && let Some(peer) = peer
+        {
+            gossip.message(peer, GossipMessage::Have(vec![held]), now);
+            serve(gossip, &Known::from([(id, said)]), now);
+        }
+        self.after_gossip(hearer);
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct World {
     pub(crate) void: BTreeMap<ClaimKey, Msat>,
     pub(crate) tally: Tally,
     pub(crate) chance: Chances,
+    /// Nodes that are known and not simulated.
+    pub(crate) strangers: Vec<NodeId>,
     /// Whether nobody hears what is sent about announcements, and nobody is woken.
     pub(crate) is_mute: bool,
     /// Whether packets are sent and liars are busy.
@@ -68,6 +70,8 @@ pub(crate) enum Event {
     Impatient(u32, u64),
     /// What tables have learned fades.
     Refresh,
+    /// Somebody who is not simulated says the same again.
+    Stranger(u32),
     /// A liar does what it does.
     Mischief(u32),
 }
@@ -138,6 +142,7 @@ impl World {
             void: BTreeMap::new(),
             tally: Tally::default(),
             weather: Weather::FAIR,
+            strangers: Vec::new(),
             is_mute: false,
             is_stormy: false,
             plan,
@@ -182,6 +187,7 @@ impl World {
             Event::Send => self.send_something(),
             Event::Impatient(node, sequence) => self.lose_patience(node, sequence),
             Event::Refresh => self.refresh(),
+            Event::Stranger(stranger) => self.hear_stranger(stranger),
             Event::Mischief(node) => self.do_mischief(node),
         }
     }

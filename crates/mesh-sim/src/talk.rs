@@ -43,7 +43,7 @@ impl World {
             for change in changes {
                 self.tally.changes += 1;
                 let forgets = self.plan.sabotage == Some(Sabotage::ForgetLinks);
-                if forgets && self.tally.changes % 3 == 0 {
+                if forgets && self.tally.changes.is_multiple_of(3) {
                     continue;
                 }
                 if change.apply_to(engine.routes()).is_err() {
@@ -141,5 +141,65 @@ pub(crate) fn message_len(message: &GossipMessage) -> usize {
             19 + ranges.sum::<usize>()
         }
         GossipMessage::Find { .. } => 34,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::signer::signed;
+    use mesh_protocol::ControlMessage;
+    use mesh_types::{
+        AnnouncedLink, Announcement, CarryLimits, Comparison, Fingerprint, Held, HeldRange, Price,
+    };
+    use std::sync::Arc;
+
+    #[test]
+    fn messages_are_counted_as_long_as_they_are_on_the_wire() {
+        let id = |byte| NodeId::from_bytes([byte; 32]);
+        let held = |byte| Held {
+            node_id: id(byte),
+            sequence: 7,
+        };
+        let item = signed(Announcement {
+            node_id: id(1),
+            sequence: 7,
+            made_at: 1,
+            price: Price::FREE,
+            limits: CarryLimits::default(),
+            addresses: vec!["203.0.113.210:8334".to_owned()],
+            links: vec![AnnouncedLink {
+                node_id: id(2),
+                latency_ms: 10,
+            }],
+        });
+        let range = |first, content| HeldRange {
+            first: id(first),
+            last: id(first + 9),
+            content,
+        };
+        let fingerprint = RangeContent::Fingerprint(Fingerprint { count: 2, sum: 3 });
+        let comparison = Comparison {
+            key: [7; 16],
+            ranges: vec![
+                range(0, fingerprint),
+                range(10, RangeContent::List(vec![held(11), held(12)])),
+            ],
+        };
+        let messages = [
+            GossipMessage::Have(vec![held(1), held(2)]),
+            GossipMessage::Want(vec![id(1), id(2), id(3)]),
+            GossipMessage::Items(vec![Arc::new(item.clone()), Arc::new(item)]),
+            GossipMessage::Compare(comparison),
+            GossipMessage::Find {
+                target: id(1),
+                hops: 3,
+            },
+        ];
+        for message in messages {
+            let len = message_len(&message);
+            let bytes = ControlMessage::Gossip(message.clone()).encode();
+            assert_eq!(bytes.map(|bytes| bytes.len()), Ok(len), "{message:?}");
+        }
     }
 }

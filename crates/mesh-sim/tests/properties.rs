@@ -1,4 +1,9 @@
 //! That the properties hold where nodes do right, and are seen to fail where they do not.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test stops where something is not as it expects"
+)]
 
 use mesh_sim::{Plan, Property, Sabotage, Topology, run};
 use std::time::Duration;

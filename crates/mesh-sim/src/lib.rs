@@ -30,6 +30,7 @@ mod oracle;
 mod plan;
 mod queue;
 mod report;
+mod routes;
 mod run;
 mod sabotage;
 mod signer;

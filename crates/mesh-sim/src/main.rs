@@ -85,6 +85,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// How many seeds it takes until somebody who waits is told.
+const TOLD_EVERY: u64 = 20;
+
 /// Up to a day.
 fn minutes(text: &str) -> Result<f64, String> {
     let minutes = text.parse::<f64>().map_err(|error| error.to_string())?;
@@ -109,6 +112,13 @@ fn simulate(cli: &Cli) -> io::Result<bool> {
         };
         let (report, measured) = run_measured(&plan, cli.seeds == 1);
         failed += u64::from(report.violation.is_some());
+        let done = seed - cli.seed + 1;
+        if cli.seeds > 1 && done.is_multiple_of(TOLD_EVERY) {
+            eprintln!(
+                "{}: {done} of {} seeds, {failed} failed",
+                cli.topology, cli.seeds
+            );
+        }
         if cli.json {
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
         } else if cli.cost {

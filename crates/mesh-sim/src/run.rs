@@ -1,10 +1,8 @@
 use crate::{
     Plan, Property, Report,
     errand::paid_by,
-    oracle::Oracle,
-    report::{PairCounts, Rates},
+    report::Rates,
     signer::Signer,
-    watch::name,
     world::{START_WITHIN, World},
 };
 use mesh_routing::Gossip;
@@ -54,12 +52,6 @@ const HEARD_WITHIN: Duration = Duration::from_secs(600);
 
 /// How often somebody who waits is told.
 const STEP: Duration = Duration::from_secs(60);
-
-/// How many destinations are tried from each source of a large mesh.
-const SAMPLED_DESTINATIONS: usize = 64;
-
-/// A mesh up to this size has the routes between all pairs checked.
-const ALL_PAIRS_UP_TO: usize = 100;
 
 /// Simulates what is planned, and tells what came of it; `watch` is called now and then meanwhile.
 pub fn run(plan: &Plan, mut watch: impl FnMut(Progress)) -> Report {
@@ -193,61 +185,5 @@ impl World {
             self.watch
                 .violate(property, vec!["all".to_owned()], pair, self.now);
         }
-    }
-
-    /// Holds the routes that sources find against the best there are.
-    fn check_routes(&mut self) -> PairCounts {
-        let mut counts = PairCounts::default();
-        if self.watch.violation.is_some() {
-            return counts;
-        }
-        let mut oracle = Oracle::new(self);
-        let up_and_honest = |world: &Self| -> Vec<u32> {
-            let all = 0..world.plan.nodes;
-            all.filter(|node| world.node(*node).is_up() && world.node(*node).is_honest())
-                .collect()
-        };
-        let mut destinations = up_and_honest(self);
-        let sources = destinations.iter().copied();
-        let sources: Vec<u32> = sources.filter(|node| self.node(*node).is_source).collect();
-        if self.nodes.len() > ALL_PAIRS_UP_TO {
-            self.chance.sample.shuffle(&mut destinations);
-            destinations.truncate(SAMPLED_DESTINATIONS);
-        }
-        for source in sources {
-            let ways = oracle.ways_from(source);
-            let engine = self.engine(source);
-            for destination in destinations.iter().copied().filter(|it| *it != source) {
-                counts.checked += 1;
-                let best = ways.least[destination as usize];
-                counts.reachable += u64::from(ways.is_honest[destination as usize]);
-                let id = self.node(destination).id;
-                let found = engine.routes().find_routes(&id, 0, 1).into_iter().next();
-                let (property, wrong) = match (best, found) {
-                    (None, None) => continue,
-                    (Some(least), Some(found)) => {
-                        counts.found += 1;
-                        let wrong = oracle.wrong(self, &found.nodes, found.price, least);
-                        (Property::CheapestIsFound, wrong)
-                    }
-                    (Some(least), None) => {
-                        let total = oracle.total_msat(destination, least);
-                        let pair = (format!("a route for {total} msat"), "none".to_owned());
-                        (Property::ReachableHasRoute, Some(pair))
-                    }
-                    (None, Some(found)) => {
-                        let pair = ("no route".to_owned(), format!("{:?}", found.nodes));
-                        (Property::ReachableHasRoute, Some(pair))
-                    }
-                };
-                if let Some(pair) = wrong {
-                    let pair_of_nodes = [source, destination];
-                    let names = pair_of_nodes.map(|number| name(number, self.node(number)));
-                    self.watch.violate(property, names.to_vec(), pair, self.now);
-                    return counts;
-                }
-            }
-        }
-        counts
     }
 }

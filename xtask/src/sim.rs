@@ -111,10 +111,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
     run_unsaid(&mut command)
 }
 
-/// What CI has time for: a large mesh once, and each topology with a few seeds. With the checks of a debug build.
+/// What CI has time for: a large mesh once, and each topology with a few seeds.
 pub(crate) fn all() -> Result<(), Error> {
     let sim = |options: &[&str]| {
-        let program = ["run", "--locked", "--quiet", "-p", "mesh-sim", "--"];
+        let program = [
+            "run",
+            "--locked",
+            "--quiet",
+            "--release",
+            "-p",
+            "mesh-sim",
+            "--",
+        ];
         run_command(cargo().args(program).args(options))
     };
     for topology in [
@@ -127,5 +135,5 @@ pub(crate) fn all() -> Result<(), Error> {
     ] {
         sim(&["--nodes", "40", "--seeds", "3", "--topology", topology])?;
     }
-    sim(&["--nodes", "1000", "--quiet", "10"])
+    sim(&["--nodes", "1000", "--storm", "2", "--quiet", "10"])
 }

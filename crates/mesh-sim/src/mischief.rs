@@ -18,6 +18,10 @@ const BUSY_EVERY: Duration = Duration::from_secs(3);
 /// How many invoices a flooder asks for each time.
 const FLOOD: usize = 15;
 
+/// How often nodes that are nobody say something new: more often would be taken of them, and make the simulation of a thousand
+/// nodes a simulation of nothing else.
+const MINTED_ANEW: Duration = Duration::from_secs(300);
+
 /// How many packets a replayer keeps.
 const LOOT: usize = 64;
 
@@ -106,7 +110,7 @@ impl World {
         let Some(Trade::Minter(minted)) = &self.node(liar).trade else {
             return;
         };
-        let sequence = self.now.to_millis();
+        let sequence = self.minted_sequence();
         let held = minted.iter().map(|node_id| Held {
             node_id: *node_id,
             sequence,
@@ -136,6 +140,12 @@ impl World {
         }
     }
 
+    /// The number under which nodes that are nobody speak now.
+    fn minted_sequence(&self) -> u64 {
+        let millis = self.now.to_millis();
+        millis - millis % (MINTED_ANEW.as_secs() * 1_000)
+    }
+
     /// What a node that is nobody says: that it is linked with the liar and with others of its kind, and asks nothing.
     fn minted(&self, id: NodeId, liar: NodeId, minted: &[NodeId]) -> SignedAnnouncement {
         let others = minted.iter().copied().filter(|other| *other != id);
@@ -149,7 +159,7 @@ impl World {
         links.sort_by_key(|link| link.node_id);
         signed(Announcement {
             node_id: id,
-            sequence: self.now.to_millis(),
+            sequence: self.minted_sequence(),
             made_at: self.now.to_secs(),
             price: Price::FREE,
             limits: CarryLimits::default(),

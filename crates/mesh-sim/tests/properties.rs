@@ -54,11 +54,22 @@ fn every_topology_holds_every_property_though_one_of_five_nodes_lies() {
 
 #[test]
 fn what_liars_try_happens_and_is_refused() {
-    let report = run(&plan(Topology::ScaleFree, 1), |_| {});
+    let plan = Plan {
+        storm: Duration::from_secs(500),
+        ..plan(Topology::ScaleFree, 1)
+    };
+    let report = run(&plan, |_| {});
     assert_eq!(report.violation, None);
     let traffic = &report.traffic;
-    assert!(traffic.replayed > 0 && traffic.proofs_stolen > 0 && traffic.swallowed > 0);
-    assert!(traffic.proofs_refused > 0 && traffic.invoices_denied > 0);
+    assert!(
+        traffic.replayed > 0 && traffic.proofs_stolen > 0,
+        "{traffic:?}"
+    );
+    assert!(traffic.swallowed > 0 && traffic.floods > 0, "{traffic:?}");
+    assert!(
+        traffic.proofs_refused > 0 && traffic.invoices_denied > 0,
+        "{traffic:?}"
+    );
 }
 
 #[test]

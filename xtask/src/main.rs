@@ -10,6 +10,7 @@ macro_rules! say {
 }
 
 mod bench;
+mod bitcoind;
 mod ci;
 mod crash;
 mod deny;
@@ -54,6 +55,7 @@ enum Tool {
     Fuzz(fuzz::Args),
     Crash(crash::Args),
     Sim(sim::Args),
+    Bitcoind(bitcoind::Args),
 }
 
 fn main() -> ExitCode {
@@ -78,5 +80,6 @@ fn run(tool: &Tool) -> Result<(), Error> {
         Tool::Fuzz(args) => fuzz::run(args),
         Tool::Crash(args) => crash::run(args),
         Tool::Sim(args) => sim::run(args),
+        Tool::Bitcoind(args) => bitcoind::run(args),
     }
 }

@@ -135,5 +135,5 @@ pub(crate) fn all() -> Result<(), Error> {
     ] {
         sim(&["--nodes", "40", "--seeds", "3", "--topology", topology])?;
     }
-    sim(&["--nodes", "1000", "--storm", "2", "--quiet", "10"])
+    sim(&["--nodes", "1000", "--storm", "3", "--quiet", "10"])
 }

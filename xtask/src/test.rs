@@ -1,16 +1,18 @@
 use crate::{
+    bitcoind::{self, BITCOIND},
     error::Error,
     shell::{cargo, stream},
     stopwatch::{Elapsed, Stopwatch},
     workspace::Workspace,
 };
-use std::fmt;
+use std::{fmt, path::Path};
 
 /// Runs each crate's tests on its own, unit, integration and doc tests alike.
 ///
 /// Each crate is built as `cargo test -p` builds it, so a feature that it forgets to ask for is
 /// missed here; the Lightning ones with the features that their tests need, whose first build takes
-/// minutes. All crates run even when one fails. The last line sums them up; a crate that does not
+/// minutes. Tests on a regtest chain run once more on a real bitcoind, where BITCOIND names one or
+/// `cargo xtask bitcoind` has fetched one. All crates run even when one fails. The last line sums them up; a crate that does not
 /// build, or whose tests do not come to their end, counts as one failed test.
 #[derive(Debug, clap::Args)]
 #[command(
@@ -34,17 +36,49 @@ const FEATURES: &[(&str, &str)] = &[
     ("blvm-mesh-node", "ldk,trials"),
 ];
 
+/// The tests of a crate that have a regtest chain of their own, which may be a real bitcoind's.
+const ON_BITCOIND: &[(&str, &[&str])] = &[
+    ("blvm-mesh-node", &["on_chain", "real_payments"]),
+    (
+        "mesh-regtest",
+        &[
+            "bitcoind",
+            "chain_rpc",
+            "fronts",
+            "killed",
+            "ldk_backend",
+            "network",
+        ],
+    ),
+];
+
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
     let workspace = Workspace::load()?;
+    let bitcoind = bitcoind::found();
     let mut outcomes = Vec::new();
+    let mut is_skipped = false;
     for package in workspace.select(&args.crates)? {
-        outcomes.push((package.name.as_str(), test(&package.name, &args.filter)?));
+        let name = package.name.as_str();
+        outcomes.push((name.to_owned(), test(name, Chain::Own, &args.filter)?));
+        let on_bitcoind = ON_BITCOIND.iter().find(|(of, _)| *of == name);
+        match (on_bitcoind, &bitcoind) {
+            (Some((_, tests)), Some(program)) => {
+                let chain = Chain::Bitcoind { program, tests };
+                let outcome = test(name, chain, &args.filter)?;
+                outcomes.push((format!("{name}, bitcoind"), outcome));
+            }
+            (Some(_), None) => is_skipped = true,
+            (None, _) => {}
+        }
     }
     say!("");
     let mut sum = Counts::default();
     for (name, Outcome { counts, took }) in &outcomes {
-        say!("{name:<16} {counts:<40} {took:>9}");
+        say!("{name:<26} {counts:<40} {took:>9}");
         sum.add(*counts);
+    }
+    if is_skipped {
+        say!("skipped: what runs on a real bitcoind; `cargo xtask bitcoind` fetches one");
     }
     say!("\n{} passed, {} failed", sum.passed, sum.failed);
     if sum.failed == 0 {
@@ -55,7 +89,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
         .filter(|(_, outcome)| outcome.counts.failed > 0);
     Err(Error::Parts {
         tool: "test",
-        names: failed.map(|(name, _)| (*name).to_owned()).collect(),
+        names: failed.map(|(name, _)| name.clone()).collect(),
     })
 }
 
@@ -67,12 +101,32 @@ pub(crate) fn all() -> Result<(), Error> {
     })
 }
 
-fn test(name: &str, filter: &[String]) -> Result<Outcome, Error> {
+/// What the tests of a crate have for a chain.
+enum Chain<'a> {
+    /// Their own: all tests are run.
+    Own,
+    /// A program's: only `tests` are run, which ask it.
+    Bitcoind {
+        program: &'a Path,
+        tests: &'a [&'a str],
+    },
+}
+
+fn test(name: &str, chain: Chain<'_>, filter: &[String]) -> Result<Outcome, Error> {
     let stopwatch = Stopwatch::start();
     let mut command = cargo();
     command.args(["test", "--no-fail-fast", "-p", name]);
     for (_, feature) in FEATURES.iter().filter(|(of, _)| *of == name) {
         command.args(["--features", feature]);
+    }
+    match chain {
+        Chain::Own => drop(command.env_remove(BITCOIND)),
+        Chain::Bitcoind { program, tests } => {
+            command.env(BITCOIND, program);
+            for test in tests {
+                command.args(["--test", test]);
+            }
+        }
     }
     command.arg("--").args(filter);
     let mut counts = Counts::default();

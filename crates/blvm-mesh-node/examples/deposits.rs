@@ -188,6 +188,7 @@ async fn start(folder: &Path, lightning: LightningSection, peers: Vec<PeerAddres
         },
         node: NodeSection::in_folder(folder.to_owned()),
         lightning,
+        chain: None,
     };
     let home = Home::Durable(config.node.store.clone());
     Node::start(&config, home, Arc::new(Blind)).await.unwrap()

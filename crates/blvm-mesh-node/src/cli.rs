@@ -1,14 +1,16 @@
 mod ledger;
 mod lightning;
+mod surroundings;
 
 pub(crate) use ledger::{
     CompactArgs, ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, SpentArgs, VerifyArgs,
 };
 
 pub(crate) use lightning::{LightningArgs, LightningCommand};
+pub(crate) use surroundings::{PeersArgs, RoutesArgs, TopologyArgs};
 
 use crate::{command_error::CommandError, commands, demo};
-use blvm_mesh::NodeId;
+use blvm_mesh::{MAX_PAYLOAD_LEN, NodeId, PeerAddress};
 use clap::{Args, Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -23,7 +25,10 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
         blvm-mesh demo                                watch a paid packet cross three nodes\n  \
         blvm-mesh run --config mesh.toml              run a node until Ctrl-C\n  \
         blvm-mesh status                              look at the node of ./mesh.toml\n  \
+        blvm-mesh topology                            see the mesh that it has learned of\n  \
+        blvm-mesh routes 5f3c...e1                    see the ways to a node, and what they cost\n  \
         blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n  \
+        blvm-mesh price 5f3c...e1 --bytes 1200        ask what that costs, and pay nothing\n  \
         blvm-mesh quote 5f3c...e1 --amount 5000       let any wallet pay for that node's packets\n  \
         blvm-mesh refund 5f3c...e1                    get back what was not spent there\n  \
         blvm-mesh ledger                              see what it took, earned and owes\n  \
@@ -40,10 +45,14 @@ enum Command {
     Demo(DemoArgs),
     Run(RunArgs),
     Send(SendArgs),
+    Price(PriceArgs),
     Quote(QuoteArgs),
     Refund(RefundArgs),
     Receive(ReceiveArgs),
     Status(StatusArgs),
+    Peers(PeersArgs),
+    Routes(RoutesArgs),
+    Topology(TopologyArgs),
     Ledger(LedgerArgs),
     Lightning(LightningArgs),
 }
@@ -86,6 +95,7 @@ pub(crate) struct DemoArgs {
     verbatim_doc_comment,
     after_help = "Examples:\n  \
         blvm-mesh run --config mesh.toml\n  \
+        blvm-mesh run --config mesh.toml --peer 5f3c...e1@relay.example:8334\n  \
         blvm-mesh run --config mesh.toml --check\n\n\
         A configuration to begin with:\n  \
         [mesh]\n  \
@@ -93,7 +103,8 @@ pub(crate) struct DemoArgs {
         listen_addr = \"0.0.0.0:8334\"\n  \
         network = \"regtest\"                 # the sandbox wallet works on no other\n  \
         price_per_packet_msat = 1000\n  \
-        peers = []                          # \"<node id>@<host>:<port>\", with commas between\n  \
+        peers = []                          # \"<node id>@<host>:<port>\"; one is enough to learn of all others\n  \
+        announce_addresses = []             # \"<host>:<port>\" where the whole mesh is told to find this node; or nowhere\n  \
         refunds = false                     # whether payers get back what they have not spent: docs/spending.md\n  \
         # [mesh.spending]                   # what the node may pay to others, in millisatoshi: docs/spending.md\n  \
         # per_packet_msat = 100000          # what a packet may cost\n  \
@@ -101,7 +112,7 @@ pub(crate) struct DemoArgs {
         # per_peer_per_day_msat = 5000000   # with one node, on one day\n  \
         # per_day_msat = 10000000           # with all, on one day\n  \
         # fee_share_permille = 20           # Lightning fees, in thousandths of a deposit\n  \
-        # [[mesh.known_nodes]]              # a node further away, and whom it is linked with\n  \
+        # [[mesh.known_nodes]]              # holds whatever is announced: a node further away, whom it is linked with\n  \
         # node_id = \"<node id>\"\n  \
         # linked_with = [\"<node id>\"]\n\n  \
         [node]\n  \
@@ -109,12 +120,19 @@ pub(crate) struct DemoArgs {
         # store = \"postgres://USER:PASSWORD@HOST/DATABASE\"   one for several gateways\n\n  \
         [lightning]\n  \
         backend = \"sandbox\"                 # no real money; or cln, lnd, lnbits, ldk: docs/lightning.md; or none\n  \
-        path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money"
+        path = \"/tmp/mesh-sandbox\"          # shared by all sandbox wallets; no real money\n\n  \
+        # [chain]                           # a Bitcoin node, to verify payments on the chain: docs/chain.md\n  \
+        # address = \"127.0.0.1:18443\"\n  \
+        # cookie = \"/home/bitcoin/.bitcoin/regtest/.cookie\""
 )]
 pub(crate) struct RunArgs {
     /// The configuration file
     #[arg(long, value_name = "PATH", default_value = "mesh.toml")]
     pub(crate) config: PathBuf,
+
+    /// Keep a link with this node, too; may be said several times
+    #[arg(long = "peer", value_name = "NODE-ID@HOST:PORT")]
+    pub(crate) peers: Vec<PeerAddress>,
 
     /// Check the configuration, print it with all defaults, and stop
     #[arg(long)]
@@ -128,13 +146,16 @@ pub(crate) struct RunArgs {
 /// Send a packet through a running node, and wait until its destination has confirmed it
 ///
 /// The node finds the way, asks the nodes on it for their prices, and pays those with whom it has
-/// no credit. Bitcoin messages ride free. What is paid and not used stays as credit for the next.
+/// no credit. Where a way fails, it tries the next best, within the limit and the deadline; over
+/// however many ways, the packet is delivered once at most. Bitcoin messages ride free. What is paid
+/// and not used stays as credit for the next.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "Examples:\n  \
         blvm-mesh send 5f3c...e1 --data \"hello\"\n  \
         blvm-mesh send 5f3c...e1 --file invoice.pdf --limit-sats 200\n  \
+        blvm-mesh send 5f3c...e1 --data \"now or never\" --timeout 2 --deadline 5\n  \
         blvm-mesh send 5f3c...e1 --hex 00ff7a --json\n\
         The node id is 64 characters; blvm-mesh status shows a node's own."
 )]
@@ -146,7 +167,7 @@ pub(crate) struct SendArgs {
     #[command(flatten)]
     pub(crate) payload: PayloadArgs,
 
-    /// The most to pay for it
+    /// The most to pay for it, over all ways
     #[arg(long, value_name = "SATS", default_value_t = 1_000)]
     pub(crate) limit_sats: u64,
 
@@ -160,7 +181,47 @@ pub(crate) struct SendArgs {
           value_parser = clap::value_parser!(u32).range(1..=3_600))]
     pub(crate) timeout: u32,
 
+    /// How long all of it may take, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=120))]
+    pub(crate) deadline: u32,
+
     /// Do not seal the payload: every node on the way can read it
+    #[arg(long)]
+    pub(crate) in_clear: bool,
+
+    #[command(flatten)]
+    pub(crate) control: ControlArgs,
+}
+
+/// Ask what sending a packet costs, before anything is paid
+///
+/// Every node of the route is asked for its price. What a packet offers is split: 60 % for the
+/// destination, 30 % for the relays in equal parts, 10 % for its source. The price is the least that
+/// gives each node what it asks.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  \
+        blvm-mesh price 5f3c...e1\n  \
+        blvm-mesh price 5f3c...e1 --bytes 1200 --json"
+)]
+pub(crate) struct PriceArgs {
+    /// The destination, 64 characters of hex
+    #[arg(value_name = "NODE-ID")]
+    pub(crate) destination: NodeId,
+
+    /// How many bytes of payload
+    #[arg(long, value_name = "N", default_value_t = 0,
+          value_parser = clap::value_parser!(u32).range(..=MAX_PAYLOAD_LEN as i64))]
+    pub(crate) bytes: u32,
+
+    /// How long to wait for each answer, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 10,
+          value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) timeout: u32,
+
+    /// As for a payload that is not sealed, and 40 bytes shorter for it
     #[arg(long)]
     pub(crate) in_clear: bool,
 
@@ -321,10 +382,14 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Demo(args) => demo::run(&args).await,
             Command::Run(args) => commands::run(&args).await,
             Command::Send(args) => commands::send(&args).await,
+            Command::Price(args) => commands::price(&args).await,
             Command::Quote(args) => commands::quote(&args).await,
             Command::Refund(args) => commands::refund(&args).await,
             Command::Receive(args) => commands::receive(&args).await,
             Command::Status(args) => commands::status(&args).await,
+            Command::Peers(args) => commands::peers(&args).await,
+            Command::Routes(args) => commands::routes(&args).await,
+            Command::Topology(args) => commands::topology(&args).await,
             Command::Ledger(args) => commands::ledger(&args).await,
             Command::Lightning(args) => commands::lightning(&args).await,
         }

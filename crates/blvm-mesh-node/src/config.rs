@@ -1,4 +1,4 @@
-//! What a node is told: its configuration file, from `[mesh]` to `[lightning]`.
+//! What a node is told: its configuration file, from `[mesh]` to `[chain]`.
 //!
 //! A key that is not known is an error that names the known ones, and a missing `[mesh]` table is one too.
 
@@ -9,6 +9,7 @@ pub use error::{ConfigFileError, SettingError};
 pub use sections::{Backend, LightningSection, NodeSection};
 
 use blvm_mesh::{MeshConfig, Network, NodeId};
+use mesh_chain::ChainConfig;
 use mesh_link::MAX_DIALLED;
 use mesh_store::StoreLocation;
 use sections::File;
@@ -38,6 +39,9 @@ pub struct NodeConfig {
     pub node: NodeSection,
     /// The wallet: `[lightning]`.
     pub lightning: LightningSection,
+    /// The Bitcoin node that is asked about payments on the chain: `[chain]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chain: Option<ChainConfig>,
 }
 
 impl NodeConfig {

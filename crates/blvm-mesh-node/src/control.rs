@@ -1,4 +1,4 @@
-//! The control socket: how `send`, `receive`, `status`, `ledger` and `lightning` talk to a running node.
+//! The control socket: how the commands talk to a running node.
 //!
 //! It is a Unix socket in a folder that only its owner can enter. Each side writes lines of JSON: a [`Call`], answered by
 //! a [`Reply`]. What is unknown is an error, on both sides.
@@ -9,11 +9,13 @@ mod lightning;
 mod line;
 mod protocol;
 mod report;
+mod sending;
 mod server;
 mod session;
 mod socket;
 mod spent;
 mod stop;
+mod surroundings;
 
 pub use client::{Client, ClientError};
 pub use ledger::{
@@ -29,12 +31,20 @@ pub use protocol::{
     SentReport,
 };
 pub use report::{
-    CreditReport, DialReport, MAX_LISTED_CREDITS, MoneyReport, PeerReport, PriceReport,
-    StatusReport, StoreReport, TrafficReport,
+    CreditReport, DialReport, LearningReport, MAX_LISTED_CREDITS, MoneyReport, PeerReport,
+    PriceReport, StatusReport, StoreReport, TrafficReport,
+};
+pub use sending::{
+    NodePriceReport, NotSentReport, PriceCall, RoutePriceReport, TriedReport, TriedWord,
 };
 pub use server::{MAX_SESSIONS, Server};
 pub use socket::SocketError;
 pub use spent::{
     DaySumsReport, OutcomeWord, PayeeSumsReport, PaymentReport, ReasonWord, SpentCall,
     SpentDifferenceReport, SpentReport, SumsReport,
+};
+pub use surroundings::{
+    FaultReport, FaultWord, HopReport, LinkReport, MAX_LISTED_LINKS, MAX_LISTED_ROUTES,
+    NeighbourReport, PlaceReport, RouteReport, RoutesCall, RoutesReport, StandingReport,
+    TopologyReport,
 };

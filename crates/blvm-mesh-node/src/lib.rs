@@ -2,7 +2,7 @@
 //!
 //! [`Node`] is one running node: an identity, [`mesh_link::Links`], a [`blvm_mesh::MeshManager`] between them, and a
 //! wallet where the configuration names one ([`NodeConfig`]). What happens on it is told to a [`Watcher`]. `blvm-mesh run`
-//! is a node with a log and a control socket ([`control`]), over which `send`, `receive`, `status`, `ledger` and `lightning` talk to it;
+//! is a node with a log and a control socket ([`control`]), over which the other commands talk to it;
 //! `blvm-mesh demo` is three nodes and a story, checked as it is told.
 //!
 //! There are no rules of the mesh here, and the one wallet of its own is a sandbox ([`SandboxLightning`]).
@@ -13,9 +13,11 @@ mod commands;
 pub mod config;
 pub mod control;
 mod demo;
+mod drawing;
 mod embedded;
 mod file_lock;
 mod hex;
+mod hops;
 mod ledger_desk;
 mod node;
 mod node_api;
@@ -24,6 +26,7 @@ mod peer_book;
 mod pump;
 mod qr;
 mod sandbox;
+mod surroundings;
 mod text;
 mod utc;
 mod watcher;

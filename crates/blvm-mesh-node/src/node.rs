@@ -9,9 +9,10 @@ use crate::{
     watcher::Watcher,
 };
 use blvm_mesh::{
-    IdentityError, LightningNode, MeshError, MeshManager, Network, NodeAPI, Store, SystemClock,
-    identity_in, load_or_create_identity,
+    ChainNode, IdentityError, LightningNode, MeshError, MeshManager, Network, NodeAPI, Store,
+    SystemClock, identity_in, load_or_create_identity,
 };
+use mesh_chain::BitcoinRpc;
 use mesh_link::{DialError, LinkConfig, LinkError, Links};
 use mesh_store::{MeshStore, OpenError, StoreLocation};
 use parking_lot::Mutex;
@@ -90,6 +91,9 @@ pub enum StartError {
     /// The Lightning back end cannot be used with these settings.
     #[error("[lightning] {0}")]
     Lightning(#[from] mesh_lightning::OpenError),
+    /// The Bitcoin node cannot be used with these settings.
+    #[error("[chain] {0}")]
+    Chain(#[from] mesh_chain::OpenError),
     /// The sandbox wallet cannot be opened.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -156,6 +160,7 @@ impl Node {
                 .clone()
                 .map(|wallet| wallet as Arc<dyn LightningNode>),
         };
+        let chain = open_chain(config).await?;
         let link_config = LinkConfig {
             jitter_seed: seed()?,
             ..LinkConfig::default()
@@ -173,6 +178,7 @@ impl Node {
             links: links.clone(),
             peers: Arc::clone(&peers),
             lightning: lightning.clone(),
+            chain,
             store: store.clone().map(|store| Arc::new(store) as Arc<dyn Store>),
             watcher: Arc::clone(&watcher),
         });
@@ -295,6 +301,17 @@ fn open_sandbox(config: &NodeConfig) -> Result<Option<Arc<SandboxLightning>>, St
         Arc::new(SystemClock),
     )?;
     Ok(Some(Arc::new(wallet)))
+}
+
+async fn open_chain(config: &NodeConfig) -> Result<Option<Arc<dyn ChainNode>>, StartError> {
+    let Some(chain) = &config.chain else {
+        return Ok(None);
+    };
+    let (node, warnings) = BitcoinRpc::open(chain, config.mesh.network).await?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok(Some(Arc::new(node)))
 }
 
 fn dial(links: &Links, config: &NodeConfig) -> Result<(), StartError> {

@@ -1,7 +1,8 @@
 use crate::{peer_book::PeerBook, watcher::Watcher};
 use async_trait::async_trait;
 use blvm_mesh::{
-    Clock, LightningNode, MeshError, MeshEvent, NodeAPI, NodeId, Store, SystemClock, UnixTime,
+    ChainNode, Clock, LightningNode, MeshError, MeshEvent, NodeAPI, NodeId, Store, SystemClock,
+    UnixTime,
 };
 use mesh_link::{Links, SendError};
 use std::sync::Arc;
@@ -11,6 +12,7 @@ pub(crate) struct LinkedNode {
     pub(crate) links: Links,
     pub(crate) peers: Arc<PeerBook>,
     pub(crate) lightning: Option<Arc<dyn LightningNode>>,
+    pub(crate) chain: Option<Arc<dyn ChainNode>>,
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) watcher: Arc<dyn Watcher>,
 }
@@ -41,6 +43,10 @@ impl NodeAPI for LinkedNode {
 
     fn lightning(&self) -> Option<Arc<dyn LightningNode>> {
         self.lightning.clone()
+    }
+
+    fn chain(&self) -> Option<Arc<dyn ChainNode>> {
+        self.chain.clone()
     }
 
     fn store(&self) -> Option<Arc<dyn Store>> {

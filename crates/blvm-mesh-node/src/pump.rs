@@ -100,9 +100,9 @@ mod tests {
     use super::*;
     use async_trait::async_trait;
     use blvm_mesh::{
-        Attempt, Clock, IdentityKey, Incoming, InvoiceRequest, LightningError, LightningInfo,
-        LightningNode, MeshConfig, MeshError, MeshEvent, Msat, Network, NodeAPI, Outgoing,
-        PaidInvoice, PayLimits, Refusal, Route, SystemClock, UnixTime,
+        Attempt, Clock, ControlMessage, IdentityKey, Incoming, InvoiceRequest, LightningError,
+        LightningInfo, LightningNode, MeshConfig, MeshError, MeshEvent, Msat, Network, NodeAPI,
+        Outgoing, PacketView, PaidInvoice, PayLimits, Refusal, Route, SystemClock, UnixTime,
     };
     use std::{net::SocketAddr, time::Duration};
     use tokio::time::timeout;
@@ -184,6 +184,16 @@ mod tests {
         (manager.await.unwrap(), packets)
     }
 
+    /// The next packet with this payload; there are others, which the mesh sends by itself.
+    async fn next(packets: &mut mpsc::UnboundedReceiver<Vec<u8>>, payload: &[u8]) -> Vec<u8> {
+        loop {
+            let bytes = packets.recv().await.unwrap();
+            if PacketView::parse(&bytes).unwrap().payload() == payload {
+                return bytes;
+            }
+        }
+    }
+
     #[tokio::test]
     async fn a_wallet_that_does_not_answer_holds_up_nobody_else() {
         let (source, mut packets) = manager(1).await;
@@ -199,7 +209,10 @@ mod tests {
                 .request_quote(&way, 1, Msat::from_msat(1_000), DEADLINE)
                 .await;
         });
-        let quote_request = packets.recv().await.unwrap();
+        let question = ControlMessage::QuoteRequest {
+            amount: Msat::from_msat(1_000),
+        };
+        let quote_request = next(&mut packets, &question.encode().unwrap()).await;
         let (sending, ping) = (source.clone(), blvm_mesh::from_hex::<32>(PING).unwrap());
         tokio::spawn(async move {
             let attempt = Attempt {
@@ -212,7 +225,7 @@ mod tests {
             };
             let _ = sending.attempt(attempt).await;
         });
-        let packet = packets.recv().await.unwrap();
+        let packet = next(&mut packets, &ping).await;
 
         let (events, receiver) = mpsc::channel(8);
         let pump = Pump {

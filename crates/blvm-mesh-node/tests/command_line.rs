@@ -121,6 +121,28 @@ fn no_running_node_is_1_and_says_how_to_start_one() {
 }
 
 #[test]
+fn addresses_are_checked_where_there_is_a_chain_and_refused_where_there_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mesh.toml");
+    let config = path.to_str().unwrap();
+    let check = ["run", "--config", config, "--check"];
+    let mesh = |address: &str| {
+        format!("[mesh]\nnetwork = \"regtest\"\n[mesh.on_chain]\naddresses = [\"{address}\"]\n")
+    };
+    let ours = mesh("bcrt1qqszqgpqyqszqgpqyqszqgpqyqszqgpqyuza2rq");
+    let chain = "[chain]\naddress = \"127.0.0.1:1\"\ncookie = \".cookie\"\n";
+    fs::write(&path, &ours).unwrap();
+    assert_fails(&check, 2, &["this node has no chain to ask"]);
+    fs::write(&path, format!("{ours}{chain}")).unwrap();
+    let Ran { code, out, err } = run(&check);
+    assert_eq!((code, err.as_str()), (Some(0), ""));
+    assert!(out.contains("address = \"127.0.0.1:1\""), "{out}");
+    fs::write(&path, format!("{}{chain}", mesh("bcrt1qwrong"))).unwrap();
+    assert_fails(&check, 2, &["bcrt1qwrong"]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
 fn check_prints_what_is_in_force_and_starts_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("mesh.toml");

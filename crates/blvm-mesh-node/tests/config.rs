@@ -381,3 +381,34 @@ fn every_lightning_back_end_is_read_and_its_paths_begin_at_the_folder() {
         &["`electrum`", "`bitcoind`", "`esplora`"],
     );
 }
+
+#[test]
+fn the_bitcoin_node_is_read_and_printed_without_secrets() {
+    let none = parse("[mesh]");
+    assert_eq!(none.chain, None);
+    let text = "[mesh]\n[chain]\naddress = \"127.0.0.1:18443\"\ncookie = \"regtest/.cookie\"";
+    let config = parse(text);
+    let chain = config.chain.clone().unwrap();
+    assert_eq!(
+        chain.cookie.unwrap(),
+        Path::new("/srv/mesh/regtest/.cookie")
+    );
+    assert_eq!(parse(&config.to_toml().unwrap()), config);
+    assert_says(
+        "[mesh]\n[chain]\nrpc_url = \"x\"",
+        &[
+            "[chain]",
+            "unknown field `rpc_url`",
+            "`address`",
+            "`cookie`",
+        ],
+    );
+    assert_says(
+        "[mesh]\n[chain]\nuser = \"mesh\"",
+        &["[chain]", "`address`"],
+    );
+    let open = "[mesh]\n[chain]\naddress = \"a:1\"\nuser = \"mesh\"\npassword = \"hunter2\"";
+    assert_says(open, &["[chain] password belongs into a file"]);
+    let said = NodeConfig::parse(open, Path::new("/")).unwrap_err();
+    assert!(!said.to_string().contains("hunter2"), "{said}");
+}

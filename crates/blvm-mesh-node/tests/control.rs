@@ -83,6 +83,7 @@ impl Desk {
                 ..NodeSection::in_folder(data_dir)
             },
             lightning: LightningSection::None,
+            chain: None,
         };
         let (bell, links) = mpsc::unbounded_channel();
         let node = Arc::new(
@@ -290,6 +291,7 @@ async fn a_payload_that_is_no_hex_is_not_sent() {
         limit_sats: 0,
         packets_ahead: 1,
         timeout_secs: 1,
+        deadline_secs: 60,
         in_clear: false,
     };
     let answer = desk
@@ -404,6 +406,7 @@ async fn with_two_deliveries() -> (Desk, Desk) {
             limit_sats: 0,
             packets_ahead: 1,
             timeout_secs: 20,
+            deadline_secs: 60,
             in_clear: false,
         };
         let answer = from.client().await.ask(Request::Send(call)).await.unwrap();

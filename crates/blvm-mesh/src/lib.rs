@@ -97,10 +97,11 @@
 
 pub use mesh_manager::{
     Asked, Attempt, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Halfway,
-    IdentityError, MeshManager, Money, OnChainQuote, PAYMENT_MARGIN, PaidQuote, PendingClaim,
-    PendingDraw, PendingQuestion, QuoteToPay, RefundReceived, Refusal, RefusalReason, Refused,
-    Reply, SendOptions, Sent, SpendingLimit, Status, Step, SystemClock, Ticket, identity_in,
-    load_or_create_identity, pay_quote,
+    IdentityError, LearningStatus, MAX_LOOKING, MeshManager, MessageId, Money, NodePrice,
+    OnChainQuote, PAYMENT_MARGIN, PaidQuote, Peer, PendingClaim, PendingDraw, PendingQuestion,
+    QuoteToPay, RefundReceived, Refusal, RefusalReason, Refused, Reply, RoutePrice, SendError,
+    SendOptions, Sent, SpendingLimit, Status, Step, SystemClock, Ticket, Tried, TriedEnd,
+    identity_in, load_or_create_identity, pay_quote,
 };
 pub use mesh_payment::{
     Accounts, CovenantError, CovenantKind, CovenantLevel, CovenantProof, Invoice, LeastLevel,
@@ -113,7 +114,10 @@ pub use mesh_protocol::{
     RoutingPolicyEngine, emit,
 };
 pub use mesh_replay::{ClaimSet, MAX_CLAIMS, ReplayPrevention, SequenceWindows};
-pub use mesh_routing::{FeeDistribution, RouteQuote, RoutingTable, Split, least_total, split};
+pub use mesh_routing::{
+    Fault, FeeDistribution, FoundRoute, GossipCounts, MAX_ALTERNATIVES, RouteQuote, RoutingTable,
+    Split, Standing as NodeStanding, Topology, TopologyLink, TopologyNode, least_total, split,
+};
 pub use mesh_types::{
     Begun, Books, ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey,
     ClaimOutcome, ClaimStore, Clock, ConfigError, CreditStore, DayCaps, DaySpent, DaySums,

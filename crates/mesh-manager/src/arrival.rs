@@ -35,6 +35,8 @@ impl Arrival<'_> {
     pub(crate) fn tell(&self) -> Option<Tell> {
         let waits = match self.packet.kind() {
             PacketKind::Data => true,
+            // What is said about announcements is long, and never answered with a refusal.
+            PacketKind::Control if ControlMessage::is_gossip(self.packet.payload()) => false,
             PacketKind::Control => matches!(
                 ControlMessage::decode(self.packet.payload()),
                 Ok(ControlMessage::QuoteRequest { .. }

@@ -24,11 +24,23 @@ pub struct Draft {
     pub wants_receipt: bool,
 }
 
+/// What one packet carries, or several that are copies of each other: of those the destination delivers one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageId {
+    /// The number of the first packet that carries it.
+    pub number: u64,
+    /// When that was made, Unix seconds. Copies say the same, so that a destination which was started meanwhile, and has
+    /// forgotten the first, refuses them.
+    pub timestamp: u64,
+}
+
 /// A packet ready to be handed to the first link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Composed {
     /// Its number.
     pub sequence: u64,
+    /// What it carries.
+    pub message: MessageId,
     /// The first hop.
     pub next: NodeId,
     /// The packet.
@@ -74,6 +86,23 @@ impl Engine {
         nonce: [u8; SEAL_NONCE_LEN],
         now: UnixTime,
     ) -> Result<Composed, ComposeError> {
+        self.compose_copy(draft, None, nonce, now)
+    }
+
+    /// As [`Engine::compose`], for a packet that carries once more what others have carried: `message`, perhaps over another
+    /// route, and for another fee.
+    ///
+    /// The draft has to have the same destination and payload as the first.
+    ///
+    /// # Errors
+    /// As [`Engine::compose`].
+    pub fn compose_copy(
+        &self,
+        draft: Draft,
+        message: Option<MessageId>,
+        nonce: [u8; SEAL_NONCE_LEN],
+        now: UnixTime,
+    ) -> Result<Composed, ComposeError> {
         let Draft {
             route,
             kind,
@@ -88,7 +117,17 @@ impl Engine {
         }
         let sequence = self.numbering.take(now);
         let sequence = sequence.ok_or(ComposeError::OutOfNumbers)?;
-        let timestamp = now.to_secs();
+        let (copy_of, message) = match message {
+            Some(message) => (Some(message.number), message),
+            None => (
+                None,
+                MessageId {
+                    number: sequence,
+                    timestamp: now.to_secs(),
+                },
+            ),
+        };
+        let timestamp = message.timestamp;
         let destination = route.destination();
         let payload = if is_sealed {
             let context = SealContext {
@@ -115,6 +154,7 @@ impl Engine {
             receipt: wants_receipt,
             route,
             sequence,
+            copy_of,
             timestamp,
             fee_msat: fee.to_msat(),
             proof,
@@ -123,6 +163,7 @@ impl Engine {
         };
         Ok(Composed {
             sequence,
+            message,
             next,
             bytes: emit_authenticated(&packet, &mac_keys)?,
         })

@@ -35,8 +35,7 @@ impl MeshManager {
             | ControlMessage::Credited { sequence, .. }
             | ControlMessage::Refunded { sequence, .. }
             | ControlMessage::Delivered { sequence } => sequence,
-            // Nobody is asked for announcements yet.
-            ControlMessage::Gossip(_) => return Err(self.engine().refuse(Refusal::Unasked, None)),
+            ControlMessage::Gossip(message) => return self.learn(from, message).await,
         };
         if self.pending().answer(about, Heard { from, message }) {
             return Ok(());

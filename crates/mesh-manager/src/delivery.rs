@@ -15,8 +15,11 @@ pub const INBOX_PACKETS: usize = 1_024;
 pub struct Delivery {
     /// Who sent it, authenticated.
     pub source: NodeId,
-    /// The source's number for it.
+    /// The source's number for the packet.
     pub sequence: u64,
+    /// The source's number for what it carries: that of the first packet which carried the same. It is delivered once, over
+    /// however many routes the source has sent it.
+    pub message: u64,
     /// What it carried, opened.
     pub payload: Vec<u8>,
     /// Whether it came sealed, so that nobody on the way has read it.

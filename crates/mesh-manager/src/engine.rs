@@ -26,6 +26,14 @@ use std::{
 const QUOTES_BURST: u64 = 20;
 const QUOTES_PER_SECOND: u64 = 2;
 
+/// How many bytes about announcements are read of a neighbour, and sent to it, at once and a second: a lane of their own, since the mesh has
+/// to be learned whatever else is carried, and since it comes in a burst when a link comes up.
+///
+/// 16 MiB and 192 KiB, a bit more than a neighbour sends that keeps to the limits of docs/routing.md: 8 MiB and 64 KiB of
+/// announcements, and the names and comparisons beside them. To check and decode a second's bytes takes half a millisecond.
+pub(crate) const GOSSIP_BURST_BYTES: u64 = 16 << 20;
+pub(crate) const GOSSIP_BYTES_PER_SECOND: u64 = 192 << 10;
+
 /// The decision about every packet: synchronous, with the time as an argument, shared by many threads.
 #[derive(Debug)]
 pub struct Engine {
@@ -40,6 +48,7 @@ pub struct Engine {
     pub(crate) windows: SequenceWindows,
     free_lane: FreeLane,
     control_lane: FreeLane,
+    pub(crate) gossip_lane: Budgets,
     pub(crate) invoices_in_refusals: Budgets,
     pub(crate) invoices_asked_for: Budgets,
     pub(crate) accounts: Accounts,
@@ -89,10 +98,7 @@ impl Engine {
             lifetime: Duration::from_secs(lifetime_secs.into()),
             price_epoch: 0,
         };
-        let price = match config.mode {
-            MeshMode::PaymentGated => config.price(),
-            MeshMode::BitcoinOnly | MeshMode::Open => Price::FREE,
-        };
+        let price = Self::price_in(&config);
         Self {
             local,
             mode: config.mode,
@@ -103,6 +109,7 @@ impl Engine {
             windows: SequenceWindows::new(),
             free_lane: FreeLane::new(config.free_lane, now),
             control_lane: FreeLane::new(config.free_lane, now),
+            gossip_lane: Budgets::new(GOSSIP_BYTES_PER_SECOND, GOSSIP_BURST_BYTES),
             invoices_in_refusals: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
             invoices_asked_for: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
             accounts: Accounts::default(),
@@ -122,6 +129,14 @@ impl Engine {
             traffic: Traffic::default(),
             numbering: Numbering::new(sequences, now),
             keys: Keyring::new(identity),
+        }
+    }
+
+    /// What a node with these settings asks for a packet.
+    pub(crate) fn price_in(config: &MeshConfig) -> Price {
+        match config.mode {
+            MeshMode::PaymentGated => config.price(),
+            MeshMode::BitcoinOnly | MeshMode::Open => Price::FREE,
         }
     }
 

@@ -167,6 +167,9 @@ impl Engine {
             return Err(Refusal::NoRoute { next });
         }
         let charge = match packet.kind() {
+            PacketKind::Control if ControlMessage::is_gossip(packet.payload()) => {
+                return self.hear_gossip(arrival, now);
+            }
             PacketKind::Control if next.is_none() => return self.hear(arrival, from, now),
             PacketKind::Control => {
                 // Whatever is no message between meshes does not ride as one.
@@ -196,13 +199,13 @@ impl Engine {
         match next {
             Some(next) => Ok(Step::Forward {
                 next,
-                ticket: self.mark(ticket, arrival, now)?,
+                ticket: self.mark(ticket, arrival, None, now)?,
             }),
             None => {
                 let delivery = self.open(arrival)?;
                 Ok(Step::Deliver {
                     delivery,
-                    ticket: self.mark(ticket, arrival, now)?,
+                    ticket: self.mark(ticket, arrival, packet.copy_of(), now)?,
                 })
             }
         }
@@ -299,16 +302,28 @@ impl Engine {
     }
 
     /// Takes the packet's number, the last thing that can fail: of two copies only one gets past here.
+    ///
+    /// A destination takes the number of the original as well. So whichever of a packet and its copies is first, over
+    /// whatever route, is delivered, and none of the others is.
     fn mark<'e>(
         &'e self,
         ticket: Ticket<'e>,
         arrival: Arrival<'_>,
+        copy_of: Option<u64>,
         now: UnixTime,
     ) -> Result<Ticket<'e>, Refusal> {
         let packet = arrival.packet;
-        self.windows
-            .mark(&packet.source(), packet.sequence(), now)?;
-        Ok(ticket.marked())
+        let source = packet.source();
+        if let Some(original) = copy_of {
+            self.windows.mark(&source, original, now)?;
+        }
+        if let Err(error) = self.windows.mark(&source, packet.sequence(), now) {
+            if let Some(original) = copy_of {
+                self.windows.unmark(&source, original);
+            }
+            return Err(error.into());
+        }
+        Ok(ticket.marked(copy_of))
     }
 
     /// Reads a message that another mesh sent to this node.
@@ -337,10 +352,38 @@ impl Engine {
             // Answers to what this node has asked; others are refused for a look-up.
             _ => {}
         }
-        self.windows
-            .mark(&packet.source(), packet.sequence(), now)?;
-        let back = arrival.back().ok_or(Refusal::NotOnRoute)?;
+        self.heard(arrival, message, now)
+    }
+
+    /// Reads what a neighbour says about announcements: decoded once, and not before it has a place in the lane.
+    fn hear_gossip(&self, arrival: Arrival<'_>, now: UnixTime) -> Result<Step<'_>, Refusal> {
+        let (packet, source) = (arrival.packet, arrival.packet.source());
+        if packet.route().len() != 2 || self.routes.peer_address(&source).is_none() {
+            return Err(Refusal::NotNeighbour);
+        }
+        if self.mode == MeshMode::BitcoinOnly {
+            let protocol = DetectedProtocol::MeshPacket;
+            return Err(Refusal::Denied { protocol });
+        }
+        let bytes = u64::try_from(packet.as_bytes().len()).unwrap_or(u64::MAX);
+        self.gossip_lane
+            .take(&source, bytes, now)
+            .map_err(Refusal::FreeLaneSpent)?;
+        let message = ControlMessage::decode(packet.payload())?;
+        self.heard(arrival, message, now)
+    }
+
+    /// Takes the number of a packet whose message has been read.
+    fn heard(
+        &self,
+        arrival: Arrival<'_>,
+        message: ControlMessage,
+        now: UnixTime,
+    ) -> Result<Step<'_>, Refusal> {
+        let packet = arrival.packet;
         let (from, sequence) = (packet.source(), packet.sequence());
+        self.windows.mark(&from, sequence, now)?;
+        let back = arrival.back().ok_or(Refusal::NotOnRoute)?;
         Ok(Step::Answer(Answer {
             from,
             sequence,
@@ -376,6 +419,7 @@ impl Engine {
         Ok(Delivery {
             source,
             sequence,
+            message: packet.copy_of().unwrap_or(sequence),
             payload,
             is_sealed: packet.is_sealed(),
             receipt,

@@ -5,7 +5,7 @@
 //! deliver it, claim a payment or draw credit first, or a [`Refusal`]. Nothing has changed until a step's [`Ticket`] is redeemed.
 //!
 //! [`MeshManager`] is the async shell that carries the steps out for a real node: it hands packets to links, claims
-//! payments in a store, answers quotes, keeps the application's inbox, and sends.
+//! payments in a store, answers quotes, learns of the mesh from its neighbours, keeps the application's inbox, and sends.
 //!
 //! ```
 //! use mesh_manager::{Draft, Engine, EngineSetup, Step};
@@ -54,7 +54,9 @@ mod debts;
 mod delivery;
 mod engine;
 mod exchange;
+mod failed;
 mod fees;
+mod finding;
 mod forgetful;
 mod forgetful_payments;
 mod forgetful_refunds;
@@ -63,24 +65,31 @@ mod funding;
 mod identity;
 mod journey;
 mod keyring;
+mod learning;
 mod manager;
 mod numbering;
 mod order;
 mod pause;
 mod payer;
+mod peers;
 mod pending;
 mod purse;
+mod questions;
 mod refund_asking;
 mod refunds;
 mod refusal;
+mod route_price;
 mod route_watch;
 mod send;
+mod sending;
+mod sends;
 mod setup;
 mod spending;
 mod status;
 mod ticket;
 mod top_up;
 mod traffic;
+mod tried;
 mod under_way;
 mod unshown;
 mod wallet;
@@ -89,20 +98,25 @@ mod watch;
 pub use budget::{BudgetSpent, Budgets, MAX_BUDGETS};
 pub use chain::OnChainQuote;
 pub use clock::SystemClock;
-pub use compose::{ComposeError, Composed, Draft};
+pub use compose::{ComposeError, Composed, Draft, MessageId};
 pub use delivery::{Delivery, INBOX_PACKETS};
 pub use engine::{Engine, EngineSetup};
+pub use finding::MAX_LOOKING;
 pub use forgetful::ForgetfulStore;
-pub use funding::Quoted;
 pub use identity::{IdentityError, identity_in, load_or_create_identity};
 pub use journey::{Answer, Step};
+pub use learning::LearningStatus;
 pub use manager::MeshManager;
 pub use pause::{Asked, Halfway, PendingClaim, PendingDraw, PendingQuestion};
 pub use payer::{PAYMENT_MARGIN, PaidQuote, QuoteToPay, pay_quote};
+pub use peers::Peer;
 pub use pending::MAX_PENDING;
+pub use questions::Quoted;
 pub use refund_asking::RefundReceived;
 pub use refusal::{Refusal, RefusalReason, Refused, Tell};
+pub use route_price::{NodePrice, RoutePrice};
 pub use send::{Attempt, Reply, SendOptions, Sent};
 pub use spending::SpendingLimit;
 pub use status::{Money, Status};
 pub use ticket::Ticket;
+pub use tried::{SendError, Tried, TriedEnd};

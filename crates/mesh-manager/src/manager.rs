@@ -3,6 +3,7 @@ use crate::{
     chain::{MAX_QUESTIONS, QUESTIONS_BURST, QUESTIONS_PER_SECOND},
     delivery::Inbox,
     identity::{identity_in, load_or_create_identity},
+    learning::{Learning, keep_learning, price_of},
     pending::Pending,
     purse::{
         LOOKUPS_BURST, LOOKUPS_PER_SECOND, MAX_ASKING, RECENT_CLAIMS, TURNS, VAIN_CLAIMS_BURST,
@@ -10,6 +11,7 @@ use crate::{
     },
     refunds::Refunding,
     route_watch::RouteWatch,
+    sends::Sends,
     setup::{Wallet, check, settlement, wallet, wrong_setting},
     spending::{self, Spending},
     unshown::Unshown,
@@ -21,7 +23,7 @@ use mesh_protocol::{IdentityKey, PacketView, emit};
 use mesh_replay::ClaimSet;
 use mesh_types::{
     LightningNode, MeshConfig, MeshError, MeshEvent, MeshPacket, ModuleContext, Msat, NodeAPI,
-    NodeEvent, NodeId, Price, Route, Store, StoreError, UnixTime,
+    NodeEvent, NodeId, Store, StoreError, UnixTime,
 };
 use std::{
     fmt,
@@ -67,8 +69,11 @@ pub(crate) struct Shared {
     pub(crate) unshown: Unshown,
     pub(crate) spending: Spending,
     pub(crate) refunding: Refunding,
+    /// `None` in a mode in which nothing is learned.
+    pub(crate) learning: Option<Learning>,
     pending: Pending,
-    route_watch: RouteWatch,
+    pub(crate) sends: Sends,
+    pub(crate) route_watch: RouteWatch,
     pub(crate) spent_msat: AtomicU64,
     pub(crate) swept_at_millis: AtomicU64,
 }
@@ -131,6 +136,8 @@ impl MeshManager {
         }
         let now = node_api.now();
         let sequences = store.reserve_sequences(micros(now)).await;
+        let price = Engine::price_in(&config);
+        let learning = Learning::start(&config, &identity, price, random()?, now)?;
         let engine = Engine::new(
             EngineSetup {
                 identity,
@@ -143,13 +150,9 @@ impl MeshManager {
         );
         engine.wallet_is(!is_away);
         for node in known_nodes {
-            let price = Price {
-                per_packet: Msat::from_msat(node.price_per_packet_msat),
-                per_kib: Msat::from_msat(node.price_per_kib_msat),
-            };
             let routes = engine.routes();
             routes
-                .set_price(node.node_id, price)
+                .set_price(node.node_id, price_of(&node))
                 .map_err(wrong_setting)?;
             for other in node.linked_with {
                 routes
@@ -181,8 +184,10 @@ impl MeshManager {
                 .map_err(no_store)?,
             store,
             refunding: Refunding::default(),
+            learning,
             pending: Pending::default(),
-            route_watch: RouteWatch::default(),
+            sends: Sends::default(),
+            route_watch: RouteWatch::new(now),
             spent_msat: AtomicU64::new(0),
             swept_at_millis: AtomicU64::new(now.to_millis()),
         };
@@ -190,6 +195,7 @@ impl MeshManager {
         tokio::spawn(keep_books(Arc::downgrade(&shared), interval));
         tokio::spawn(keep_watch(Arc::downgrade(&shared)));
         tokio::spawn(keep_wallet(Arc::downgrade(&shared)));
+        tokio::spawn(keep_learning(Arc::downgrade(&shared)));
         Ok(Self { shared })
     }
 
@@ -247,13 +253,22 @@ impl MeshManager {
                 peer_addr,
                 peer_node_id: Some(node_id),
             } => {
-                self.engine().routes().add_direct_peer(node_id, peer_addr);
+                let routes = self.engine().routes();
+                routes.add_direct_peer(node_id, peer_addr);
+                if let Some(learning) = &self.shared.learning
+                    && routes.peer_address(&node_id).is_some()
+                {
+                    learning.peer_up(node_id, routes, self.shared.node_api.now());
+                }
             }
             NodeEvent::PeerDisconnected { peer_addr, .. } => {
                 let routes = self.engine().routes();
                 for (node_id, address) in routes.direct_peers() {
                     if *address == *peer_addr {
                         routes.remove_direct_peer(&node_id);
+                        if let Some(learning) = &self.shared.learning {
+                            learning.peer_down(&node_id, routes, self.shared.node_api.now());
+                        }
                     }
                 }
             }
@@ -269,35 +284,6 @@ impl MeshManager {
     /// Takes up to `most` packets that are addressed to this node and have arrived already.
     pub fn poll_deliveries(&self, most: usize) -> Vec<Delivery> {
         self.shared.inbox.poll(most)
-    }
-
-    /// Finds a route to `destination` for a payload of `payload_len` bytes, and tells the node when it has changed.
-    ///
-    /// # Errors
-    /// [`MeshError::RoutingError`] when there is none.
-    pub async fn route_to(
-        &self,
-        destination: &NodeId,
-        payload_len: usize,
-    ) -> Result<Route, MeshError> {
-        let found = self
-            .engine()
-            .routes()
-            .find_route_for(destination, payload_len);
-        let change = self
-            .shared
-            .route_watch
-            .change(*destination, found.as_deref());
-        if let Some(change) = change {
-            let cost = found
-                .as_ref()
-                .and_then(|route| self.engine().routes().quote_route(route, 0));
-            let event = change.event(cost.map_or(Msat::ZERO, |quote| quote.total));
-            self.shared.publish(event).await;
-        }
-        found
-            .and_then(|nodes| Route::new(nodes).ok())
-            .ok_or_else(|| MeshError::RoutingError(format!("no route to {destination} is known")))
     }
 
     /// This node.

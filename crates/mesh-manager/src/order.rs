@@ -93,15 +93,26 @@ impl MeshManager {
             .map_err(|error| MeshError::LightningError(error.to_string()))?
     }
 
-    /// What may still be spent today on `payee`, the most that routing may cost included.
-    pub(crate) async fn room_today(&self, payee: &NodeId) -> Result<Msat, MeshError> {
+    /// What may still be spent today, the most that routing may cost included.
+    pub(crate) async fn left_today(&self, payee: &NodeId) -> Result<LeftToday, MeshError> {
         let now = self.shared.node_api.now();
         let sums = self.shared.store.spent_on_day(now, *payee).await;
         let sums = sums.map_err(no_store)?;
         let caps = self.shared.spending.day_caps();
         let left = |cap: Msat, spent: Spent| cap.saturating_sub(spent.total());
-        Ok(left(caps.per_day, sums.all).min(left(caps.per_payee, sums.payee)))
+        Ok(LeftToday {
+            of_all: left(caps.per_day, sums.all),
+            of_payee: left(caps.per_payee, sums.payee),
+        })
     }
+}
+
+/// What the limits of a day leave.
+pub(crate) struct LeftToday {
+    /// On all nodes.
+    pub(crate) of_all: Msat,
+    /// On one node.
+    pub(crate) of_payee: Msat,
 }
 
 /// Why a payment was not begun; nothing where it was.

@@ -1,7 +1,12 @@
 use mesh_protocol::ControlMessage;
 use mesh_types::{NodeId, Route};
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
 use tokio::sync::oneshot;
 
 /// The most packets of this node's own that wait for an answer at one time; each takes some 300 bytes.
@@ -79,9 +84,14 @@ impl Pending {
 }
 
 impl Awaited<'_> {
-    /// The answer; `None` when the queue is gone.
+    /// The answer, which comes once; `None` when the queue is gone.
     pub(crate) async fn heard(&mut self) -> Option<Heard> {
-        (&mut self.answer).await.ok()
+        poll_fn(|context| self.poll_heard(context)).await
+    }
+
+    /// As [`Awaited::heard`], for whoever waits for several.
+    pub(crate) fn poll_heard(&mut self, context: &mut Context<'_>) -> Poll<Option<Heard>> {
+        Pin::new(&mut self.answer).poll(context).map(Result::ok)
     }
 }
 

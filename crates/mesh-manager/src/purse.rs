@@ -44,6 +44,9 @@ pub(crate) const TURNS: usize = 64;
 /// Two seconds: other gateways of the payer's may need it, and memory is for those who send.
 const IDLE: Duration = Duration::from_secs(2);
 
+/// How often what has passed is over for routes: a relay that was busy, a score that has recovered.
+const REFRESH: Duration = Duration::from_secs(1);
+
 /// How often expired claims are forgotten, at most: it costs in proportion to what expired, so there is no hurry.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -258,13 +261,18 @@ impl Shared {
 /// Keeps the books until the mesh is gone.
 pub(crate) async fn keep_books(mesh: Weak<Shared>, interval: Duration) {
     let pause = interval / BOOKINGS_PER_INTERVAL;
-    let mut since_return = Duration::ZERO;
+    let (mut since_return, mut since_refresh) = (Duration::ZERO, Duration::ZERO);
     loop {
         sleep(pause).await;
         let Some(shared) = mesh.upgrade() else {
             return;
         };
         shared.book().await;
+        since_refresh += pause;
+        if since_refresh >= REFRESH {
+            since_refresh = Duration::ZERO;
+            shared.engine.routes.refresh(shared.node_api.now());
+        }
         since_return += pause;
         if since_return >= IDLE {
             since_return = Duration::ZERO;

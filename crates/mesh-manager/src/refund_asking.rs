@@ -1,7 +1,7 @@
 use crate::{
     MeshManager,
-    funding::{Terms, unexpected},
     manager::random,
+    questions::{Terms, unexpected},
 };
 use mesh_protocol::ControlMessage;
 use mesh_types::{
@@ -99,7 +99,7 @@ impl MeshManager {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let asked = self.ask(route, position, &request, None, left.min(ONE_ANSWER));
-            let why = match asked.await {
+            let why = match asked.await.map_err(MeshError::from) {
                 Ok((
                     by,
                     ControlMessage::Refunded {

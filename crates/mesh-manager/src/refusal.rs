@@ -93,6 +93,9 @@ pub enum Refusal {
     /// A reply to something that was not asked, or that was not asked of its sender.
     #[error("a reply that nobody waits for")]
     Unasked,
+    /// A message about announcements that is not of a neighbour, or not for this node.
+    #[error("announcements are talked about between neighbours only")]
+    NotNeighbour,
     /// The destination cannot open the sealed payload.
     #[error(transparent)]
     Sealed(#[from] OpenError),
@@ -146,6 +149,7 @@ pub enum RefusalReason {
     Busy,
     ControlMalformed,
     Unasked,
+    NotNeighbour,
     Sealed,
 }
 
@@ -178,6 +182,7 @@ impl Refusal {
             Self::Busy(_) => RefusalReason::Busy,
             Self::ControlMalformed(_) => RefusalReason::ControlMalformed,
             Self::Unasked => RefusalReason::Unasked,
+            Self::NotNeighbour => RefusalReason::NotNeighbour,
             Self::Sealed(_) => RefusalReason::Sealed,
         }
     }
@@ -233,6 +238,7 @@ impl fmt::Display for RefusalReason {
             Self::Busy => "busy",
             Self::ControlMalformed => "control_malformed",
             Self::Unasked => "unasked",
+            Self::NotNeighbour => "not_neighbour",
             Self::Sealed => "sealed",
         })
     }

@@ -1,5 +1,9 @@
 use crate::{
-    Draft, MeshManager, funding::ToFund, order::Order, spending::RouteTab, top_up::Behind,
+    Draft, MeshManager,
+    order::Order,
+    sending::{Message, Sending},
+    spending::RouteTab,
+    tried::{SendError, Tried},
 };
 use mesh_protocol::{ControlMessage, MAX_PAYLOAD_LEN, RefusalCode, SEAL_OVERHEAD};
 use mesh_types::{
@@ -10,15 +14,17 @@ use std::{sync::Arc, time::Duration};
 /// How a packet is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendOptions {
-    /// The most to deposit with the nodes of the route for this packet.
+    /// The most to deposit with nodes for this message, and the most that all its packets may cost, over whatever routes.
     pub limit: Msat,
+    /// How long the whole call may take, 120 seconds at most: no node takes an older packet.
+    pub deadline: Duration,
     /// How many packets of this size a deposit shall cover, so that not each needs a payment of its own. It covers more where
     /// Lightning fees would be too large a part of it.
     pub packets_ahead: u64,
     /// Whether to buy credit for the next packets, behind the back of this one, when little is left: with `packets_ahead` of 2
     /// and more. What is bought so counts towards `limit`, too.
     pub tops_up: bool,
-    /// How long to wait for each answer.
+    /// How long to wait for each answer; less where the deadline is near, and another way may still be tried.
     pub timeout: Duration,
     /// Whether to seal the payload. What rides free is never sealed, since it has to be recognised.
     pub is_sealed: bool,
@@ -28,6 +34,7 @@ impl Default for SendOptions {
     fn default() -> Self {
         Self {
             limit: Msat::from_msat(1_000_000),
+            deadline: Duration::from_secs(60),
             packets_ahead: 10,
             tops_up: true,
             timeout: Duration::from_secs(10),
@@ -41,12 +48,14 @@ impl Default for SendOptions {
 pub struct Sent {
     /// The number of the packet.
     pub sequence: u64,
-    /// The way it took.
+    /// The way it took, as far as that is known.
     pub route: Route,
     /// The fee that was offered for it, of which each node on the way took its share.
     pub fee: Msat,
-    /// What was deposited with nodes of the route meanwhile.
+    /// What was deposited with nodes meanwhile.
     pub deposited: Msat,
+    /// The ways that were tried, in order.
+    pub tries: Vec<Tried>,
 }
 
 /// What a route says to one packet.
@@ -91,89 +100,40 @@ pub struct Attempt {
     pub timeout: Duration,
 }
 
-/// How often one call sends its packet: once to hear the price, once paid, once more when a price rose meanwhile.
-const MAX_ATTEMPTS: usize = 3;
-
 impl MeshManager {
     /// Sends `payload` to `destination`: finds the way, pays what it costs within the limit, and waits for the
-    /// destination to confirm.
+    /// destination to confirm. Where that fails, the next best way is tried, until the limit or the deadline is reached.
+    ///
+    /// It is delivered once at most, over however many ways it was sent.
     ///
     /// # Errors
-    /// [`MeshError`] says why it was not delivered. Credit that was bought and not used stays with the nodes of the
-    /// route, for the next packet.
+    /// [`SendError`] says why it was not confirmed, and what became of each try. Credit that was bought and not used stays
+    /// with the nodes of the routes, for the next packet.
     pub async fn send(
         &self,
         destination: NodeId,
         payload: Vec<u8>,
         options: SendOptions,
-    ) -> Result<Sent, MeshError> {
+    ) -> Result<Sent, SendError> {
         let is_free = self.rides_free(&payload);
         let is_sealed = options.is_sealed && !is_free;
-        let wire_len = payload
-            .len()
-            .saturating_add(if is_sealed { SEAL_OVERHEAD } else { 0 });
+        let overhead = if is_sealed { SEAL_OVERHEAD } else { 0 };
+        let wire_len = payload.len().saturating_add(overhead);
         if wire_len > MAX_PAYLOAD_LEN {
-            return Err(MeshError::InvalidPacket(format!(
-                "a packet carries at most {} bytes of payload here, not {}",
-                MAX_PAYLOAD_LEN.saturating_sub(wire_len.saturating_sub(payload.len())),
-                payload.len()
-            )));
+            let most = MAX_PAYLOAD_LEN.saturating_sub(overhead);
+            let found = payload.len();
+            let reason =
+                format!("a packet carries at most {most} bytes of payload here, not {found}");
+            return Err(SendError::at_once(MeshError::InvalidPacket(reason)));
         }
-        let route = self.route_to(&destination, wire_len).await?;
-        // A fee that was learned before is offered up to the limits; more is asked about first.
-        let known = if is_free {
-            Msat::ZERO
-        } else {
-            self.known_fee(&route, wire_len)
+        let message = Message {
+            destination,
+            payload,
+            is_free,
+            is_sealed,
+            wire_len,
         };
-        let spending = &self.shared.spending;
-        let is_within = known <= options.limit && spending.check_packet(known).is_ok();
-        let mut fee = if is_within { known } else { Msat::ZERO };
-        let tab = Arc::new(RouteTab::new(options.limit, &spending.config));
-        for _ in 0..MAX_ATTEMPTS {
-            let attempt = Attempt {
-                route: route.clone(),
-                payload: payload.clone(),
-                fee,
-                proof: None,
-                is_sealed,
-                timeout: options.timeout,
-            };
-            let (sequence, reply) = self.attempt(attempt).await?;
-            match reply {
-                Reply::Delivered => {
-                    let deposited = tab.deposited();
-                    self.top_up_behind(&Behind {
-                        route: &route,
-                        sequence,
-                        fee,
-                        options: &options,
-                        tab,
-                    });
-                    return Ok(Sent {
-                        sequence,
-                        route,
-                        fee,
-                        deposited,
-                    });
-                }
-                Reply::Refused { by, code } => return Err(refused(by, code)),
-                Reply::PaymentRequired { .. } => {
-                    let to_fund = ToFund {
-                        route: &route,
-                        payload_len: wire_len,
-                        sequence,
-                        options: &options,
-                        tab: &tab,
-                    };
-                    fee = self.fund(&to_fund).await?;
-                }
-            }
-        }
-        Err(MeshError::PaymentVerificationFailed(format!(
-            "{destination} is still asking for payment after {} was deposited",
-            tab.deposited()
-        )))
+        Sending::new(self, message, options).run().await
     }
 
     /// Sends one packet over a route and answers with its number and what the route says.
@@ -250,13 +210,7 @@ impl MeshManager {
         self.pay_order(order).await
     }
 
-    /// What is known to be asked along `route`; nothing where nothing is known.
-    fn known_fee(&self, route: &Route, payload_len: usize) -> Msat {
-        let quote = self.engine().routes().quote_route(route, payload_len);
-        quote.map_or(Msat::ZERO, |quote| quote.total)
-    }
-
-    fn rides_free(&self, payload: &[u8]) -> bool {
+    pub(crate) fn rides_free(&self, payload: &[u8]) -> bool {
         let gated = mesh_protocol::RoutingPolicyEngine::new(mesh_types::MeshMode::PaymentGated);
         gated.determine_policy(gated.detect_protocol(payload)) == RoutingPolicy::Free
     }

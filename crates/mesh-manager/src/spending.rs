@@ -248,10 +248,21 @@ impl RouteTab {
         self.bound.saturating_sub(self.sums.lock().total())
     }
 
+    /// Says whether there is room for payments of `amount` together, with `fee` for all of them.
+    pub(crate) fn check(&self, amount: Msat, fee: Msat) -> Result<(), MeshError> {
+        self.with(&self.sums.lock(), amount, fee).map(drop)
+    }
+
     /// Puts a payment on the tab before it is made.
     pub(crate) fn reserve(&self, amount: Msat, fee: Msat) -> Result<(), MeshError> {
         let mut sums = self.sums.lock();
         // Others may have put something on it since the amount was chosen.
+        *sums = self.with(&sums, amount, fee)?;
+        Ok(())
+    }
+
+    /// What the sums would be with one payment more.
+    fn with(&self, sums: &TabSums, amount: Msat, fee: Msat) -> Result<TabSums, MeshError> {
         if amount > self.limit.saturating_sub(sums.deposited) {
             return Err(MeshError::PaymentVerificationFailed(format!(
                 "{amount} more are not deposited: at most {} may be, and {} are",
@@ -272,9 +283,10 @@ impl RouteTab {
             .into());
         }
         // No part of a sum is more than the sum.
-        sums.deposited = sums.deposited.checked_add(amount).unwrap_or(Msat::MAX);
-        sums.fees = sums.fees.checked_add(fee).unwrap_or(Msat::MAX);
-        Ok(())
+        Ok(TabSums {
+            deposited: sums.deposited.checked_add(amount).unwrap_or(Msat::MAX),
+            fees: sums.fees.checked_add(fee).unwrap_or(Msat::MAX),
+        })
     }
 
     /// Takes off the tab what was not spent of what was reserved.

@@ -1,4 +1,4 @@
-use crate::{MeshManager, RefusalReason};
+use crate::{LearningStatus, MeshManager, RefusalReason};
 use mesh_types::{MeshMode, Msat, NodeId, Price, StoreError};
 use std::{
     collections::BTreeMap,
@@ -43,6 +43,8 @@ pub struct Status {
     pub claimed: u64,
     /// Refused packets by reason, since it started.
     pub refusals: BTreeMap<RefusalReason, u64>,
+    /// What is known by announcements; `None` in a mode in which nothing is learned.
+    pub learning: Option<LearningStatus>,
 }
 
 /// The books: deposited = credit + reserved + earned + refunded.
@@ -88,6 +90,7 @@ impl MeshManager {
             delivered,
             claimed,
             refusals: engine.refusals(),
+            learning: self.shared.learning.as_ref().map(|it| it.status()),
         }
     }
 

@@ -12,6 +12,8 @@ pub struct Ticket<'e> {
     engine: &'e Engine,
     source: NodeId,
     sequence: u64,
+    /// The number of the packet that this is a copy of, where this node is the destination.
+    copy_of: Option<u64>,
     charge: Charge,
     decided_at: UnixTime,
     is_marked: bool,
@@ -40,14 +42,17 @@ impl<'e> Ticket<'e> {
             engine,
             source,
             sequence,
+            copy_of: None,
             charge,
             decided_at,
             is_marked: false,
         }
     }
 
-    /// Says that the packet's number now stands in its source's window, and has to be taken out if it is not carried.
-    pub(crate) fn marked(mut self) -> Self {
+    /// Says that the packet's number now stands in its source's window, and so does that of the original where it is `copy_of`
+    /// one; they have to be taken out if it is not carried.
+    pub(crate) fn marked(mut self, copy_of: Option<u64>) -> Self {
+        self.copy_of = copy_of;
         self.is_marked = true;
         self
     }
@@ -78,7 +83,10 @@ impl<'e> Ticket<'e> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         if self.is_marked {
-            self.engine.windows.unmark(&self.source, self.sequence);
+            let numbers = [Some(self.sequence), self.copy_of];
+            for number in numbers.into_iter().flatten() {
+                self.engine.windows.unmark(&self.source, number);
+            }
         }
         match self.take_charge() {
             Charge::Nothing => {}

@@ -1,7 +1,8 @@
 use crate::{
     MeshManager, SendOptions,
     credits::Known,
-    funding::{Purchase, Terms},
+    funding::{Part, Purchase},
+    questions::Terms,
     spending::{RouteTab, Size},
 };
 use mesh_routing::split;
@@ -254,6 +255,7 @@ impl MeshManager {
             route,
             position: *position,
             size,
+            part: Part::WHOLE,
             reason: top_up.reason.clone(),
             tab: &top_up.tab,
             timeout: *timeout,

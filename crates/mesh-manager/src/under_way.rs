@@ -8,6 +8,7 @@ use mesh_types::{
     LightningError, LightningNode, MeshError, Msat, NodeId, Outgoing, OwnPayment, PaidInvoice,
     PaymentEnd, PaymentOutcome, PaymentProof,
 };
+use std::time::Duration;
 
 impl MeshManager {
     /// Pays, with a note and a line in the store from before the wallet is asked until the outcome is known.
@@ -79,6 +80,30 @@ impl MeshManager {
     pub async fn look_up_payments(&self) {
         self.shared.look_up_payments().await;
         self.shared.look_up_refunds().await;
+    }
+}
+
+impl MeshManager {
+    /// Asks the wallet once what became of payments to `payee` whose outcome is not known, at most as long as `patience`.
+    pub(crate) async fn look_up_payee(&self, payee: &NodeId, patience: Duration) {
+        let Ok(lightning) = self.lightning() else {
+            return;
+        };
+        let looking_up = async {
+            for (to, note) in self.shared.unshown.all_under_way() {
+                if to == *payee {
+                    self.shared
+                        .look_up_one(to, &note, lightning.as_ref())
+                        .await?;
+                }
+            }
+            Ok::<_, LightningError>(())
+        };
+        match tokio::time::timeout(patience, looking_up).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%payee, %error, "a payment is not looked up"),
+            Err(_) => tracing::debug!(%payee, "the wallet is slow to look up a payment"),
+        }
     }
 }
 

@@ -83,12 +83,19 @@ impl Unshown {
         Ok(Ok(asking))
     }
 
-    /// Writes down what became of a payment, and keeps its proof where it has one.
+    /// Writes down what became of a payment, and keeps its proof where it has one. Of several who have found it out the first
+    /// does.
     pub(crate) async fn end(&self, end: PaymentEnd) {
         {
             let mut kept = self.kept.lock();
-            let proofs = kept.entry(end.payee).or_default();
+            let Some(proofs) = kept.get_mut(&end.payee) else {
+                return;
+            };
+            let before = proofs.len();
             proofs.retain(|proof| *proof != end.note);
+            if proofs.len() == before {
+                return;
+            }
             proofs.extend(end.proof.clone());
             if proofs.is_empty() {
                 kept.remove(&end.payee);

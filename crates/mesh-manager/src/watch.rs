@@ -54,7 +54,13 @@ pub(crate) async fn keep_watch(mesh: Weak<Shared>) {
 /// The mesh is not held between two looks, so that it can end in the middle of a round.
 async fn round(mesh: &Weak<Shared>, after: Option<ClaimKey>) -> Option<ClaimKey> {
     let mut failures = 0;
-    let mut watched = known(mesh.upgrade()?.store.watched().await);
+    let shared = mesh.upgrade()?;
+    let asked = shared.store.watched().await;
+    if let Ok(watched) = &asked {
+        shared.suspend(watched);
+    }
+    drop(shared);
+    let mut watched = known(asked);
     let behind = watched.partition_point(|it| after.is_some_and(|after| it.key <= after));
     watched.rotate_left(behind);
     let mut standings = HashMap::new();
@@ -103,6 +109,15 @@ fn known<T>(asked: Result<Vec<T>, StoreError>) -> Vec<T> {
 }
 
 impl Shared {
+    /// Has the links with those whose payments are gone not announced: nobody should be sent over a node that owes.
+    fn suspend(&self, watched: &[Watched]) {
+        let frozen = watched.iter().filter(|payment| payment.is_frozen);
+        let payers = frozen.map(|payment| payment.payer).collect();
+        if let Some(learning) = &self.learning {
+            learning.suspend(payers, self.engine.routes(), self.node_api.now());
+        }
+    }
+
     /// - `standings`: what this round has been told already; one transaction may pay for many.
     async fn look_at(
         &self,

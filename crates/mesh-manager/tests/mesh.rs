@@ -127,7 +127,7 @@ async fn a_price_above_the_limit_is_not_paid() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, MeshError::PaymentVerificationFailed(_)),
+        matches!(error.reason, MeshError::PaymentVerificationFailed(_)),
         "{error}"
     );
     assert!(chain.nodes[0].wallet.paid.lock().unwrap().is_empty());
@@ -389,6 +389,7 @@ async fn handle_packet_takes_a_packet_and_says_why_not_in_the_contracts_words() 
         receipt: false,
         route: route(&[1, 2, 3]),
         sequence: 5,
+        copy_of: None,
         timestamp: START.to_secs(),
         fee_msat: 0,
         proof: None,
@@ -453,7 +454,10 @@ async fn a_payload_too_long_for_any_receiver_is_refused_before_it_leaves() {
         .send(id(3), vec![0; 300_000], options())
         .await
         .unwrap_err();
-    assert!(matches!(error, MeshError::InvalidPacket(_)), "{error}");
+    assert!(
+        matches!(error.reason, MeshError::InvalidPacket(_)),
+        "{error}"
+    );
     assert!(chain.wires.log.lock().unwrap().is_empty());
 }
 
@@ -614,7 +618,7 @@ async fn a_fee_above_the_limit_is_not_offered_even_from_credit() {
         .await
         .unwrap_err();
     assert!(
-        matches!(error, MeshError::PaymentVerificationFailed(_)),
+        matches!(error.reason, MeshError::PaymentVerificationFailed(_)),
         "{error}"
     );
     assert_eq!(money(chain.mesh(1)).await.earned, Msat::from_msat(3_000));

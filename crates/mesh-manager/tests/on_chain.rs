@@ -323,6 +323,31 @@ async fn a_reorganisation_after_the_credit_freezes_it_until_the_payment_is_back(
 }
 
 #[tokio::test]
+async fn the_link_with_a_neighbour_whose_payment_was_undone_is_not_announced_until_it_is_back() {
+    let settled = Settled::new().await;
+    let mesh = &settled.relay.mesh;
+    mesh.handle_event(NodeEvent::PeerConnected {
+        peer_addr: "node-1".to_owned(),
+        peer_node_id: Some(id(SOURCE)),
+    });
+    let withheld = || async {
+        // The first look finds it out, and the next one begins with what is known.
+        mesh.watch_payments().await;
+        mesh.watch_payments().await;
+        let peers = mesh.peers().await.into_iter();
+        let withheld = peers.filter(|peer| peer.is_withheld);
+        withheld.map(|peer| peer.node_id).collect::<Vec<_>>()
+    };
+    assert_eq!(withheld().await, []);
+    settled.blocks.undo(settled.tx_hash);
+    assert_eq!(withheld().await, [id(SOURCE)]);
+    settled
+        .blocks
+        .mine(settled.tx_hash, &settled.transaction, 1);
+    assert_eq!(withheld().await, []);
+}
+
+#[tokio::test]
 async fn a_payment_that_was_spent_before_it_was_undone_is_owed_from_what_is_paid_next() {
     let settled = Settled::new().await;
     settled.send().await.unwrap();

@@ -81,6 +81,44 @@ async fn a_payment_whose_answer_was_lost_is_looked_up_and_shown() {
 }
 
 #[tokio::test]
+async fn the_next_packet_looks_up_what_became_of_a_payment_by_itself() {
+    let stores = Stores::of(3);
+    let chain = three(&stores).await;
+    will(&chain, Outcome::LostBehind);
+    assert!(pay(&chain).await.is_err());
+    will(&chain, Outcome::Told);
+    let send = chain.mesh(0).send(id(3), b"paid".to_vec(), once());
+    assert_eq!(send.await.unwrap().deposited, Msat::ZERO);
+    assert_eq!((paid(&chain), kept(&stores).await), (1, 0));
+}
+
+#[tokio::test]
+async fn a_payment_that_a_packet_and_the_mesh_look_up_at_once_is_shown_once() {
+    let stores = Stores::of(3);
+    let chain = three(&stores).await;
+    will(&chain, Outcome::LostBehind);
+    assert!(pay(&chain).await.is_err());
+    let mesh = chain.mesh(0);
+    tokio::join!(mesh.look_up_payments(), mesh.look_up_payments());
+    assert_eq!(kept(&stores).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wallet_that_does_not_say_what_became_of_a_payment_holds_no_packet_up_for_ever() {
+    let stores = Stores::of(3);
+    let chain = three(&stores).await;
+    will(&chain, Outcome::LostBehind);
+    assert!(pay(&chain).await.is_err());
+    will(&chain, Outcome::Told);
+    chain.nodes.first().unwrap().wallet.looks_nothing_up();
+    let send = chain.mesh(0).send(id(3), b"x".to_vec(), once());
+    let error = send.await.unwrap_err();
+    assert!(matches!(error.reason, MeshError::Busy(_)), "{error}");
+    assert!(!error.may_have_arrived);
+    assert_eq!(paid(&chain), 1, "nothing is paid twice");
+}
+
+#[tokio::test]
 async fn a_payment_whose_payer_died_meanwhile_is_looked_up_in_the_next_life() {
     let stores = Stores::of(3);
     let chain = three(&stores).await;

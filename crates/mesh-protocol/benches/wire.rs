@@ -186,6 +186,7 @@ impl Mesh {
             receipt: false,
             route: Route::new(route?)?,
             sequence: 1_795_000_000_000_000,
+            copy_of: None,
             timestamp: 1_795_000_000,
             fee_msat: 1_000,
             proof: paid.then_some(ProofForHop { hop: 1, proof }),

@@ -1,6 +1,6 @@
 use crate::{
     GossipError,
-    gossip::{read_gossip, write_gossip},
+    gossip::{self, read_gossip, write_gossip},
     wire::{MAX_INVOICE_LEN, MAX_PAYLOAD_LEN, MAX_SEQUENCE, Reader},
 };
 use mesh_types::{GossipMessage, Msat, Price};
@@ -192,6 +192,11 @@ mod tag {
 }
 
 impl ControlMessage {
+    /// Whether bytes, if they are a message, are one about announcements, by the first of them: what follows may be long.
+    pub fn is_gossip(bytes: &[u8]) -> bool {
+        matches!(bytes, [gossip::tag::HAVE..=gossip::tag::FIND, ..])
+    }
+
     /// Decodes a message from its one encoding.
     ///
     /// # Errors

@@ -21,6 +21,7 @@
 //!     receipt: false,
 //!     route: Route::new(vec![source.node_id(), destination.node_id()])?,
 //!     sequence: 1,
+//!     copy_of: None,
 //!     timestamp: 1_790_000_000,
 //!     fee_msat: 0,
 //!     proof: None,

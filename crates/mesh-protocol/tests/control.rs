@@ -4,7 +4,7 @@ use mesh_protocol::{
     ControlError, ControlMessage, MAX_CONTROL_LEN, MAX_INVOICE_LEN, MAX_PAYLOAD_LEN, MAX_SEQUENCE,
     RefusalCode,
 };
-use mesh_types::{Msat, Price};
+use mesh_types::{GossipMessage, Msat, NodeId, Price};
 use proptest::{option, prelude::*, sample};
 
 const SEQUENCE: u64 = 1_795_000_000_000_000;
@@ -271,6 +271,21 @@ fn any_message() -> impl Strategy<Value = ControlMessage> {
         "[ -~]{1,300}".prop_map(|invoice| ControlMessage::RefundRequest { invoice }),
         sequence.prop_map(|sequence| ControlMessage::Delivered { sequence }),
     ]
+}
+
+#[test]
+fn a_message_about_announcements_is_told_by_its_first_byte() {
+    let find = ControlMessage::Gossip(GossipMessage::Find {
+        target: NodeId::from_bytes([7; 32]),
+        hops: 1,
+    });
+    let want = ControlMessage::Gossip(GossipMessage::Want(vec![NodeId::from_bytes([7; 32])]));
+    for message in samples().into_iter().chain([find, want]) {
+        let bytes = message.encode().unwrap();
+        let is_gossip = matches!(message, ControlMessage::Gossip(_));
+        assert_eq!(ControlMessage::is_gossip(&bytes), is_gossip, "{message:?}");
+    }
+    assert!(!ControlMessage::is_gossip(&[]));
 }
 
 proptest! {

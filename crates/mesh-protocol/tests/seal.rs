@@ -33,6 +33,7 @@ fn the_destination_opens_what_the_source_sealed_and_a_relay_does_not() {
         receipt: false,
         route: Route::new(vec![alice.node_id(), relay.node_id(), bob.node_id()]).unwrap(),
         sequence: 1,
+        copy_of: None,
         timestamp: 2,
         fee_msat: 3,
         proof: None,

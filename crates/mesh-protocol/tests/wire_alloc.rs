@@ -30,6 +30,7 @@ fn paid_bytes() -> Vec<u8> {
         receipt: true,
         route: Route::new(nodes).unwrap(),
         sequence: 5,
+        copy_of: None,
         timestamp: 6,
         fee_msat: 7,
         proof: Some(ProofForHop { hop: 1, proof }),

@@ -5,7 +5,7 @@ mod peer;
 mod plan;
 mod wait;
 
-use crate::{Chain, RpcServer};
+use crate::Regtest;
 use bitcoin::Amount;
 pub use book::MAX_INVOICES;
 pub(crate) use book::{Book, Invoice, State};
@@ -32,15 +32,14 @@ const GOSSIP_PATIENCE: Duration = Duration::from_secs(3);
 /// How often nodes connect anew to hear of channels.
 const GOSSIP_ROUNDS: u32 = 5;
 
-/// LDK nodes in this process, with channels between them, on a chain of their own.
+/// LDK nodes in this process, with channels between them, on a chain of their own: the one of [`Regtest::start`].
 ///
 /// Its functions wait for what they do, for [`PATIENCE`] at most. When it is dropped, its nodes stop and their folders are
 /// removed.
 pub struct LightningNetwork {
     peers: Vec<Arc<Peer>>,
     channels: Vec<(usize, usize)>,
-    rpc: RpcServer,
-    chain: Chain,
+    chain: Regtest,
     _folder: TempDir,
 }
 
@@ -51,17 +50,16 @@ impl LightningNetwork {
     /// [`NetworkError`]
     pub fn start(plan: &Plan) -> Result<Self, NetworkError> {
         let folder = tempfile::tempdir()?;
-        let chain = Chain::new()?;
-        let rpc = RpcServer::start(chain.clone())?;
+        let chain = Regtest::start()?;
+        let rpc = chain.access();
         let peers = plan.nodes.iter().map(|name| {
-            let config = PeerConfig::new(name, folder.path().join(name), rpc.access().clone())?;
+            let config = PeerConfig::new(name, folder.path().join(name), rpc.clone())?;
             Ok(Arc::new(Peer::start(config)?))
         });
         let peers = peers.collect::<Result<Vec<_>, NetworkError>>()?;
         let network = Self {
             peers,
             channels: plan.ends()?,
-            rpc,
             chain,
             _folder: folder,
         };
@@ -79,13 +77,8 @@ impl LightningNetwork {
     }
 
     /// The chain that the nodes follow.
-    pub fn chain(&self) -> &Chain {
+    pub fn chain(&self) -> &Regtest {
         &self.chain
-    }
-
-    /// The server that the nodes ask, for others to ask it too.
-    pub fn rpc(&self) -> &RpcServer {
-        &self.rpc
     }
 
     /// The node of a name.
@@ -196,7 +189,7 @@ impl LightningNetwork {
             let (from, to) = (self.peer(&channel.from)?, self.peer(&channel.to)?);
             from.open_channel(to, channel)?;
             wait_until("the transaction that funds a channel", || {
-                Ok(self.chain.mempool().len() >= count)
+                Ok(self.chain.mempool()?.len() >= count)
             })?;
         }
         // Not one block more: an invoice names the way to its node only while its channels are this young.

@@ -98,7 +98,7 @@ impl Scene {
         let socket = folder.path().join("c");
         let front = ClnFront::start(network.peer("c").unwrap(), &socket).unwrap();
         let payee = Cln::new(&ClnConfig { socket }, Network::Regtest);
-        let rpc = network.rpc().access().clone();
+        let rpc = network.chain().access();
         let config = PeerConfig::new("a", folder.path().join("a"), rpc).unwrap();
         let scene = Self {
             network,
@@ -133,7 +133,7 @@ impl Scene {
                 let pushed = Some(500_000_000);
                 let _ = relay.open_announced_channel(payer.id, address, 1_000_000, pushed, None);
             }
-            Ok(!chain.mempool().is_empty())
+            Ok(!chain.mempool()?.is_empty())
         })
         .unwrap();
         self.network.mine(6).unwrap();

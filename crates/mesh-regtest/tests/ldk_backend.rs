@@ -237,7 +237,7 @@ async fn channels_are_opened_listed_and_closed() {
     assert_eq!(status.channels.len(), 2);
     assert_eq!(status.alias.as_deref(), Some("b"));
     assert!(status.channels.iter().all(|channel| channel.is_announced));
-    assert_eq!(status.height, line.ground.chain.height());
+    assert_eq!(status.height, line.ground.chain.height().unwrap());
     let mine = line.payer.status().await.unwrap();
     assert!(
         mine.in_channels_sats > 490_000 && mine.on_chain_sats < 501_000,

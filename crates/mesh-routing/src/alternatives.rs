@@ -89,6 +89,18 @@ pub(crate) fn alternatives(
     Alternatives { routes, are_apart }
 }
 
+/// The best way where links in doubt and places without room serve, too; but never relays that have fallen.
+pub(crate) fn last_resort(
+    graph: &Graph,
+    destination: u32,
+    payload: Room,
+    payload_bytes: usize,
+) -> Option<Found> {
+    let mut avoid = Avoid::dearer_than(u64::MAX);
+    avoid.only_fallen = true;
+    Search::new(graph, destination, payload, payload_bytes, &avoid).best()
+}
+
 fn relays(found: &Found) -> impl Iterator<Item = &NodeId> {
     let relays = found.hops.saturating_sub(1);
     found.nodes.iter().skip(1).take(relays as usize)

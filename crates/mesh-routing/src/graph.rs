@@ -140,6 +140,11 @@ impl Graph {
         self.near_hops.of(index)
     }
 
+    /// The indices of all nodes, in no order.
+    pub(crate) fn indices(&self) -> impl Iterator<Item = u32> {
+        self.indices.values().copied()
+    }
+
     /// How many indices there are: each is below this.
     pub(crate) const fn index_count(&self) -> usize {
         self.nodes.len()

@@ -1,7 +1,7 @@
 use crate::effect::Place;
 use crate::link::Closed;
 use crate::outcome::{Fault, Outcome};
-use crate::scores::{Scores, Standing, Verdict};
+use crate::scores::{Scores, Standing, Verdict, late_after};
 use crate::{RoutingTable, graph::Graph};
 use mesh_types::{NodeId, UnixTime};
 use std::collections::HashMap;
@@ -40,6 +40,12 @@ impl RoutingTable {
         {
             self.fill(&mut learned, Place::Node(by), now.plus(BUSY_FOR));
         }
+    }
+
+    /// How long an answer over a route may take before that speaks against those on it. Whoever waits less learns nothing from
+    /// silence.
+    pub fn late_after(&self, route: &[NodeId]) -> Duration {
+        late_after(self.round_trip(route))
     }
 
     /// Leaves a node or a link out of routes until `until`, because it has no room; says whether it is known.

@@ -44,6 +44,8 @@ mod scores;
 mod search;
 mod split;
 mod table;
+mod topology;
+mod tries;
 
 pub use alternatives::{ALWAYS_FAIR_MSAT, MAX_ALTERNATIVES, MAX_TIMES_DEARER};
 pub use cache::{MAX_CACHED_ROUTES, PAYLOAD_STEP};
@@ -71,3 +73,5 @@ pub use record::{FALLEN_BELOW, MAX_SHARED_BLAME, RISEN_ABOVE, SCORE_HALF_LIFE};
 pub use scores::{MAX_DOUBTED_LINKS, MAX_SCORED_NODES, Scores, Standing, Verdict};
 pub use split::{Split, split};
 pub use table::RoutingTable;
+pub use topology::{Topology, TopologyLink, TopologyNode};
+pub use tries::{MAX_TRIES, NextTry, NoMoreTries, Tries, TryEnd, TryLimits, cost_of};

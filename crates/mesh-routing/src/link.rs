@@ -44,10 +44,6 @@ impl Link {
     pub(crate) fn set_latency_ms(&mut self, latency_ms: u32) {
         self.latency_ms = u16::try_from(latency_ms.min(MAX_LINK_LATENCY_MS)).unwrap_or(u16::MAX);
     }
-
-    pub(crate) const fn takes(&self, payload: Room) -> bool {
-        self.closed.is_open() && self.room.holds(payload)
-    }
 }
 
 /// How large a payload something takes, or how large one is, in steps of [`PAYLOAD_STEP`].

@@ -21,6 +21,13 @@ pub const MAX_DOUBTED_LINKS: usize = 1_024;
 const LATE_FACTOR: u32 = 4;
 const LATE_GRACE: Duration = Duration::from_secs(1);
 
+/// How long an answer may take that is expected after `expected`.
+pub(crate) fn late_after(expected: Duration) -> Duration {
+    expected
+        .saturating_mul(LATE_FACTOR)
+        .saturating_add(LATE_GRACE)
+}
+
 /// What a source has learned about those who carry for it; nobody else hears of it.
 ///
 /// A packet that is not answered could have been dropped by any node of its route, the destination among them, or its answer
@@ -82,11 +89,7 @@ impl Scores {
         match outcome {
             Outcome::Delivered { took } => {
                 self.trust_links(suspects, &mut verdicts);
-                if took
-                    > expected
-                        .saturating_mul(LATE_FACTOR)
-                        .saturating_add(LATE_GRACE)
-                {
+                if took > late_after(expected) {
                     self.blame_all(suspects, Fault::Late, now, &mut verdicts);
                 } else {
                     for node in suspects {

@@ -4,7 +4,7 @@ mod fastest;
 use crate::even_total::{even_total, relays_share};
 use crate::graph::{Graph, LOCAL};
 use crate::least_total::least_total_for;
-use crate::link::{Link, Room};
+use crate::link::{Closed, Link, Room};
 use crate::near::FAR;
 use mesh_types::{MAX_ROUTE_NODES, Msat, NodeId};
 use std::sync::Arc;
@@ -35,6 +35,8 @@ pub(crate) struct Avoid {
     pub(crate) direct: bool,
     /// What costs more, in millisatoshi.
     pub(crate) dearer_than: u64,
+    /// Only relays that have fallen: what is without room for a while and what is in doubt serves, too.
+    pub(crate) only_fallen: bool,
 }
 
 /// A route that was found; the order is that of preference.
@@ -67,7 +69,8 @@ impl<'a> Search<'a> {
     pub(crate) fn best(&self) -> Option<Found> {
         let node = self.graph.node(self.destination)?;
         let is_reached = self.graph.near(self.destination) != FAR;
-        let has_room = node.room.holds(self.payload) && !node.closed.has(crate::link::Closed::FULL);
+        let is_full = node.closed.has(Closed::FULL) && !self.avoid.only_fallen;
+        let has_room = node.room.holds(self.payload) && !is_full;
         if self.destination == LOCAL || !is_reached || !has_room {
             return None;
         }
@@ -95,20 +98,30 @@ impl<'a> Search<'a> {
 
     fn peer_link(&self, index: u32) -> Option<&Link> {
         let link = &self.graph.node(index)?.peer.as_ref()?.link;
-        link.takes(self.payload).then_some(link)
+        self.takes(link).then_some(link)
+    }
+
+    fn takes(&self, link: &Link) -> bool {
+        let is_open = link.closed.is_open() || self.avoid.only_fallen;
+        is_open && link.room.holds(self.payload)
     }
 
     /// The open links of a node that are wide enough, without those to the destination, where a way back ends.
     fn links(&self, index: u32) -> impl Iterator<Item = &Link> {
         let links = self.graph.node(index).map(|node| node.links.as_slice());
         let links = links.unwrap_or_default().iter();
-        links.filter(|link| link.takes(self.payload) && link.to() != self.destination)
+        links.filter(|link| self.takes(link) && link.to() != self.destination)
     }
 
     /// What a node asks for relaying this packet; `None` when it does not relay it.
     fn relay_price(&self, index: u32) -> Option<u64> {
         let node = self.graph.node(index)?;
-        let relays = node.closed.is_open() && node.room.holds(self.payload);
+        let is_open = if self.avoid.only_fallen {
+            !node.closed.has(Closed::FALLEN)
+        } else {
+            node.closed.is_open()
+        };
+        let relays = is_open && node.room.holds(self.payload);
         if !relays || index == LOCAL || self.graph.near(index) == FAR || self.avoid.has(index) {
             return None;
         }
@@ -122,6 +135,7 @@ impl Avoid {
             relays: Vec::new(),
             direct: false,
             dearer_than: price,
+            only_fallen: false,
         }
     }
 

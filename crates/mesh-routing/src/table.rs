@@ -1,4 +1,4 @@
-use crate::alternatives::alternatives;
+use crate::alternatives::{alternatives, last_resort};
 use crate::cache::{Answer, Question, RouteCache};
 use crate::effect::{Effect, Place};
 use crate::graph::Graph;
@@ -10,7 +10,7 @@ use crate::{
     RoutingError, split,
 };
 use mesh_types::{Msat, NodeId, Price, Route};
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -97,6 +97,11 @@ impl RoutingTable {
     pub fn set_price(&self, node_id: NodeId, price: Price) -> Result<(), RoutingError> {
         self.change(|graph| graph.set_price(node_id, price))
             .map(drop)
+    }
+
+    /// What a node asks for a packet, as far as is known; nothing where nobody has said. `None` for a node that is not known.
+    pub fn price(&self, node_id: &NodeId) -> Option<Price> {
+        self.graph.read().price(node_id)
     }
 
     /// Takes a link between two nodes, for both directions.
@@ -199,6 +204,29 @@ impl RoutingTable {
         routes.collect()
     }
 
+    /// Finds the cheapest way that may lead over links in doubt and over what is without room for a while, though never over
+    /// relays that have fallen: for whoever has found no other.
+    ///
+    /// A destination that was away for a minute would else be out of reach for ten, where one link leads to it. What is
+    /// found is not remembered.
+    pub fn find_last_resort(
+        &self,
+        destination: &NodeId,
+        payload_bytes: usize,
+    ) -> Option<FoundRoute> {
+        let question = Question::new(*destination, payload_bytes, 1);
+        let graph = self.graph.read();
+        let index = graph.index(destination)?;
+        let (payload, payload_bytes) = (question.payload(), question.payload_bytes());
+        self.searches.fetch_add(1, Ordering::Relaxed);
+        let found = last_resort(&graph, index, payload, payload_bytes)?;
+        Some(FoundRoute {
+            nodes: found.nodes.to_vec(),
+            price: Msat::from_msat(found.price),
+            latency_ms: found.latency_ms,
+        })
+    }
+
     /// Splits `amount_sats` over a route: 60 % for the destination, 30 % for the relays, 10 % for the source.
     ///
     /// What does not divide goes to the destination. A route that leads nowhere, of one node or none, pays nobody: all
@@ -238,6 +266,11 @@ impl RoutingTable {
     /// How many bytes of the heap the graph has.
     pub fn memory_bytes(&self) -> usize {
         self.graph.read().memory_bytes()
+    }
+
+    /// What is known, while it cannot change.
+    pub(crate) fn graph(&self) -> RwLockReadGuard<'_, Graph> {
+        self.graph.read()
     }
 
     /// How long it takes to hear from the end of a route, by the latencies that are known here.

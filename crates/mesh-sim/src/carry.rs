@@ -252,6 +252,7 @@ impl World {
             sequence,
             next,
             bytes,
+            ..
         } = engine.compose(draft, nonce, self.now).ok()?;
         self.watch.sent(number, engine.node_id(), sequence);
         self.transmit(number, &next, bytes.into())

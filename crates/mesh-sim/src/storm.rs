@@ -13,6 +13,9 @@ const CUT_SECS: std::ops::RangeInclusive<u64> = 1..=60;
 /// Of so many killed nodes one stays away.
 const GONE: u32 = 16;
 
+/// How many misfortunes there are at most: all nodes hear of each, so the work grows with the square of the nodes.
+const MOST_MISFORTUNES: u32 = 100;
+
 /// What happens to the mesh while packets are sent: foul weather on all links, nodes that are killed and started again, links
 /// that are cut, and once a partition into two halves that heals.
 impl World {
@@ -27,7 +30,7 @@ impl World {
         for (number, _) in (0..).zip(&self.nodes).filter(|(_, node)| !node.is_honest()) {
             self.queue.note(self.now, Event::Mischief(number));
         }
-        for _ in 0..self.plan.nodes / 2 {
+        for _ in 0..MOST_MISFORTUNES.min(self.plan.nodes / 2) {
             self.plan_misfortune(span);
         }
         self.plan_partition(span);

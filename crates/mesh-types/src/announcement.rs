@@ -43,7 +43,7 @@ pub struct Announcement {
 /// What a node carries at most.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct CarryLimits {
-    /// The largest payload, bytes.
+    /// The largest payload, bytes; 0 when it does not say.
     pub max_payload_bytes: u32,
     /// What each source may send without paying, bytes a second.
     pub free_bytes_per_second: u32,

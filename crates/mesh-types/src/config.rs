@@ -44,9 +44,11 @@ pub struct MeshConfig {
     pub on_chain: OnChainConfig,
     /// What this node may spend on others.
     pub spending: SpendingConfig,
+    /// Where all of the mesh is told that this node accepts links, `<host>:<port>` each, best first; nowhere, if not said.
+    pub announce_addresses: Vec<String>,
     /// The nodes to keep links with.
     pub peers: Vec<PeerAddress>,
-    /// What is known of nodes further away.
+    /// What is known of nodes further away, and holds whatever they announce.
     pub known_nodes: Vec<KnownNode>,
 }
 
@@ -67,6 +69,7 @@ impl Default for MeshConfig {
             free_lane: FreeLane::default(),
             on_chain: OnChainConfig::default(),
             spending: SpendingConfig::default(),
+            announce_addresses: Vec::new(),
             peers: Vec::new(),
             known_nodes: Vec::new(),
         }
@@ -145,7 +148,7 @@ pub enum ConfigError {
 
 impl MeshConfig {
     /// The keys of a flat configuration, in the order of the fields.
-    pub const KEYS: [&'static str; 26] = [
+    pub const KEYS: [&'static str; 27] = [
         "enabled",
         "mode",
         "listen_addr",
@@ -171,6 +174,7 @@ impl MeshConfig {
         "spending.per_peer_per_day_msat",
         "spending.per_day_msat",
         "spending.fee_share_permille",
+        "announce_addresses",
         "peers",
     ];
 
@@ -220,6 +224,7 @@ impl MeshConfig {
             "free_lane.bytes_per_second_total" => {
                 self.free_lane.bytes_per_second_total = read(key, value, "bytes a second")?;
             }
+            "announce_addresses" => self.announce_addresses = read_list(key, value)?,
             "peers" => self.peers = read_list(key, value)?,
             "on_chain.addresses" => self.on_chain.addresses = read_list(key, value)?,
             "on_chain.least_depth" => self.on_chain.least_depth = read(key, value, BLOCKS)?,

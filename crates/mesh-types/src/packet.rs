@@ -30,6 +30,9 @@ pub struct MeshPacket {
     pub route: Route,
     /// The source's own number for this packet, never used twice.
     pub sequence: u64,
+    /// The number of the packet of which this is a copy that the source sends once more, perhaps over another route; of the
+    /// two the destination delivers one.
+    pub copy_of: Option<u64>,
     /// When the source made it, Unix seconds.
     pub timestamp: u64,
     /// What the source offers in total for this packet; each party's share follows from it and the route.

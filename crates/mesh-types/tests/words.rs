@@ -168,6 +168,10 @@ fn every_setting_can_be_set_flat_and_reads_back() {
         ("spending.per_peer_per_day_msat", "13"),
         ("spending.per_day_msat", "14"),
         ("spending.fee_share_permille", "15"),
+        (
+            "announce_addresses",
+            "relay.example:8334, [2001:db8::1]:8334",
+        ),
         ("peers", &format!("{peer}, {peer}")),
     ]);
     assert_eq!(settings.len(), MeshConfig::KEYS.len());
@@ -179,7 +183,8 @@ fn every_setting_can_be_set_flat_and_reads_back() {
     let expected = serde_json::json!({
         "enabled": false, "mode": "open", "listen_addr": "127.0.0.1:1", "network": "signet",
         "identity_path": "keys/mine", "price_per_packet_msat": 1, "price_per_kib_msat": 2,
-        "quote_lifetime_secs": 3, "debit_interval_ms": 7, "check_settlement": true, "refunds": true, "peers": [peer, peer], "known_nodes": [],
+        "quote_lifetime_secs": 3, "debit_interval_ms": 7, "check_settlement": true, "refunds": true,
+        "announce_addresses": ["relay.example:8334", "[2001:db8::1]:8334"], "peers": [peer, peer], "known_nodes": [],
         "free_lane": {
             "bytes_per_second_per_source": 4, "burst_bytes_per_source": 5, "bytes_per_second_total": 6
         },

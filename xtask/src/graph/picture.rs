@@ -28,14 +28,19 @@ pub(super) const PICTURE: &[Room] = &[
     ),
     heavy("mesh-store", TYPES),
     heavy("mesh-lightning", TYPES),
+    heavy("mesh-chain", TYPES),
     heavy("mesh-link", TYPES),
-    heavy("mesh-regtest", &["mesh-types", "mesh-lightning"]),
+    heavy(
+        "mesh-regtest",
+        &["mesh-types", "mesh-lightning", "mesh-chain"],
+    ),
     heavy(
         "blvm-mesh-node",
         &[
             "blvm-mesh",
             "mesh-store",
             "mesh-lightning",
+            "mesh-chain",
             "mesh-link",
             // Its chain, for the demo of the feature ldk; its Lightning network, for trials.
             "mesh-regtest",
@@ -78,7 +83,7 @@ pub(super) const DRAWING: &str = r"
                           │
                       blvm-mesh
    ───────────────────────┼──────────────────────────
-   mesh-store   mesh-lightning   mesh-link   blvm-mesh-node   mesh-sim   mesh-regtest
+   mesh-store   mesh-lightning   mesh-chain   mesh-link   blvm-mesh-node   mesh-sim   mesh-regtest
 
 ";
 

@@ -46,6 +46,7 @@ impl Payer {
             },
             node: NodeSection::in_folder(folder.join(format!("payer-{number}"))),
             lightning: wallets.of_payers(),
+            chain: None,
         };
         let node = Node::start(&config, Home::Forgetful, Arc::new(Blind)).await;
         let node = Arc::new(node.unwrap());

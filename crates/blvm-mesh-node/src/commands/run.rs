@@ -17,7 +17,12 @@ use tokio::{
 
 /// Runs one node until it is told to stop.
 pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
-    let config = NodeConfig::load(&args.config)?;
+    let mut config = NodeConfig::load(&args.config)?;
+    for peer in &args.peers {
+        // What the command line says of a node counts.
+        config.mesh.peers.retain(|it| it.node_id != peer.node_id);
+        config.mesh.peers.push(peer.clone());
+    }
     if args.check {
         return check(&config, &args.config).await;
     }
@@ -95,6 +100,9 @@ fn introduction(node: &Node, config: &NodeConfig) -> String {
     line("mode", format!("{}, on {}", mesh.mode, mesh.network));
     line("price", price);
     line("lightning", lightning(node.backend()));
+    let chain = config.chain.as_ref();
+    let chain = chain.map(|chain| format!("the Bitcoin node at {}", chain.address));
+    line("chain", chain.unwrap_or_else(|| "none".to_owned()));
     line("store", config.node.store.to_string());
     line("control", config.node.control_socket.display().to_string());
     line("peers", format!("{} to be dialled", mesh.peers.len()));

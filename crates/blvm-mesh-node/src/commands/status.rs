@@ -3,7 +3,7 @@ use crate::{
     cli::StatusArgs,
     command_error::CommandError,
     config::Backend,
-    control::{Answer, MoneyReport, Request, StatusReport, TrafficReport},
+    control::{Answer, LearningReport, MoneyReport, Request, StatusReport, TrafficReport},
     text::{counted, msat, thousands},
 };
 use blvm_mesh::{MeshMode, Msat};
@@ -41,6 +41,7 @@ fn said(status: &StatusReport) -> String {
         line("on chain", on_chain(&status.money));
     }
     line("packets", packets(&status.traffic));
+    line("mesh", mesh(status.learning));
     text + &lists(status)
 }
 
@@ -104,6 +105,20 @@ fn packets(traffic: &TrafficReport) -> String {
         thousands(traffic.delivered),
         thousands(traffic.lost),
         thousands(traffic.claimed)
+    )
+}
+
+fn mesh(learning: Option<LearningReport>) -> String {
+    let Some(learning) = learning else {
+        return "nothing is learned or told in this mode".to_owned();
+    };
+    let others = u64::try_from(learning.known_nodes.saturating_sub(1)).unwrap_or(u64::MAX);
+    format!(
+        "{} known by announcements; {} taken, {} forged, {} dropped",
+        counted(others, "other node"),
+        thousands(learning.taken),
+        thousands(learning.forged),
+        thousands(learning.dropped)
     )
 }
 

@@ -46,6 +46,14 @@ pub enum SettingError {
     /// A setting of the Lightning back end is wrong or missing.
     #[error("[lightning] {0}; docs/lightning.md has a set-up for each back end")]
     Lightning(String),
+    /// A setting of the Bitcoin node is wrong or missing.
+    #[error("[chain] {0}; docs/chain.md has a set-up")]
+    Chain(String),
+    /// The password of the Bitcoin node stands in the configuration.
+    #[error(
+        "[chain] password belongs into a file or a variable: write password = {{ file = \"...\" }} or {{ env = \"...\" }}"
+    )]
+    PasswordInTheOpen,
     /// The sandbox has no folder.
     #[error(
         "[lightning] backend = \"sandbox\" needs path = \"...\", a folder that all sandbox wallets share"

@@ -1,5 +1,6 @@
 use super::{NodeConfig, SettingError};
 use blvm_mesh::MeshConfig;
+use mesh_chain::ChainConfig;
 use mesh_lightning::LightningConfig;
 use mesh_store::StoreLocation;
 use serde::{Deserialize, Serialize, Serializer, ser};
@@ -111,6 +112,7 @@ pub(super) struct File {
     node: WrittenNode,
     #[serde(default)]
     lightning: toml::Table,
+    chain: Option<toml::Table>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -151,6 +153,7 @@ impl File {
             mesh: self.mesh.ok_or(SettingError::NoMeshTable)?,
             node,
             lightning: lightning(self.lightning, folder)?,
+            chain: self.chain.map(|it| chain(it, folder)).transpose()?,
         })
     }
 }
@@ -174,6 +177,16 @@ fn lightning(written: toml::Table, folder: &Path) -> Result<LightningSection, Se
         (_, Some(_)) => Err(SettingError::PathWithoutSandbox),
         (_, None) => Ok(LightningSection::None),
     }
+}
+
+fn chain(written: toml::Table, folder: &Path) -> Result<ChainConfig, SettingError> {
+    if written.get("password").is_some_and(toml::Value::is_str) {
+        // The reader's own message would repeat it.
+        return Err(SettingError::PasswordInTheOpen);
+    }
+    let config: Result<ChainConfig, toml::de::Error> = written.try_into();
+    let config = config.map_err(|error| SettingError::Chain(error.message().to_owned()))?;
+    Ok(config.rooted(folder))
 }
 
 fn in_lightning(error: toml::de::Error) -> SettingError {

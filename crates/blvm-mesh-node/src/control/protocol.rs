@@ -1,5 +1,7 @@
 use super::{
-    LedgerCall, LedgerReport, LightningCall, LightningReport, MAX_LEDGER_LINES, StatusReport,
+    LedgerCall, LedgerReport, LightningCall, LightningReport, MAX_LEDGER_LINES, NeighbourReport,
+    NotSentReport, PriceCall, RoutePriceReport, RoutesCall, RoutesReport, StatusReport,
+    TopologyReport, TriedReport,
 };
 use blvm_mesh::{MAX_PAYLOAD_LEN, MeshError, NodeId};
 use serde::{Deserialize, Serialize};
@@ -34,8 +36,16 @@ pub struct Call {
 pub enum Request {
     /// How the node is.
     Status {},
+    /// The nodes that links are up with.
+    Peers {},
+    /// The routes that packets would take.
+    Routes(RoutesCall),
+    /// The graph that routes are searched in.
+    Topology {},
     /// To send a packet and wait until its destination has confirmed it.
     Send(SendCall),
+    /// To ask what sending costs.
+    Price(PriceCall),
     /// To offer credit at this node, to be paid by whomever.
     Quote {
         /// Whose credit it becomes.
@@ -75,6 +85,8 @@ pub struct SendCall {
     pub packets_ahead: u32,
     /// How long to wait for each answer.
     pub timeout_secs: u32,
+    /// How long all of it may take.
+    pub deadline_secs: u32,
     /// Not to seal the payload.
     pub in_clear: bool,
 }
@@ -107,8 +119,18 @@ pub struct Reply {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Box<StatusReport>),
+    /// To [`Request::Peers`].
+    Peers(Vec<NeighbourReport>),
+    /// To [`Request::Routes`].
+    Routes(RoutesReport),
+    /// To [`Request::Topology`].
+    Topology(Box<TopologyReport>),
     /// To [`Request::Send`]: the destination has the packet.
     Sent(SentReport),
+    /// To [`Request::Send`], where its destination has not confirmed it.
+    NotSent(Box<NotSentReport>),
+    /// To [`Request::Price`].
+    Priced(RoutePriceReport),
     /// To [`Request::Quote`].
     Quoted(Box<QuoteReport>),
     /// To [`Request::Receive`].
@@ -135,8 +157,10 @@ pub struct SentReport {
     pub route: Vec<NodeId>,
     /// The fee that was offered for it.
     pub fee_msat: u64,
-    /// What was deposited with nodes of the route meanwhile.
+    /// What was deposited with nodes meanwhile.
     pub deposited_msat: u64,
+    /// The ways that were tried, the one that delivered last.
+    pub tries: Vec<TriedReport>,
 }
 
 /// Credit that came back.
@@ -258,6 +282,9 @@ pub enum CallError {
 /// The longest that a call may have the node wait, in seconds: an hour, because a connection holds its place so long.
 const MAX_WAIT_SECS: u32 = 3_600;
 
+/// The largest payload that a route is looked for.
+const MAX_BYTES: u32 = MAX_PAYLOAD_LEN as u32;
+
 /// The most packets that one payment may cover.
 const MAX_PACKETS_AHEAD: u32 = 1_000_000;
 
@@ -290,7 +317,13 @@ impl Call {
 impl Request {
     fn check(&self) -> Result<(), CallError> {
         match self {
-            Self::Status {} | Self::Taken {} | Self::Quote { .. } | Self::Lightning(_) => Ok(()),
+            Self::Status {}
+            | Self::Peers {}
+            | Self::Topology {}
+            | Self::Taken {}
+            | Self::Quote { .. }
+            | Self::Lightning(_) => Ok(()),
+            Self::Routes(call) => check_range("payload_bytes", call.payload_bytes, 0, MAX_BYTES),
             Self::Receive { max, wait_secs } => {
                 check_range("max", *max, 1, MAX_TAKEN)?;
                 check_range("wait_secs", *wait_secs, 0, MAX_WAIT_SECS)
@@ -300,8 +333,10 @@ impl Request {
                 Some(most) => check_range("most", most, 1, MAX_LEDGER_LINES),
                 None => Ok(()),
             },
+            Self::Price(call) => check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS),
             Self::Send(call) => {
                 check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS)?;
+                check_range("deadline_secs", call.deadline_secs, 1, MAX_WAIT_SECS)?;
                 check_range("packets_ahead", call.packets_ahead, 1, MAX_PACKETS_AHEAD)
             }
         }

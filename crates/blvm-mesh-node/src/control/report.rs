@@ -2,7 +2,7 @@ use crate::{
     config::Backend,
     node::{Home, Node},
 };
-use blvm_mesh::{MeshMode, Msat, Network, NodeId, Status};
+use blvm_mesh::{LearningStatus, MeshMode, Msat, Network, NodeId, Status};
 use mesh_link::{DialInfo, LinkInfo, Links};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::SocketAddr};
@@ -44,6 +44,26 @@ pub struct StatusReport {
     pub traffic: TrafficReport,
     /// Refused packets by reason.
     pub refusals: BTreeMap<String, u64>,
+    /// What is known by announcements; nothing in a mode in which nothing is learned.
+    pub learning: Option<LearningReport>,
+}
+
+/// What is known by announcements, and what became of those that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LearningReport {
+    /// Nodes that are known by their announcements, this one included.
+    pub known_nodes: usize,
+    /// Announcements that were taken.
+    pub taken: u64,
+    /// Whose signature did not hold.
+    pub forged: u64,
+    /// That were dropped for another reason: old, too many, without a place.
+    pub dropped: u64,
+    /// Messages of peers that were not looked at, because they were too many.
+    pub unheard: u64,
+    /// Messages to peers that were lost, because their links were full or gone.
+    pub lost: u64,
 }
 
 /// A store.
@@ -169,6 +189,7 @@ impl StatusReport {
             claimed,
             refusals,
             peers,
+            learning,
         } = node.manager().status().await;
         let links = node.links();
         let store_error = money.as_ref().err().map(ToString::to_string);
@@ -179,10 +200,7 @@ impl StatusReport {
             network: node.network(),
             listen_addr: links.local_addr(),
             lightning: node.backend(),
-            price: PriceReport {
-                per_packet_msat: price.per_packet.to_msat(),
-                per_kib_msat: price.per_kib.to_msat(),
-            },
+            price: price.into(),
             // A link that has just come up is none that the mesh sends to yet.
             peers: links
                 .peers()
@@ -218,6 +236,28 @@ impl StatusReport {
                 .into_iter()
                 .map(|(reason, count)| (reason.to_string(), count))
                 .collect(),
+            learning: learning.map(LearningReport::from),
+        }
+    }
+}
+
+impl From<LearningStatus> for LearningReport {
+    fn from(status: LearningStatus) -> Self {
+        let counts = status.counts;
+        let dropped = [
+            counts.unasked,
+            counts.old,
+            counts.out_of_time,
+            counts.too_many_of_origin,
+            counts.without_place,
+        ];
+        Self {
+            known_nodes: status.known_nodes,
+            taken: counts.taken,
+            forged: counts.forged,
+            dropped: dropped.into_iter().fold(0, u64::saturating_add),
+            unheard: counts.unheard,
+            lost: status.lost,
         }
     }
 }

@@ -1,10 +1,12 @@
 use super::{
-    Answer, Call, DeliveryReport, Failure, FailureKind, LineError, MAX_CALL_BYTES, QuoteReport,
-    RefundCall, RefundReport, Reply, Request, SendCall, SentReport, StatusReport,
-    ledger::LedgerCall, line::read_line, server::Desk, stop::Stop,
+    Answer, Call, DeliveryReport, Failure, FailureKind, LineError, MAX_CALL_BYTES, NotSentReport,
+    PriceCall, QuoteReport, RefundCall, RefundReport, Reply, Request, SendCall, SentReport,
+    StatusReport, TriedReport, ledger::LedgerCall, line::read_line, server::Desk, stop::Stop,
 };
-use crate::{hex::parse_hex, ledger_desk};
-use blvm_mesh::{Delivery, Invoice, MAX_PAYLOAD_LEN, MeshError, Msat, NodeId, SendOptions, to_hex};
+use crate::{hex::parse_hex, ledger_desk, surroundings};
+use blvm_mesh::{
+    Delivery, Engine, Invoice, MAX_PAYLOAD_LEN, MeshError, Msat, NodeId, SendOptions, to_hex,
+};
 use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -12,6 +14,7 @@ use tokio::{
         UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
+    task::spawn_blocking,
     time::timeout,
 };
 
@@ -94,7 +97,21 @@ impl Session {
                 Request::Status {} => {
                     Answer::Status(Box::new(StatusReport::of(&self.desk.node).await))
                 }
+                Request::Peers {} => {
+                    Answer::Peers(surroundings::neighbours(self.desk.node.manager()).await)
+                }
+                Request::Routes(call) => {
+                    self.look(move |engine| {
+                        Answer::Routes(surroundings::routes(engine.routes(), &call))
+                    })
+                    .await
+                }
+                Request::Topology {} => {
+                    self.look(|engine| Answer::Topology(Box::new(surroundings::topology(engine))))
+                        .await
+                }
                 Request::Send(call) => self.send(call).await,
+                Request::Price(call) => self.price(call).await,
                 Request::Quote { payer, amount_sats } => self.quote(payer, amount_sats).await,
                 Request::Receive { max, wait_secs } => {
                     let wait = Duration::from_secs(wait_secs.into());
@@ -117,6 +134,15 @@ impl Session {
         }
     }
 
+    /// Looks at the routes beside the packets: in a large mesh that takes its time.
+    async fn look(&self, at: impl FnOnce(&Engine) -> Answer + Send + 'static) -> Answer {
+        let manager = self.desk.node.manager().clone();
+        let looking = spawn_blocking(move || at(manager.engine()));
+        looking
+            .await
+            .unwrap_or_else(|error| failed(FailureKind::Other, error))
+    }
+
     async fn send(&self, call: SendCall) -> Answer {
         let payload = match parse_hex(&call.payload_hex, MAX_PAYLOAD_LEN) {
             Ok(payload) => payload,
@@ -127,6 +153,7 @@ impl Session {
             packets_ahead: call.packets_ahead.into(),
             tops_up: true,
             timeout: Duration::from_secs(call.timeout_secs.into()),
+            deadline: Duration::from_secs(call.deadline_secs.into()),
             is_sealed: !call.in_clear,
         };
         let manager = self.desk.node.manager();
@@ -136,7 +163,28 @@ impl Session {
                 route: sent.route.to_vec(),
                 fee_msat: sent.fee.to_msat(),
                 deposited_msat: sent.deposited.to_msat(),
+                tries: sent.tries.iter().map(TriedReport::from).collect(),
             }),
+            Err(error) if error.tries.is_empty() => Answer::Failed(with_advice(error.reason)),
+            Err(error) => Answer::NotSent(Box::new(NotSentReport {
+                may_have_arrived: error.may_have_arrived,
+                tries: error.tries.iter().map(TriedReport::from).collect(),
+                failure: with_advice(error.reason),
+            })),
+        }
+    }
+
+    async fn price(&self, call: PriceCall) -> Answer {
+        let options = SendOptions {
+            timeout: Duration::from_secs(call.timeout_secs.into()),
+            is_sealed: !call.in_clear,
+            ..SendOptions::default()
+        };
+        let bytes = usize::try_from(call.bytes).unwrap_or(usize::MAX);
+        let manager = self.desk.node.manager();
+        let asked = manager.quote_route(call.destination, bytes, &options);
+        match asked.await {
+            Ok(price) => Answer::Priced(price.into()),
             Err(error) => Answer::Failed(with_advice(error)),
         }
     }
@@ -166,12 +214,12 @@ impl Session {
     async fn refund(&self, call: RefundCall) -> Answer {
         let manager = self.desk.node.manager();
         let refunded = async {
-            let route = manager.route_to(&call.node, 0).await?;
+            let timeout = Duration::from_secs(call.timeout_secs.into());
+            let route = manager.route_within(&call.node, 0, timeout).await?;
             let position = route.len().saturating_sub(1);
             let amount = call
                 .amount_sats
                 .map(|sats| Msat::from_sats(sats).unwrap_or(Msat::MAX));
-            let timeout = Duration::from_secs(call.timeout_secs.into());
             manager.refund(&route, position, amount, timeout).await
         };
         match refunded.await {
@@ -285,7 +333,7 @@ fn with_advice(error: MeshError) -> Failure {
     let mut failure = Failure::from(error);
     let advice = match failure.kind {
         FailureKind::Routing => {
-            "; see the links with: blvm-mesh status, and name nodes further away in [[mesh.known_nodes]]"
+            "; see what is known with: blvm-mesh topology, and how this node is linked with: blvm-mesh peers"
         }
         FailureKind::Lightning => "; a node pays with what [lightning] names",
         _ => "",

@@ -154,6 +154,7 @@ impl Actor {
                 ..NodeSection::in_folder(data_dir)
             },
             lightning,
+            chain: None,
         };
         let (witness, seen) = Witness::new();
         let node = Node::start(&config, Home::Forgetful, Arc::new(witness)).await;

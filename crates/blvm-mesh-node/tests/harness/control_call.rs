@@ -19,6 +19,9 @@ pub(crate) fn run(data: &[u8]) {
                 Request::Ledger(LedgerCall::Deposits(
                     Lines::First { most } | Lines::After { most, .. },
                 )) => assert!((1..=MAX_LEDGER_LINES).contains(most)),
+                Request::Routes(call) => {
+                    assert!(call.payload_bytes as usize <= blvm_mesh::MAX_PAYLOAD_LEN);
+                }
                 _ => {}
             }
             let line = call.to_line().expect("it was read");

@@ -136,6 +136,8 @@ pub(crate) struct TableWallet {
     pub(crate) settled: Option<Arc<Mutex<Vec<SettledInvoice>>>>,
     /// While set, it answers nothing.
     pub(crate) is_away: Arc<AtomicBool>,
+    /// While set, it never says what became of a payment.
+    is_silent: Arc<AtomicBool>,
     pub(crate) takes_preimages: bool,
 }
 
@@ -167,6 +169,7 @@ impl TableWallet {
             waiting: Arc::default(),
             settled: None,
             is_away: Arc::default(),
+            is_silent: Arc::default(),
             takes_preimages: true,
         }
     }
@@ -194,6 +197,11 @@ impl TableWallet {
             amount: Msat::from_msat(invoice.amount_milli_satoshis().unwrap()),
             place,
         });
+    }
+
+    /// Has it say nothing any more of what became of payments.
+    pub(crate) fn looks_nothing_up(&self) {
+        self.is_silent.store(true, Ordering::SeqCst);
     }
 
     /// Lets each of the next payments wait for a permit.
@@ -276,6 +284,27 @@ impl ManualClock {
     }
 }
 
+/// Moves a clock on, much faster than it should, until it is dropped.
+pub(crate) struct Hurry(tokio::task::JoinHandle<()>);
+
+impl Hurry {
+    pub(crate) fn on(clock: &ManualClock) -> Self {
+        let clock = clock.clone();
+        Self(tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                clock.advance(Duration::from_millis(40));
+            }
+        }))
+    }
+}
+
+impl Drop for Hurry {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 impl Clock for ManualClock {
     fn now(&self) -> UnixTime {
         UnixTime::from_millis(self.0.load(Ordering::SeqCst))
@@ -296,9 +325,34 @@ pub(crate) struct Wires {
     lossy: Arc<Mutex<Vec<String>>>,
     /// While set, every link's queue is full.
     pub(crate) are_full: Arc<AtomicBool>,
+    /// What becomes of packets that a node hands over, where it is not what it should be.
+    rule: Arc<Mutex<Option<Rule>>>,
+}
+
+/// Says what becomes of a packet that the node hands over.
+type Rule = Box<dyn Fn(NodeId, &mesh_protocol::PacketView<'_>) -> Passage + Send>;
+
+/// What becomes of a packet between two nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passage {
+    Free,
+    /// It is lost, and whoever hands it over does not notice: or has dropped it, and says that it was carried.
+    Lost,
+    /// It takes so long.
+    Late(Duration),
+    /// The link does not take it.
+    Full,
 }
 
 impl Wires {
+    /// Takes what is sent to the node `seed`, with who sends it.
+    pub(crate) fn listen(&self, seed: u8) -> mpsc::UnboundedReceiver<(NodeId, Vec<u8>)> {
+        let (queue, arrivals) = mpsc::unbounded_channel();
+        let mut queues = self.queues.lock().unwrap();
+        queues.insert(format!("node-{seed}"), queue);
+        arrivals
+    }
+
     /// Loses from now on whatever is sent to `address`, without a word.
     pub(crate) fn drop_to(&self, address: &str) {
         let (queue, _) = mpsc::unbounded_channel();
@@ -309,6 +363,21 @@ impl Wires {
             .insert(address.to_owned(), queue);
         drop(lost);
         self.lossy.lock().unwrap().push(address.to_owned());
+    }
+
+    /// Does with packets from now on what `rule` says.
+    pub(crate) fn obey(
+        &self,
+        rule: impl Fn(NodeId, &mesh_protocol::PacketView<'_>) -> Passage + Send + 'static,
+    ) {
+        *self.rule.lock().unwrap() = Some(Box::new(rule));
+    }
+
+    fn passage(&self, from: NodeId, bytes: &[u8]) -> Passage {
+        let packet = mesh_protocol::PacketView::parse(bytes).unwrap();
+        let rule = self.rule.lock().unwrap();
+        rule.as_ref()
+            .map_or(Passage::Free, |rule| rule(from, &packet))
     }
 
     /// The numbers of the packets that `source` has sent.
@@ -360,6 +429,19 @@ impl NodeAPI for WiredNode {
             .push((self.id, to.clone(), bytes.clone()));
         if self.wires.lossy.lock().unwrap().contains(&to) {
             return Ok(());
+        }
+        match self.wires.passage(self.id, &bytes) {
+            Passage::Free => {}
+            Passage::Lost => return Ok(()),
+            Passage::Full => return Err(MeshError::Busy("the link's queue is full".to_owned())),
+            Passage::Late(by) => {
+                let from = self.id;
+                tokio::spawn(async move {
+                    tokio::time::sleep(by).await;
+                    let _ = queue.send((from, bytes));
+                });
+                return Ok(());
+            }
         }
         queue
             .send((self.id, bytes))
@@ -495,6 +577,9 @@ impl LightningNode for Backend {
     }
 
     async fn outgoing(&self, payment_hash: [u8; 32]) -> Result<Outgoing, LightningError> {
+        if self.wallet.is_silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let paid = self.wallet.paid.lock().unwrap().clone();
         let hash = |text: &String| {
             let invoice: lightning_invoice::Bolt11Invoice = text.parse().unwrap();
@@ -538,7 +623,23 @@ pub(crate) struct TestNode {
     pub(crate) wallet: TableWallet,
 }
 
-/// A chain of nodes `1 - 2 - … - n`, each linked with its neighbours, knowing the whole chain.
+impl TestNode {
+    pub(crate) fn hears_that_linked(&self, peer: u8) {
+        self.mesh.handle_event(NodeEvent::PeerConnected {
+            peer_addr: format!("node-{peer}"),
+            peer_node_id: Some(id(peer)),
+        });
+    }
+
+    pub(crate) fn hears_that_gone(&self, peer: u8) {
+        self.mesh.handle_event(NodeEvent::PeerDisconnected {
+            peer_addr: format!("node-{peer}"),
+            reason: "the test says so".to_owned(),
+        });
+    }
+}
+
+/// The nodes of a mesh, each of which knows all links: a chain `1 - 2 - … - n`, where nothing else is said.
 pub(crate) struct Chain {
     pub(crate) nodes: Vec<TestNode>,
     pub(crate) wires: Wires,
@@ -554,12 +655,43 @@ impl Chain {
         configs: Vec<MeshConfig>,
         store: impl Fn() -> Arc<dyn Store>,
     ) -> Self {
+        let links: Vec<_> = (1..configs.len() as u8)
+            .map(|seed| (seed, seed + 1))
+            .collect();
+        Self::linked(configs, &links, store).await
+    }
+
+    /// The nodes `1`, `2`, … with these links, all of which know all links.
+    pub(crate) async fn linked(
+        configs: Vec<MeshConfig>,
+        links: &[(u8, u8)],
+        store: impl Fn() -> Arc<dyn Store>,
+    ) -> Self {
+        let chain = Self::unlinked(configs, store).await;
+        for (node, seed) in chain.nodes.iter().zip(1..) {
+            for &(a, b) in links {
+                let routes = node.mesh.engine().routes();
+                routes.add_link(id(a), id(b)).unwrap();
+                if seed == a {
+                    node.hears_that_linked(b);
+                } else if seed == b {
+                    node.hears_that_linked(a);
+                }
+            }
+        }
+        chain
+    }
+
+    /// The same nodes, which know nobody yet.
+    pub(crate) async fn unlinked(
+        configs: Vec<MeshConfig>,
+        store: impl Fn() -> Arc<dyn Store>,
+    ) -> Self {
         let (wires, clock, bank) = (
             Wires::default(),
             ManualClock::start(),
             TableWallet::new(200),
         );
-        let count = configs.len() as u8;
         let mut nodes = Vec::new();
         for (config, seed) in configs.into_iter().zip(1..) {
             let wallet = bank.beside(100 + seed);
@@ -580,26 +712,7 @@ impl Chain {
             let mesh = MeshManager::start(config, identity(seed), node_api)
                 .await
                 .unwrap();
-            for link in 1..count {
-                mesh.engine()
-                    .routes()
-                    .add_link(id(link), id(link + 1))
-                    .unwrap();
-            }
-            for peer in [seed.wrapping_sub(1), seed + 1] {
-                if (1..=count).contains(&peer) {
-                    mesh.handle_event(NodeEvent::PeerConnected {
-                        peer_addr: format!("node-{peer}"),
-                        peer_node_id: Some(id(peer)),
-                    });
-                }
-            }
-            let (queue, mut arrivals) = mpsc::unbounded_channel::<(NodeId, Vec<u8>)>();
-            wires
-                .queues
-                .lock()
-                .unwrap()
-                .insert(format!("node-{seed}"), queue);
+            let mut arrivals = wires.listen(seed);
             let receiver = mesh.clone();
             tokio::spawn(async move {
                 while let Some((from, bytes)) = arrivals.recv().await {

@@ -30,6 +30,12 @@ pub enum EmitError {
         /// The hop.
         found: u8,
     },
+    /// The packet that it is a copy of is none before it, or it is a control packet, which has no copies.
+    #[error("{found} is not the number of a packet that this can be a copy of")]
+    CopyOf {
+        /// The number.
+        found: u64,
+    },
     /// There is not one MAC, or one MAC key, for each node after the source.
     #[error("{expected} nodes stand after the source, but there are {found} macs or keys")]
     MacCount {
@@ -86,6 +92,11 @@ fn check(packet: &MeshPacket, mac_count: usize) -> Result<Shape, EmitError> {
     if packet.kind == PacketKind::Control && (packet.sealed || packet.receipt) {
         return Err(EmitError::ControlFlags);
     }
+    if let Some(found) = packet.copy_of
+        && (packet.kind == PacketKind::Control || found >= packet.sequence)
+    {
+        return Err(EmitError::CopyOf { found });
+    }
     let found = packet.route.len();
     let nodes = u8::try_from(found).map_err(|_| RouteError::Length { found })?;
     let hops = 1..nodes;
@@ -104,6 +115,7 @@ fn check(packet: &MeshPacket, mac_count: usize) -> Result<Shape, EmitError> {
     };
     Ok(Shape {
         nodes,
+        is_copy: packet.copy_of.is_some(),
         proof_len,
         payload_len,
     })
@@ -122,6 +134,9 @@ fn write(
     for mac in macs {
         bytes.extend_from_slice(&mac);
     }
+    if let Some(original) = packet.copy_of {
+        bytes.extend_from_slice(&original.to_be_bytes());
+    }
     if let Some(paid) = &packet.proof {
         write_proof(&paid.proof, &mut bytes)?;
     }
@@ -133,7 +148,8 @@ fn header(packet: &MeshPacket, shape: Shape) -> [u8; HEADER_LEN] {
     let set = |condition: bool, flag: u8| if condition { flag } else { 0 };
     let flags = set(packet.proof.is_some(), flag::PROOF)
         | set(packet.sealed, flag::SEALED)
-        | set(packet.receipt, flag::RECEIPT);
+        | set(packet.receipt, flag::RECEIPT)
+        | set(packet.copy_of.is_some(), flag::COPY);
     let proof_hop = packet.proof.as_ref().map_or(0, |paid| paid.hop);
     let payload_len = u32::from(shape.payload_len);
     let mut header = [0; HEADER_LEN];

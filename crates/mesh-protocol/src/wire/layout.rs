@@ -26,13 +26,15 @@ pub const MAX_PAYLOAD_LEN: usize = 56_320;
 pub const MAX_SEQUENCE: u64 = u64::MAX >> 1;
 
 const NODE_LEN: usize = 32;
+const ORIGINAL_LEN: usize = 8;
 
 /// Flag bits of the header; a bit that is not here is an error.
 pub(super) mod flag {
     pub(in crate::wire) const PROOF: u8 = 1;
     pub(in crate::wire) const SEALED: u8 = 1 << 1;
     pub(in crate::wire) const RECEIPT: u8 = 1 << 2;
-    pub(in crate::wire) const KNOWN: u8 = PROOF | SEALED | RECEIPT;
+    pub(in crate::wire) const COPY: u8 = 1 << 3;
+    pub(in crate::wire) const KNOWN: u8 = PROOF | SEALED | RECEIPT | COPY;
 }
 
 /// Where the fields of the fixed header stand; numbers are in network byte order.
@@ -85,6 +87,7 @@ impl<const AT: usize> Field<AT, 1> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
     pub(super) nodes: u8,
+    pub(super) is_copy: bool,
     pub(super) proof_len: u16,
     pub(super) payload_len: u16,
 }
@@ -100,15 +103,21 @@ impl Shape {
         (self.nodes as usize).saturating_sub(1) * MAC_LEN
     }
 
+    /// The number of the packet that it is a copy of.
+    pub(super) const fn original_len(self) -> usize {
+        if self.is_copy { ORIGINAL_LEN } else { 0 }
+    }
+
     pub(super) const fn packet_len(self) -> usize {
         let body_len = self.proof_len as usize + self.payload_len as usize;
-        self.authenticated_len() + self.macs_len() + body_len
+        self.authenticated_len() + self.macs_len() + self.original_len() + body_len
     }
 }
 
 const _: () = {
     let longest = Shape {
         nodes: MAX_ROUTE_NODES as u8,
+        is_copy: true,
         proof_len: MAX_PROOF_LEN as u16,
         payload_len: MAX_PAYLOAD_LEN as u16,
     };

@@ -24,6 +24,7 @@ pub struct PacketView<'a> {
     destination: &'a [u8; 32],
     macs: &'a [Mac],
     body: &'a [u8],
+    original: &'a [u8],
     proof: &'a [u8],
     payload: &'a [u8],
     kind: PacketKind,
@@ -94,6 +95,12 @@ pub enum PacketError {
         /// The hop.
         found: u8,
     },
+    /// The packet that it is a copy of is not one before it.
+    #[error("a copy of packet {found}, which is none before it")]
+    CopyOf {
+        /// The number.
+        found: u64,
+    },
     /// The packet is shorter or longer than its header says.
     #[error("a packet of {expected} bytes by its header has {found}")]
     Length {
@@ -115,7 +122,7 @@ impl<'a> PacketView<'a> {
     ///
     /// # Errors
     /// [`PacketError`] names the first field that is wrong, in the order of the layout, then the length, then a
-    /// node that repeats.
+    /// node that repeats, then the original of a copy.
     ///
     /// # Source
     /// docs/wire-format.md, "Packet".
@@ -136,7 +143,10 @@ impl<'a> PacketView<'a> {
         let (macs, body) = rest
             .split_at_checked(shape.macs_len())
             .ok_or(wrong_length)?;
-        let (proof, payload) = body
+        let (original, rest) = body
+            .split_at_checked(shape.original_len())
+            .ok_or(wrong_length)?;
+        let (proof, payload) = rest
             .split_at_checked(usize::from(shape.proof_len))
             .ok_or(wrong_length)?;
         let (_, route) = authenticated
@@ -145,6 +155,7 @@ impl<'a> PacketView<'a> {
         let (route, _) = route.as_chunks();
         let (macs, _) = macs.as_chunks();
         check_no_repeat(route)?;
+        check_original(original, header)?;
         let [source, .., destination] = route else {
             return Err(wrong_length);
         };
@@ -157,6 +168,7 @@ impl<'a> PacketView<'a> {
             destination,
             macs,
             body,
+            original,
             proof,
             payload,
             kind,
@@ -188,7 +200,13 @@ impl<'a> PacketView<'a> {
         u64::from_be_bytes(field::SEQUENCE.read(self.header))
     }
 
-    /// When the source made the packet, Unix seconds.
+    /// The number of the packet of which this is a copy; it lies below its own.
+    pub fn copy_of(&self) -> Option<u64> {
+        let original = self.original.first_chunk();
+        original.copied().map(u64::from_be_bytes)
+    }
+
+    /// When the source made the packet, or the first of its copies, Unix seconds.
     pub fn timestamp(&self) -> u64 {
         u64::from_be_bytes(field::TIMESTAMP.read(self.header))
     }
@@ -243,12 +261,12 @@ impl<'a> PacketView<'a> {
         self.authenticated
     }
 
-    /// The proof and the payload: what each MAC covers through [`PacketView::body_digest`].
+    /// The original's number, the proof and the payload: what each MAC covers through [`PacketView::body_digest`].
     pub fn body(&self) -> &'a [u8] {
         self.body
     }
 
-    /// SHA-256 of the proof and the payload.
+    /// SHA-256 of the body.
     pub fn body_digest(&self) -> [u8; 32] {
         Sha256::digest(self.body).into()
     }
@@ -272,6 +290,7 @@ impl<'a> PacketView<'a> {
             receipt: self.wants_receipt(),
             route: Route::new(nodes.collect())?,
             sequence: self.sequence(),
+            copy_of: self.copy_of(),
             timestamp: self.timestamp(),
             fee_msat: self.fee_msat().to_msat(),
             proof,
@@ -294,6 +313,7 @@ impl fmt::Debug for PacketView<'_> {
             .field("destination", &self.destination())
             .field("nodes", &self.route.len())
             .field("sequence", &self.sequence())
+            .field("copy_of", &self.copy_of())
             .field("timestamp", &self.timestamp())
             .field("fee_msat", &self.fee_msat().to_msat())
             .field("sealed", &self.is_sealed())
@@ -352,10 +372,19 @@ fn check_header(header: &[u8; HEADER_LEN]) -> Result<(PacketKind, Shape), Packet
     }
     let shape = Shape {
         nodes,
+        is_copy: flags & flag::COPY != 0,
         proof_len,
         payload_len,
     };
     Ok((kind, shape))
+}
+
+fn check_original(original: &[u8], header: &[u8; HEADER_LEN]) -> Result<(), PacketError> {
+    let sequence = u64::from_be_bytes(field::SEQUENCE.read(header));
+    match original.first_chunk().copied().map(u64::from_be_bytes) {
+        Some(found) if found >= sequence => Err(PacketError::CopyOf { found }),
+        _ => Ok(()),
+    }
 }
 
 fn check_no_repeat(route: &[[u8; 32]]) -> Result<(), PacketError> {

@@ -9,5 +9,7 @@ pub(crate) fn run(data: &[u8]) {
     };
     assert!(data.len() <= MAX_CONTROL_LEN);
     assert_eq!(message.encode().as_deref(), Ok(data));
+    let is_gossip = matches!(message, ControlMessage::Gossip(_));
+    assert_eq!(ControlMessage::is_gossip(data), is_gossip);
     assert!(!format!("{message:?}").is_empty());
 }

@@ -24,8 +24,10 @@ fn parts_are_the_whole(view: &PacketView<'_>, data: &[u8]) {
     let macs: Vec<u8> = macs.flatten().copied().collect();
     assert_eq!(macs.len(), 16 * (view.route().len() - 1));
     assert_eq!([view.authenticated(), &macs, view.body()].concat(), data);
+    let original = view.copy_of().map(u64::to_be_bytes);
+    let original = original.as_ref().map_or(&[][..], |number| number);
     let proof = view.proof().map_or(&[][..], |(_, proof)| proof);
-    assert_eq!([proof, view.payload()].concat(), view.body());
+    assert_eq!([original, proof, view.payload()].concat(), view.body());
     assert_eq!(
         view.authenticated().len(),
         HEADER_LEN + 32 * view.route().len()
@@ -37,6 +39,7 @@ fn fields_are_in_bounds(view: &PacketView<'_>) {
     let nodes = view.route().len();
     assert!((2..=16).contains(&nodes));
     assert!(view.sequence() <= MAX_SEQUENCE);
+    assert!(view.copy_of().is_none_or(|it| it < view.sequence()));
     assert!(view.payload().len() <= MAX_PAYLOAD_LEN);
     if let Some((hop, proof)) = view.proof() {
         assert!((1..nodes).contains(&usize::from(hop)));

@@ -191,7 +191,8 @@ def encode_packet(packet, secret):
     route = [bytes.fromhex(node) for node in packet["route"]]
     proof = encode_proof(packet["proof"]) if packet["proof"] else b""
     payload = bytes.fromhex(packet["payload"])
-    flags = bool(proof) | packet["sealed"] << 1 | packet["receipt"] << 2
+    original = struct.pack(">Q", packet["copy_of"]) if "copy_of" in packet else b""
+    flags = bool(proof) | packet["sealed"] << 1 | packet["receipt"] << 2 | bool(original) << 3
     header = b"MESH" + struct.pack(
         ">BBBBQQQIHBB",
         1,
@@ -206,10 +207,10 @@ def encode_packet(packet, secret):
         packet["proof_hop"],
         0,
     )
-    covered = header + b"".join(route) + hashlib.sha256(proof + payload).digest()
+    covered = header + b"".join(route) + hashlib.sha256(original + proof + payload).digest()
     keys = [derive(shared_x(secret, node), b"mac", route[0], node) for node in route[1:]]
     macs = [hmac.digest(key, covered, "sha256")[:16] for key in keys]
-    return header + b"".join(route) + b"".join(macs) + proof + payload, macs
+    return header + b"".join(route) + b"".join(macs) + original + proof + payload, macs
 
 
 def encode_announcement(said):
@@ -502,6 +503,8 @@ def packets_vectors():
             payload=sealed_payload(0, 2, SEQUENCE, filler(1_200, b"secret")),
         ),
         "receipt_only": packet([0, 1], receipt=True),
+        "copy": packet([0, 3, 2], receipt=True, copy_of=SEQUENCE - 7),
+        "paid_copy_of_number_0": packet([0, 1, 2], copy_of=0, proof=LIGHTNING, proof_hop=1, payload=""),
         "control_refused": packet([2, 1, 0], kind="control", payload=refused.hex()),
         "control_deposit": packet([0, 1], kind="control", payload="05", proof=LIGHTNING, proof_hop=1),
         "longest_route": packet(range(16), fee_msat=2**64 - 1, sequence=2**63 - 1, timestamp=2**64 - 1),
@@ -520,6 +523,8 @@ def malformed_packets():
     plain, _ = encode_packet(packet([0, 1, 2]), SECRETS[0])
     paid, _ = encode_packet(packet([0, 1, 2], proof=LIGHTNING, proof_hop=1), SECRETS[0])
     control, _ = encode_packet(packet([0, 1, 2], kind="control"), SECRETS[0])
+
+    copied, _ = encode_packet(packet([0, 1, 2], copy_of=SEQUENCE - 1), SECRETS[0])
 
     def put(base, at, *values):
         return base[:at] + bytes(values) + base[at + len(values) :]
@@ -540,11 +545,15 @@ def malformed_packets():
         "magic_in_lower_case": (b"mesh" + plain[4:], "Magic"),
         "version_0": (put(plain, 4, 0), "Version"),
         "version_2": (put(plain, 4, 2), "Version"),
-        **{f"flag_bit_{bit}": (put(plain, 5, 1 << bit), "Flags") for bit in range(3, 8)},
+        **{f"flag_bit_{bit}": (put(plain, 5, 1 << bit), "Flags") for bit in range(4, 8)},
         "kind_2": (put(plain, 6, 2), "Kind"),
         "kind_255": (put(plain, 6, 255), "Kind"),
         "control_sealed": (put(control, 5, 2), "Flags"),
         "control_wants_receipt": (put(control, 5, 4), "Flags"),
+        "control_copy": (put(control, 5, 8), "Flags"),
+        "copy_without_original": (put(plain, 5, 8), "Length"),
+        "copy_of_itself": (put(copied, proof_at, *struct.pack(">Q", SEQUENCE)), "CopyOf"),
+        "copy_of_a_later_packet": (put(copied, proof_at, *[255] * 8), "CopyOf"),
         "no_nodes": (many(0), "Route.Length"),
         "one_node": (many(1), "Route.Length"),
         "seventeen_nodes": (many(17), "Route.Length"),

@@ -1,4 +1,4 @@
-use crate::sample::{lightning, node, packet, paid_packet, route};
+use crate::sample::{copied_packet, lightning, node, packet, paid_packet, route};
 use mesh_protocol::{
     EmitError, HEADER_LEN, MAX_INVOICE_LEN, MAX_PACKET_LEN, MAX_PAYLOAD_LEN, MAX_PROOF_LEN,
     MAX_SEQUENCE, PacketError, PacketView, ProofError, decode_proof, emit,
@@ -131,7 +131,7 @@ fn routes_of_two_to_sixteen_nodes_parse() {
 
 #[test]
 fn attack_17_no_truncation_of_a_packet_parses() {
-    for bytes in [emit(&packet()).unwrap(), emit(&paid_packet()).unwrap()] {
+    for bytes in [packet(), paid_packet(), copied_packet()].map(|it| emit(&it).unwrap()) {
         for len in 0..bytes.len() {
             assert!(PacketView::parse(&bytes[..len]).is_err(), "{len} bytes");
         }
@@ -140,7 +140,7 @@ fn attack_17_no_truncation_of_a_packet_parses() {
 
 #[test]
 fn attack_17_no_byte_may_follow_a_packet() {
-    for packet in [packet(), paid_packet()] {
+    for packet in [packet(), paid_packet(), copied_packet()] {
         let mut bytes = emit(&packet).unwrap();
         let expected = bytes.len();
         for extra in 1..=64 {
@@ -167,7 +167,7 @@ fn attack_17_a_packet_inside_a_packet_is_only_a_payload() {
 #[test]
 fn every_flag_without_a_meaning_is_an_error() {
     let bytes = emit(&packet()).unwrap();
-    for flags in 0b1000..=u8::MAX {
+    for flags in 0b1_0000..=u8::MAX {
         let mut packet = bytes.clone();
         packet[5] = flags;
         let error = PacketView::parse(&packet).unwrap_err();
@@ -197,7 +197,7 @@ fn a_control_packet_is_never_sealed_and_never_wants_a_receipt() {
         PacketView::parse(&bytes).unwrap().kind(),
         PacketKind::Control
     );
-    for found in [0b010, 0b100, 0b110] {
+    for found in [0b010, 0b100, 0b110, 0b1000] {
         let mut bytes = bytes.clone();
         bytes[5] = found;
         assert_eq!(
@@ -213,6 +213,27 @@ fn a_control_packet_is_never_sealed_and_never_wants_a_receipt() {
         };
         assert_eq!(emit(&packet), Err(EmitError::ControlFlags));
     }
+}
+
+#[test]
+fn a_copy_names_a_packet_before_it() {
+    let bytes = emit(&copied_packet()).unwrap();
+    let view = PacketView::parse(&bytes).unwrap();
+    assert_eq!(view.copy_of(), Some(packet().sequence));
+    assert_eq!(view.payload(), packet().payload);
+    for found in [copied_packet().sequence, MAX_SEQUENCE] {
+        let later = MeshPacket {
+            copy_of: Some(found),
+            ..copied_packet()
+        };
+        assert_eq!(emit(&later), Err(EmitError::CopyOf { found }));
+    }
+    let control = MeshPacket {
+        kind: PacketKind::Control,
+        ..copied_packet()
+    };
+    let found = packet().sequence;
+    assert_eq!(emit(&control), Err(EmitError::CopyOf { found }));
 }
 
 #[test]

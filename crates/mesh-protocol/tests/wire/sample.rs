@@ -46,6 +46,7 @@ pub(crate) fn packet() -> MeshPacket {
         receipt: false,
         route: route([0, 1, 2]),
         sequence: 1_795_000_000_000_000,
+        copy_of: None,
         timestamp: 1_795_000_000,
         fee_msat: 400,
         proof: None,
@@ -61,6 +62,16 @@ pub(crate) fn paid_packet() -> MeshPacket {
             hop: 1,
             proof: lightning(),
         }),
+        ..packet()
+    }
+}
+
+/// The same packet once more, over another relay.
+pub(crate) fn copied_packet() -> MeshPacket {
+    MeshPacket {
+        route: route([0, 3, 2]),
+        sequence: packet().sequence + 5,
+        copy_of: Some(packet().sequence),
         ..packet()
     }
 }

@@ -275,6 +275,7 @@ fn packet(value: &Value) -> MeshPacket {
         receipt: flag("receipt"),
         route: Route::new(route.collect()).unwrap(),
         sequence: number(value, "sequence"),
+        copy_of: value.get("copy_of").map(|it| it.as_u64().unwrap()),
         timestamp: number(value, "timestamp"),
         fee_msat: number(value, "fee_msat"),
         proof: (!value["proof"].is_null()).then(|| ProofForHop {

@@ -1,4 +1,4 @@
-use bitcoin::Amount;
+use bitcoin::{Amount, Denomination};
 use thiserror::Error;
 
 /// Why a transaction is not taken, in bitcoind's words.
@@ -42,7 +42,7 @@ pub enum Rejection {
         depth: u32,
     },
     /// It pays more than it spends.
-    #[error("bad-txns-in-belowout, value in ({input}) < value out ({output})")]
+    #[error("bad-txns-in-belowout, value in ({}) < value out ({})", in_btc(*.input), in_btc(*.output))]
     CreatesValue {
         /// What it spends.
         input: Amount,
@@ -75,4 +75,32 @@ pub enum Rejection {
     /// A block has it already.
     #[error("Transaction outputs already in utxo set")]
     AlreadyInChain,
+}
+
+/// An amount as bitcoind writes it in messages: two digits behind the point at least, and no needless zeros more.
+fn in_btc(amount: Amount) -> String {
+    let text = format!("{:.8}", amount.display_in(Denomination::Bitcoin));
+    let cents = text
+        .find('.')
+        .map_or(text.len(), |point| point.saturating_add(3));
+    let (always, more) = text.split_at_checked(cents).unwrap_or((&text, ""));
+    format!("{always}{}", more.trim_end_matches('0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_read_as_bitcoind_writes_them() {
+        for (sats, text) in [
+            (0, "0.00"),
+            (10_000_000, "0.10"),
+            (12_345_678, "0.12345678"),
+            (150_000, "0.0015"),
+            (5_000_000_000, "50.00"),
+        ] {
+            assert_eq!(in_btc(Amount::from_sat(sats)), text);
+        }
+    }
 }

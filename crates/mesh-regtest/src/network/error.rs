@@ -1,4 +1,4 @@
-use crate::ChainError;
+use crate::RegtestError;
 use ldk_node::{BuildError, NodeError};
 use std::io;
 use thiserror::Error;
@@ -12,7 +12,7 @@ pub enum NetworkError {
     Io(#[from] io::Error),
     /// The chain.
     #[error(transparent)]
-    Chain(#[from] ChainError),
+    Chain(#[from] RegtestError),
     /// A node cannot be made.
     #[error("a node cannot be made: {0}")]
     Build(#[from] BuildError),

@@ -2,6 +2,9 @@ use super::error::{RpcError, code};
 use serde_json::Value;
 use std::str::FromStr;
 
+/// The digits of a hash.
+const HASH_LEN: usize = 64;
+
 /// One call: a method, and what it is given.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -66,7 +69,7 @@ impl Params {
     /// A number within the limits of another type.
     pub(super) fn within<T: TryFrom<i64>>(&self, place: usize, name: &str) -> Result<T, RpcError> {
         let number = self.number(place, name)?;
-        let out = || RpcError::new(code::PARAMETER, format!("{name} out of range"));
+        let out = || RpcError::new(code::MISC, "JSON integer out of range");
         T::try_from(number).map_err(|_| out())
     }
 
@@ -95,7 +98,12 @@ impl Params {
 
 pub(super) fn hash<T: FromStr>(text: &str, name: &str) -> Result<T, RpcError> {
     text.parse().map_err(|_| {
-        let message = format!("{name} must be of length 64 and hexadecimal, not '{text}'");
+        let message = if text.len() == HASH_LEN {
+            format!("{name} must be hexadecimal string (not '{text}')")
+        } else {
+            let len = text.len();
+            format!("{name} must be of length {HASH_LEN} (not {len}, for '{text}')")
+        };
         RpcError::new(code::PARAMETER, message)
     })
 }
@@ -111,7 +119,7 @@ fn wrong_type(place: usize, name: &str, value: &Value, expected: &str) -> RpcErr
     };
     let place = place.saturating_add(1);
     let message = format!(
-        "Wrong type passed: Position {place} ({name}): JSON value of type {found} is not of expected type {expected}"
+        "Wrong type passed:\n{{\n    \"Position {place} ({name})\": \"JSON value of type {found} is not of expected type {expected}\"\n}}"
     );
     RpcError::new(code::TYPE, message)
 }

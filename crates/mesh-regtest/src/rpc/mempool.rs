@@ -3,7 +3,7 @@ use super::{
     error::{RpcError, code},
 };
 use crate::{
-    MAX_POOL,
+    MAX_POOL, Rejection,
     chain::{Entry, Ledger},
     clock,
 };
@@ -33,7 +33,7 @@ pub(super) fn info(ledger: &Ledger) -> Value {
         "mempoolminfee": rate,
         "minrelaytxfee": rate,
         "incrementalrelayfee": rate,
-        "unbroadcastcount": 0,
+        "unbroadcastcount": entries().count(),
         "fullrbf": true,
     })
 }
@@ -83,7 +83,7 @@ fn shape(ledger: &Ledger, entry: &Entry) -> Value {
         "depends": depends,
         "spentby": spent_by,
         "bip125-replaceable": true,
-        "unbroadcast": false,
+        "unbroadcast": true,
     })
 }
 
@@ -111,15 +111,15 @@ pub(super) fn test(ledger: &Ledger, params: &Params) -> Answered {
             "allowed": false,
         });
         let judged = if ledger.pool().get(&transaction.compute_txid()).is_some() {
-            Err("txn-already-in-mempool".to_owned())
+            Err(Refused::with_details("txn-already-in-mempool".to_owned()))
         } else {
             let examined = ledger.examine(transaction, clock::now());
-            examined.map_err(|reason| reason.to_string())
+            examined.map_err(Refused::from)
         };
         let judged = judged.and_then(|(entry, _)| {
             let most = max_rate.and_then(|rate| rate.fee_vb(entry.vsize));
             if most.is_some_and(|most| entry.fee > most) {
-                return Err("max-fee-exceeded".to_owned());
+                return Err(Refused::plain("max-fee-exceeded"));
             }
             Ok(entry)
         });
@@ -131,14 +131,49 @@ pub(super) fn test(ledger: &Ledger, params: &Params) -> Answered {
                     let fees = json!({ "base": entry.fee.to_btc() });
                     fields.insert("fees".to_owned(), fees);
                 }
-                Err(reason) => {
-                    fields.insert("reject-reason".to_owned(), reason.into());
+                Err(refused) => {
+                    fields.insert("reject-reason".to_owned(), refused.reason.into());
+                    if let Some(details) = refused.details {
+                        fields.insert("reject-details".to_owned(), details.into());
+                    }
                 }
             }
         }
         answers.push(answer);
     }
     Ok(Value::Array(answers))
+}
+
+/// Why a transaction would not be taken: in short, and at length.
+struct Refused {
+    reason: String,
+    details: Option<String>,
+}
+
+impl Refused {
+    fn plain(reason: &str) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            details: None,
+        }
+    }
+
+    fn with_details(details: String) -> Self {
+        let (reason, _) = details.split_once(", ").unwrap_or((&details, ""));
+        Self {
+            reason: reason.to_owned(),
+            details: Some(details),
+        }
+    }
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::MissingOrSpent => Self::plain("missing-inputs"),
+            other => Self::with_details(other.to_string()),
+        }
+    }
 }
 
 pub(super) fn spenders(ledger: &Ledger, params: &Params) -> Answered {

@@ -17,9 +17,9 @@ const FEE_ESTIMATE: u64 = 2;
 const SUBVERSION: &str = concat!("/mesh-regtest:", env!("CARGO_PKG_VERSION"), "/");
 
 /// The release of bitcoind whose answers are imitated.
-const VERSION: u32 = 280_000;
+const VERSION: u32 = 290_000;
 
-pub(super) fn answer(chain: &Chain, call: &Call) -> Answered {
+pub(super) fn answer(chain: &Chain, has_index: bool, call: &Call) -> Answered {
     let params = &call.params;
     match call.method.as_str() {
         "estimatesmartfee" => fee_estimate(params),
@@ -30,6 +30,7 @@ pub(super) fn answer(chain: &Chain, call: &Call) -> Answered {
         "getblockcount" => Ok(json!(chain.height())),
         "getblockhash" => block_hash(chain, params),
         "getblockheader" => block_header(chain, params),
+        "getindexinfo" if !has_index => Ok(json!({})),
         "getindexinfo" => Ok(json!({
             "txindex": { "synced": true, "best_block_height": chain.height() }
         })),
@@ -37,7 +38,7 @@ pub(super) fn answer(chain: &Chain, call: &Call) -> Answered {
         "getmempoolinfo" => Ok(mempool::info(&chain.ledger())),
         "getnetworkinfo" => Ok(network_info()),
         "getrawmempool" => mempool::list(&chain.ledger(), params),
-        "getrawtransaction" => raw_transaction(chain, params),
+        "getrawtransaction" => raw_transaction(chain, has_index, params),
         "gettxout" => output(chain, params),
         "gettxspendingprevout" => mempool::spenders(&chain.ledger(), params),
         "invalidateblock" => invalidate(chain, params),
@@ -113,7 +114,7 @@ fn block(chain: &Chain, params: &Params) -> Answered {
     })
 }
 
-fn raw_transaction(chain: &Chain, params: &Params) -> Answered {
+fn raw_transaction(chain: &Chain, has_index: bool, params: &Params) -> Answered {
     let txid: Txid = params.hash(0, "txid")?;
     let verbose = params.flag(1, "verbosity", false)?;
     let within: Option<BlockHash> = match params.get(2, "blockhash") {
@@ -142,7 +143,9 @@ fn raw_transaction(chain: &Chain, params: &Params) -> Answered {
         }
         return Ok(shaped);
     }
-    let found = ledger.find(&txid).ok_or(not_found(
+    let found = ledger.find(&txid);
+    let found = found.filter(|found| has_index || found.block.is_none());
+    let found = found.ok_or(not_found(
         "No such mempool or blockchain transaction. Use gettransaction for wallet transactions.",
     ))?;
     if !verbose {

@@ -19,8 +19,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     convert::Infallible,
-    fmt, fs, io,
+    fmt,
+    fs::OpenOptions,
+    io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
     sync::Arc,
 };
@@ -43,7 +46,7 @@ const USER: &str = "__cookie__";
 /// It has a thread of its own, and ends when it is dropped.
 ///
 /// # Source
-/// `src/rpc`, `src/httprpc.cpp` and `src/rpc/protocol.h` of Bitcoin Core, version 28.
+/// `src/rpc`, `src/httprpc.cpp` and `src/rpc/protocol.h` of Bitcoin Core, version 29, and a running Bitcoin Knots 29.4: `tests/bitcoind.rs` compares.
 pub struct RpcServer {
     access: RpcAccess,
     _worker: Worker,
@@ -66,6 +69,18 @@ impl RpcServer {
     /// # Errors
     /// When there is no port, no thread or no chance to be had.
     pub fn start(chain: Chain) -> io::Result<Self> {
+        Self::begin(chain, true)
+    }
+
+    /// The same as a bitcoind without `-txindex` does: a transaction of the chain is found in the block that is named alone.
+    ///
+    /// # Errors
+    /// As [`RpcServer::start`].
+    pub fn start_without_index(chain: Chain) -> io::Result<Self> {
+        Self::begin(chain, false)
+    }
+
+    fn begin(chain: Chain, has_index: bool) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -75,6 +90,7 @@ impl RpcServer {
         let asked = STANDARD.encode(format!("{USER}:{password}"));
         let service = Arc::new(Service {
             chain,
+            has_index,
             authorization: format!("Basic {asked}"),
         });
         let worker = Worker::start("regtest-rpc", move || serve(listener, service))?;
@@ -99,7 +115,9 @@ impl RpcServer {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_cookie(&self, path: &Path) -> io::Result<()> {
-        fs::write(path, format!("{USER}:{}", self.access.password))
+        let mut file = OpenOptions::new();
+        file.write(true).create(true).truncate(true).mode(0o600);
+        write!(file.open(path)?, "{USER}:{}", self.access.password)
     }
 }
 
@@ -140,6 +158,7 @@ async fn serve(listener: TcpListener, service: Arc<Service>) -> io::Result<()> {
 
 struct Service {
     chain: Chain,
+    has_index: bool,
     authorization: String,
 }
 
@@ -200,7 +219,7 @@ impl Service {
             Ok(call) => call,
             Err(error) => return failed(&id, false, &error),
         };
-        match methods::answer(&self.chain, &call) {
+        match methods::answer(&self.chain, self.has_index, &call) {
             Ok(result) if call.is_v2 => {
                 let answer = json!({ "jsonrpc": "2.0", "result": result, "id": call.id });
                 (200, answer)

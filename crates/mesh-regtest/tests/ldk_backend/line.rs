@@ -5,7 +5,7 @@ use lightning_invoice::Bolt11Invoice;
 use mesh_lightning::{
     BitcoindConfig, ChainConfig, Ldk, LdkConfig, OpenChannel, OpenError, SecretFrom,
 };
-use mesh_regtest::{Chain, RpcServer};
+use mesh_regtest::Regtest;
 use mesh_types::{InvoiceRequest, LightningNode as _, Msat, Network, PayLimits};
 use std::{
     fs::{self, Permissions},
@@ -43,8 +43,7 @@ pub(crate) fn request(number: u8) -> InvoiceRequest {
 
 /// A chain, and where nodes on it have their folders.
 pub(crate) struct Ground {
-    pub(crate) chain: Chain,
-    rpc: RpcServer,
+    pub(crate) chain: Regtest,
     folder: TempDir,
 }
 
@@ -66,13 +65,12 @@ pub(crate) struct Place {
 
 impl Ground {
     pub(crate) fn new() -> Self {
-        let chain = Chain::new().unwrap();
-        let rpc = RpcServer::start(chain.clone()).unwrap();
+        let chain = Regtest::start().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let password = folder.path().join("password");
-        fs::write(&password, &rpc.access().password).unwrap();
+        fs::write(&password, chain.access().password).unwrap();
         fs::set_permissions(&password, Permissions::from_mode(0o600)).unwrap();
-        Self { chain, rpc, folder }
+        Self { chain, folder }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -80,10 +78,11 @@ impl Ground {
     }
 
     pub(crate) fn place(&self, name: &str) -> Place {
+        let access = self.chain.access();
         let bitcoind = BitcoindConfig {
-            address: self.rpc.access().address.to_string(),
+            address: access.address.to_string(),
             cookie: None,
-            user: Some(self.rpc.access().user.clone()),
+            user: Some(access.user),
             password: Some(SecretFrom::File(self.path("password"))),
         };
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -126,7 +125,7 @@ impl Ground {
             until("the node knows the newest block", async || {
                 node.sync().await.unwrap();
                 let height = node.status().await.unwrap().height;
-                (height == self.chain.height()).then_some(())
+                (height == self.chain.height().unwrap()).then_some(())
             })
             .await;
         }

@@ -138,6 +138,14 @@ impl Shelf {
                 price: new.announcement.price,
             });
         }
+        let room = before.map_or(0, |before| before.limits.max_payload_bytes);
+        let max_payload_bytes = new.announcement.limits.max_payload_bytes;
+        if max_payload_bytes != room {
+            changes.push(GraphChange::Room {
+                node: id,
+                max_payload_bytes,
+            });
+        }
         self.tell_links(before, &new.announcement, changes);
     }
 
@@ -157,6 +165,12 @@ impl Shelf {
             changes.push(GraphChange::Price {
                 node: *id,
                 price: Price::FREE,
+            });
+        }
+        if said.limits.max_payload_bytes != 0 && *id != self.local {
+            changes.push(GraphChange::Room {
+                node: *id,
+                max_payload_bytes: 0,
             });
         }
         true
@@ -326,6 +340,7 @@ mod tests {
                         GraphChange::Price { node, price } => {
                             prices.insert(node, price);
                         }
+                        GraphChange::Room { .. } => prop_assert!(false, "nobody has said"),
                     }
                 }
                 prop_assert_eq!((links.clone(), prices.clone()), oracle(&shelf));

@@ -49,6 +49,39 @@ fn all_nodes_come_to_know_all_others_and_find_ways_to_them() {
 }
 
 #[test]
+fn what_a_node_says_that_it_carries_and_how_long_its_links_take_shapes_the_routes_of_others() {
+    let mut mesh = Mesh::of(4);
+    for number in 0..3 {
+        mesh.link(number, number + 1);
+    }
+    mesh.run_for(10 * SECOND);
+    let small = OwnWords {
+        limits: CarryLimits {
+            max_payload_bytes: 2_048,
+            ..CarryLimits::default()
+        },
+        ..OwnWords::default()
+    };
+    let now = mesh.now;
+    mesh.node_mut(2).gossip.say(small, now).unwrap();
+    mesh.run_for(10 * SECOND);
+    let leads = |mesh: &Mesh, bytes| {
+        let table = &mesh.node(0).table;
+        table.find_routes(&id(3), bytes, 1).pop()
+    };
+    assert_eq!(leads(&mesh, 2_049), None);
+    // Said is 20 ms there and back of two of the links, and nothing was measured of our own.
+    assert_eq!(leads(&mesh, 2_048).unwrap().latency_ms, 50 + 10 + 10);
+    let now = mesh.now;
+    mesh.node_mut(2)
+        .gossip
+        .say(OwnWords::default(), now)
+        .unwrap();
+    mesh.run_for(10 * SECOND);
+    assert!(leads(&mesh, 50_000).is_some());
+}
+
+#[test]
 fn news_reach_all_as_bytes_over_each_link_at_most_once() {
     let mut mesh = settled(60);
     mesh.traffic = Default::default();

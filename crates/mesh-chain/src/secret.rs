@@ -1,0 +1,193 @@
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    fs::File,
+    io::{self, Read as _},
+    path::{Path, PathBuf},
+};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+/// The longest secret that is read, in bytes: a cookie has 75, and nobody types a longer password.
+pub const MAX_SECRET_LEN: usize = 1 << 10;
+
+/// The bits of a file's mode that let users outside its owner and its group read or write it.
+const OTHERS: u32 = 0o006;
+
+/// Where a secret is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecretFrom {
+    /// A file that others cannot read.
+    File(PathBuf),
+    /// The environment variable of this name.
+    Env(String),
+}
+
+impl SecretFrom {
+    /// Lets the path of a file begin at `folder`.
+    pub(crate) fn root(&mut self, folder: &Path) {
+        if let Self::File(path) = self {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+/// Why a secret cannot be had.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("the secret file {path} cannot be read: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Others can read or write the file.
+    #[error("every user can read or write the secret file {path}: do `chmod o-rw {path}`")]
+    Open {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The variable is not set.
+    #[error("the environment variable {0}, which should hold a secret, is not set")]
+    NotSet(String),
+    /// There is nothing there, or too much.
+    #[error("{place} holds no secret: {len} bytes, where 1 to {MAX_SECRET_LEN} are expected")]
+    Length {
+        /// The file or the variable.
+        place: String,
+        /// The bytes found, one more than the most at most.
+        len: usize,
+    },
+}
+
+/// A secret. `Debug` hides it, and memory forgets it.
+pub(crate) struct Secret(Zeroizing<Vec<u8>>);
+
+impl SecretFrom {
+    pub(crate) fn read(&self) -> Result<Secret, SecretError> {
+        let secret = match self {
+            Self::File(path) => read_file(path.clone())?,
+            Self::Env(name) => {
+                let value =
+                    std::env::var_os(name).ok_or_else(|| SecretError::NotSet(name.clone()))?;
+                Zeroizing::new(value.into_encoded_bytes())
+            }
+        };
+        let len = secret.len();
+        if len == 0 || len > MAX_SECRET_LEN {
+            let place = self.to_string();
+            return Err(SecretError::Length { place, len });
+        }
+        Ok(Secret(secret))
+    }
+}
+
+fn read_file(path: PathBuf) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET_LEN + 1));
+    let read = File::open(&path).and_then(|file| {
+        let open = is_open_to_others(&file)?;
+        let most = u64::try_from(MAX_SECRET_LEN + 1).unwrap_or(u64::MAX);
+        file.take(most).read_to_end(&mut secret)?;
+        Ok(open)
+    });
+    match read {
+        Ok(false) => Ok(secret),
+        Ok(true) => Err(SecretError::Open { path }),
+        Err(source) => Err(SecretError::File { path, source }),
+    }
+}
+
+#[cfg(unix)]
+fn is_open_to_others(file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(file.metadata()?.permissions().mode() & OTHERS != 0)
+}
+
+#[cfg(not(unix))]
+fn is_open_to_others(_: &File) -> io::Result<bool> {
+    Ok(false)
+}
+
+impl Secret {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+impl fmt::Display for SecretFrom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::Env(name) => write!(f, "the environment variable {name}"),
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test stops where something is not as it expects"
+)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    fn file(content: &[u8], mode: u32) -> (tempfile::TempDir, SecretFrom) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        (folder, SecretFrom::File(path))
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_or_write_is_refused() {
+        for mode in [0o644, 0o604, 0o602, 0o666] {
+            let (_folder, from) = file(b"hunter2", mode);
+            let error = from.read().unwrap_err();
+            assert!(
+                matches!(error, SecretError::Open { .. }),
+                "{mode:o} {error}"
+            );
+        }
+        for mode in [0o600, 0o400, 0o640] {
+            let (_folder, from) = file(b"hunter2", mode);
+            assert_eq!(from.read().unwrap().bytes(), b"hunter2");
+        }
+    }
+
+    #[test]
+    fn debug_hides_the_secret() {
+        let (_folder, from) = file(b"hunter2", 0o600);
+        assert_eq!(format!("{:?}", from.read().unwrap()), "Secret");
+    }
+
+    #[test]
+    fn what_is_missing_empty_or_endless_is_said() {
+        let gone = SecretFrom::File("/no/such/key".into()).read().unwrap_err();
+        assert!(gone.to_string().starts_with("the secret file /no/such/key"));
+        let unset = SecretFrom::Env("MESH_NO_SUCH_PASSWORD".to_owned()).read();
+        assert!(matches!(unset, Err(SecretError::NotSet(_))));
+        for content in [&[][..], &[b'a'; MAX_SECRET_LEN + 5]] {
+            let (_folder, from) = file(content, 0o600);
+            assert!(matches!(from.read(), Err(SecretError::Length { .. })));
+        }
+    }
+
+    #[test]
+    fn an_environment_variable_holds_a_secret_too() {
+        let path = std::env::var("PATH").unwrap();
+        let secret = SecretFrom::Env("PATH".to_owned()).read().unwrap();
+        assert_eq!(secret.bytes(), path.as_bytes());
+    }
+}

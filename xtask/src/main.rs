@@ -19,6 +19,7 @@ mod error;
 mod fuzz;
 mod graph;
 mod shell;
+mod sim;
 mod source;
 mod stopwatch;
 mod test;
@@ -54,6 +55,7 @@ enum Tool {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Crash(crash::Args),
+    Sim(sim::Args),
     Bitcoind(bitcoind::Args),
     BlvmNode(blvm_node::Args),
 }
@@ -79,6 +81,7 @@ fn run(tool: &Tool) -> Result<(), Error> {
         Tool::Bench(args) => bench::run(args),
         Tool::Fuzz(args) => fuzz::run(args),
         Tool::Crash(args) => crash::run(args),
+        Tool::Sim(args) => sim::run(args),
         Tool::Bitcoind(args) => bitcoind::run(args),
         Tool::BlvmNode(args) => blvm_node::run(args),
     }

@@ -6,8 +6,8 @@ use crate::{
     world::{Event, Hop, World},
 };
 use mesh_manager::{
-    Composed, Delivery, Draft, Engine, PendingClaim, PendingDraw, Refusal, RefusalReason, Refused,
-    Step, Ticket,
+    Composed, Delivery, Draft, Engine, MessageId, PendingClaim, PendingDraw, Refusal,
+    RefusalReason, Refused, Step, Ticket,
 };
 use mesh_protocol::{ControlMessage, PacketView};
 use mesh_types::{
@@ -144,6 +144,8 @@ impl World {
     fn deliver(&mut self, number: u32, delivery: Delivery, ticket: Ticket<'_>, bytes: &[u8]) {
         self.redeem(number, ticket, bytes);
         self.tally.arrived += 1;
+        let node = &self.nodes[number as usize];
+        self.watch.delivered(number, node, &delivery, self.now);
         if let Some(back) = delivery.receipt {
             let sequence = delivery.sequence;
             self.reply(number, back, &ControlMessage::Delivered { sequence });
@@ -246,17 +248,28 @@ impl World {
 
     /// Makes a packet of the node's own and puts it on its first link; the packet's number, when that has taken it.
     pub(crate) fn send_draft(&mut self, number: u32, draft: Draft) -> Option<u64> {
+        let (sequence, _) = self.send_copy(number, draft, None)?;
+        Some(sequence)
+    }
+
+    /// Sends a packet, as a copy where it carries a message again; with its number and what it carries.
+    pub(crate) fn send_copy(
+        &mut self,
+        number: u32,
+        draft: Draft,
+        message: Option<MessageId>,
+    ) -> Option<(u64, MessageId)> {
         let nonce = std::array::from_fn(|_| self.chance.traffic.u8(..));
         let engine = self.engine(number);
         let Composed {
             sequence,
+            message,
             next,
             bytes,
-            ..
-        } = engine.compose(draft, nonce, self.now).ok()?;
+        } = engine.compose_copy(draft, message, nonce, self.now).ok()?;
         self.watch.sent(number, engine.node_id(), sequence);
         self.transmit(number, &next, bytes.into())
-            .then_some(sequence)
+            .then_some((sequence, message))
     }
 
     /// Puts a packet on the link with a peer; whether there is one, and it has taken it.

@@ -1,40 +1,63 @@
 use crate::{
+    Sabotage,
     carry::control_draft,
     world::{Event, World},
 };
-use mesh_manager::{Answer, Draft};
+use mesh_manager::{Answer, Draft, MessageId};
 use mesh_payment::bitcoin::hashes::{Hash as _, sha256};
 use mesh_protocol::{ControlMessage, RefusalCode, SEAL_OVERHEAD};
-use mesh_routing::{Fault, Outcome, split};
+use mesh_routing::{Fault, NoMoreTries, Outcome, Tries, TryEnd, TryLimits, cost_of, split};
 use mesh_types::{ClaimKey, Msat, NodeId, PacketKind, PaymentProof, ProofForHop, Route, UnixTime};
 use std::time::Duration;
 
-/// Something that a source wants to have delivered: what it has tried, and what it waits for.
+/// Something that a source wants to have delivered, and what it waits for.
 ///
-/// It stands for the part of a sender that is not in the engine: which way to take, what to pay, what to try next.
+/// [`Tries`] decides which way is next, as in a real sender; here is what is done about it: to pay, to show, to wait.
 #[derive(Debug)]
 pub(crate) struct Errand {
+    /// Its number among all, which its payload begins with.
+    id: u64,
     destination: NodeId,
     payload_len: usize,
     route: Route,
     fee: Msat,
-    tried: Vec<Vec<NodeId>>,
+    tries: Tries,
+    ways: u64,
+    patience: Duration,
+    /// What copies are copies of, once there is a first packet.
+    original: Option<MessageId>,
+    /// Whether the packet which it waits for is one.
+    is_copy: bool,
     /// The proof that the packet which it waits for shows, and to whom.
     shown: Option<(NodeId, PaymentProof)>,
-    /// Whether that packet is a deposit.
-    is_depositing: bool,
+    awaits: Awaits,
     sent_at: UnixTime,
     packets: u32,
 }
 
-/// How many ways are tried.
-const MAX_WAYS: usize = 4;
+/// What an errand waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaits {
+    /// What becomes of its packet.
+    Packet,
+    /// What becomes of a deposit.
+    Deposit,
+    /// A node's quote.
+    Quote(NodeId),
+}
+
+/// How many packets a deposit is to cover. With each packet that a later hop refuses, those before it have carried one.
+const PACKETS_AHEAD: u64 = 10;
 
 /// How many packets are sent for one errand: each hop of a long route may want to be paid first.
 const MAX_PACKETS: u32 = 40;
 
-/// How long an answer is waited for.
+/// How long an answer is waited for, and all of them together.
 const PATIENCE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(100);
+
+/// The most that the packets of one errand may cost.
+const BUDGET: Msat = Msat::from_msat(1_000_000);
 
 /// The most that is deposited with one node at once.
 const MOST_DEPOSIT: Msat = Msat::from_msat(1_000_000);
@@ -73,48 +96,59 @@ impl World {
             return;
         };
         self.tally.errands += 1;
+        let limits = TryLimits {
+            destination: to,
+            payload_bytes: payload_len + SEAL_OVERHEAD,
+            is_free: false,
+            budget: BUDGET,
+            deadline: self.now.plus(DEADLINE),
+            patience: PATIENCE,
+        };
         let errand = Errand {
+            id: self.tally.errands,
             destination: to,
             payload_len,
             route,
             fee: Msat::ZERO,
-            tried: Vec::new(),
+            tries: Tries::new(limits),
+            ways: 0,
+            patience: PATIENCE,
+            original: None,
+            is_copy: false,
             shown: None,
-            is_depositing: false,
+            awaits: Awaits::Packet,
             sent_at: self.now,
             packets: 0,
         };
         self.try_next_way(source, errand);
     }
 
-    /// The best way that was not tried yet; when there is none, that is the end of it.
+    /// Goes the next way; when there is none, that is the end of it.
     fn try_next_way(&mut self, source: u32, mut errand: Errand) {
         let engine = self.engine(source);
-        let len = errand.payload_len + SEAL_OVERHEAD;
-        let routes = engine
-            .routes()
-            .find_routes(&errand.destination, len, MAX_WAYS);
-        let new = routes
-            .into_iter()
-            .find(|route| !errand.tried.contains(&route.nodes));
-        let new = new.filter(|_| errand.tried.len() < MAX_WAYS);
-        let Some(route) = new.and_then(|found| Route::new(found.nodes).ok()) else {
-            match errand.tried.is_empty() {
-                true => self.tally.unroutable += 1,
-                false => self.tally.undelivered += 1,
+        match errand.tries.next(engine.routes(), self.now) {
+            Ok(next) => {
+                errand.fee = next.price.unwrap_or_default();
+                errand.route = next.route;
+                errand.patience = next.patience;
+                errand.ways += 1;
+                self.send_errand(source, errand);
             }
-            return;
-        };
-        let quote = engine.routes().quote_route(&route, len);
-        errand.fee = quote.map_or(Msat::ZERO, |quote| quote.total);
-        errand.tried.push(route.to_vec());
-        errand.route = route;
-        self.send_errand(source, errand);
+            Err(NoMoreTries::NoRoute) => self.tally.unroutable += 1,
+            Err(_) => self.tally.undelivered += 1,
+        }
+    }
+
+    /// A way has ended otherwise than it should.
+    fn way_failed(&mut self, source: u32, mut errand: Errand, end: TryEnd) {
+        let engine = self.engine(source);
+        errand.tries.ended(engine.routes(), end, self.now);
+        self.try_next_way(source, errand);
     }
 
     fn send_errand(&mut self, source: u32, mut errand: Errand) {
         errand.packets += 1;
-        errand.is_depositing = false;
+        errand.awaits = Awaits::Packet;
         if errand.packets > MAX_PACKETS {
             self.tally.undelivered += 1;
             return;
@@ -126,16 +160,21 @@ impl World {
         let draft = Draft {
             route: errand.route.clone(),
             kind: PacketKind::Data,
-            payload: vec![7; errand.payload_len],
+            payload: errand.payload(),
             fee: errand.fee,
             proof: errand.proof_for_hop(),
             is_sealed: true,
             wants_receipt: true,
         };
-        match self.send_draft(source, draft) {
-            Some(sequence) => self.wait_for(source, sequence, errand),
-            // Its own first link is full or gone.
-            None => self.try_next_way(source, errand),
+        let is_anew = self.plan.sabotage == Some(Sabotage::SendAnew);
+        let original = errand.original.filter(|_| !is_anew);
+        match self.send_copy(source, draft, original) {
+            Some((sequence, message)) => {
+                errand.is_copy = original.is_some();
+                errand.original.get_or_insert(message);
+                self.wait_for(source, sequence, errand);
+            }
+            None => self.way_failed(source, errand, TryEnd::Unsent),
         }
     }
 
@@ -150,33 +189,56 @@ impl World {
         match draft.and_then(|draft| self.send_draft(source, draft)) {
             Some(sequence) => {
                 errand.packets += 1;
-                errand.is_depositing = true;
+                errand.awaits = Awaits::Deposit;
                 self.wait_for(source, sequence, errand);
             }
             None => self.send_errand(source, errand),
         }
     }
 
+    /// Asks a node for an invoice, for this packet and some more.
+    fn ask_for_quote(&mut self, source: u32, payee: NodeId, mut errand: Errand) {
+        let amount = errand.share_of(&payee).checked_mul(PACKETS_AHEAD);
+        let amount = amount.unwrap_or(MOST_DEPOSIT).min(MOST_DEPOSIT);
+        let length = errand.route.position(&payee).map_or(0, |hop| hop + 1);
+        let draft = errand
+            .route
+            .prefix(length)
+            .and_then(|route| control_draft(route, &ControlMessage::QuoteRequest { amount }, None));
+        match draft.and_then(|draft| self.send_draft(source, draft)) {
+            Some(sequence) => {
+                errand.packets += 1;
+                errand.awaits = Awaits::Quote(payee);
+                self.wait_for(source, sequence, errand);
+            }
+            None => self.way_failed(source, errand, TryEnd::Unsent),
+        }
+    }
+
     fn wait_for(&mut self, source: u32, sequence: u64, mut errand: Errand) {
         errand.sent_at = self.now;
+        let until = self.now.plus(errand.patience);
         self.node_mut(source).errands.insert(sequence, errand);
-        let until = self.now.plus(PATIENCE);
         self.queue.note(until, Event::Impatient(source, sequence));
     }
 
     pub(crate) fn lose_patience(&mut self, source: u32, sequence: u64) {
-        let now = self.now;
-        let Some(errand) = self.node_mut(source).errands.remove(&sequence) else {
+        let Some(mut errand) = self.node_mut(source).errands.remove(&sequence) else {
             return;
         };
         self.tally.silences += 1;
-        if errand.is_depositing {
+        match errand.awaits {
+            Awaits::Packet => {}
             // Perhaps it was credited: the packet itself shows the proof once more.
-            return self.send_errand(source, errand);
+            Awaits::Deposit => return self.send_errand(source, errand),
+            Awaits::Quote(node) => {
+                let waited = errand.patience;
+                return self.way_failed(source, errand, TryEnd::Unanswered { node, waited });
+            }
         }
-        let engine = self.engine(source);
-        engine.routes().learn(&errand.route, Outcome::Silence, now);
-        self.try_next_way(source, errand);
+        errand.spend(Outcome::Silence);
+        let waited = errand.patience;
+        self.way_failed(source, errand, TryEnd::Silence { waited });
     }
 
     /// A message from another node, for this one.
@@ -204,6 +266,7 @@ impl World {
             ControlMessage::Refused { sequence, .. }
             | ControlMessage::PaymentRequired { sequence, .. }
             | ControlMessage::Credited { sequence, .. }
+            | ControlMessage::Quote { sequence, .. }
             | ControlMessage::Delivered { sequence } => {
                 let errands = &mut self.node_mut(number).errands;
                 if errands
@@ -214,9 +277,8 @@ impl World {
                     self.go_on(number, errand, from, message);
                 }
             }
-            // Nobody here asks for quotes but those who only want to do harm, and announcements go over links.
-            ControlMessage::Quote { .. }
-            | ControlMessage::RefundRequest { .. }
+            // Nobody here asks for refunds, and announcements go over links.
+            ControlMessage::RefundRequest { .. }
             | ControlMessage::Refunded { .. }
             | ControlMessage::Gossip(_) => {}
         }
@@ -247,18 +309,21 @@ impl World {
     }
 
     fn go_on(&mut self, source: u32, mut errand: Errand, by: NodeId, message: ControlMessage) {
-        let now = self.now;
-        let engine = self.engine(source);
-        let learn = |route: &Route, outcome| engine.routes().learn(route, outcome, now);
-        let refused = |fault| Outcome::Refused { by, fault };
+        let payer = self.node(source).id;
+        let refused = |fault| TryEnd::Refused { by, fault };
         self.forget_seen(source, &errand, by, &message);
         let has_shown = errand.shown.take().is_some_and(|(payee, _)| payee == by);
         match message {
             ControlMessage::Delivered { .. } => {
-                let took = now.since(errand.sent_at);
-                learn(&errand.route, Outcome::Delivered { took });
-                self.tally.delivered += 1;
-                self.tally.ways_to_deliver += errand.tried.len() as u64;
+                let took = self.now.since(errand.sent_at);
+                self.delivered(source, errand, TryEnd::Delivered { took });
+            }
+            // It has come before, and the receipt for that was lost.
+            ControlMessage::Refused {
+                code: RefusalCode::Duplicate,
+                ..
+            } if errand.is_copy && by == errand.destination => {
+                self.delivered(source, errand, refused(Fault::Other));
             }
             ControlMessage::Credited { .. } => {
                 self.send_errand(source, errand);
@@ -269,26 +334,18 @@ impl World {
             {
                 self.deposit(source, by, errand);
             }
-            ControlMessage::PaymentRequired {
-                missing,
-                price,
-                invoice,
-                ..
-            } => {
+            ControlMessage::PaymentRequired { price, .. } => {
+                errand.refused_by(by);
                 if errand.share_of(&by) < price {
-                    learn(&errand.route, refused(Fault::Dearer));
-                    return self.try_next_way(source, errand);
+                    return self.way_failed(source, errand, refused(Fault::Dearer));
                 }
-                let limit = missing
-                    .checked_add(Msat::from_msat(1_000))
-                    .unwrap_or(missing);
-                let payer = engine.node_id();
-                let paid = invoice.and_then(|invoice| {
-                    self.bank.pay(payer, by, &invoice, limit.min(MOST_DEPOSIT))
-                });
+                self.ask_for_quote(source, by, errand);
+            }
+            ControlMessage::Quote { invoice, .. } => {
+                let paid =
+                    invoice.and_then(|invoice| self.bank.pay(payer, by, &invoice, MOST_DEPOSIT));
                 let Some(proof) = paid else {
-                    learn(&errand.route, refused(Fault::Busy));
-                    return self.try_next_way(source, errand);
+                    return self.way_failed(source, errand, refused(Fault::Busy));
                 };
                 self.node_mut(source).unshown.push((by, proof));
                 // Both ways of showing a proof are walked.
@@ -301,25 +358,51 @@ impl World {
                 if code == RefusalCode::ProofReplayed {
                     return self.send_errand(source, errand);
                 }
-                learn(&errand.route, refused(fault(code)));
-                self.try_next_way(source, errand);
+                errand.refused_by(by);
+                self.way_failed(source, errand, refused(fault(code)));
             }
             _ => {}
         }
     }
 }
 
+impl World {
+    fn delivered(&mut self, source: u32, mut errand: Errand, end: TryEnd) {
+        let engine = self.engine(source);
+        errand.tries.ended(engine.routes(), end, self.now);
+        self.tally.delivered += 1;
+        self.tally.ways_to_deliver += errand.ways;
+    }
+}
+
 impl Errand {
+    fn payload(&self) -> Vec<u8> {
+        let mut payload = self.id.to_be_bytes().to_vec();
+        payload.resize(self.payload_len, 7);
+        payload
+    }
+
+    fn spend(&mut self, outcome: Outcome) {
+        self.tries.spend(cost_of(&self.route, self.fee, outcome));
+    }
+
+    fn refused_by(&mut self, by: NodeId) {
+        let fault = Fault::Other;
+        self.spend(Outcome::Refused { by, fault });
+    }
+
     /// Any node of the way may refuse; only the one at the packet's end may say that it has or credited something.
     fn may_answer(&self, from: NodeId, message: &ControlMessage) -> bool {
-        match message {
-            ControlMessage::Refused { .. } | ControlMessage::PaymentRequired { .. } => {
+        match (message, self.awaits) {
+            (ControlMessage::Refused { .. } | ControlMessage::PaymentRequired { .. }, _) => {
                 self.route.iter().skip(1).any(|node| *node == from)
             }
-            ControlMessage::Credited { .. } => {
-                self.is_depositing && self.shown.as_ref().is_some_and(|(payee, _)| *payee == from)
+            (ControlMessage::Credited { .. }, Awaits::Deposit) => {
+                self.shown.as_ref().is_some_and(|(payee, _)| *payee == from)
             }
-            _ => !self.is_depositing && self.destination == from,
+            (ControlMessage::Quote { .. }, Awaits::Quote(node)) => node == from,
+            (ControlMessage::Delivered { .. }, Awaits::Packet) => self.destination == from,
+            _ => false,
         }
     }
 

@@ -11,17 +11,20 @@ pub enum Sabotage {
     DebitUncarried,
     /// They hand a packet on although they had it before.
     CarryTwice,
+    /// They send a message again as if it were another one.
+    SendAnew,
     /// Their tables miss every third link that they are told of.
     ForgetLinks,
 }
 
 impl Sabotage {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ForgetClaims,
         Self::DebitTwice,
         Self::DebitUncarried,
         Self::CarryTwice,
+        Self::SendAnew,
         Self::ForgetLinks,
     ];
 
@@ -32,6 +35,7 @@ impl Sabotage {
             Self::DebitTwice => "debit-twice",
             Self::DebitUncarried => "debit-uncarried",
             Self::CarryTwice => "carry-twice",
+            Self::SendAnew => "send-anew",
             Self::ForgetLinks => "forget-links",
         }
     }
@@ -46,7 +50,7 @@ impl fmt::Display for Sabotage {
 /// A word that names no sabotage.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no sabotage; there are: forget-claims, debit-twice, debit-uncarried, carry-twice, forget-links"
+    "{0:?} is no sabotage; there are: forget-claims, debit-twice, debit-uncarried, carry-twice, send-anew, forget-links"
 )]
 pub struct UnknownSabotage(String);
 

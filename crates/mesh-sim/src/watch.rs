@@ -2,9 +2,13 @@ use crate::{
     bank::Bank,
     node::{Node, at_once},
 };
+use mesh_manager::Delivery;
 use mesh_types::{ClaimKey, CreditStore as _, Msat, NodeId, UnixTime};
 use serde::Serialize;
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 /// Something that is not as it has to be. The simulation ends with the first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -40,6 +44,8 @@ impl fmt::Display for Violation {
 pub enum Property {
     /// No packet is carried twice by one node.
     NoNodeTwice,
+    /// No message is delivered twice, however often it was sent.
+    NoMessageTwice,
     /// No payment is claimed twice.
     NoProofTwice,
     /// What a node holds for its payers, and what it has earned, is what was paid to it and shown.
@@ -56,6 +62,7 @@ impl fmt::Display for Property {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::NoNodeTwice => "no packet visits a node twice",
+            Self::NoMessageTwice => "no message is delivered twice",
             Self::NoProofTwice => "no proof is claimed twice",
             Self::EverySatAccountedFor => "every sat is accounted for",
             Self::DebitedForWhatWasHandedOn => "nobody is debited for what was not handed on",
@@ -73,6 +80,8 @@ pub(crate) struct Watch {
     began_at: UnixTime,
     /// Who has carried each packet, its source first.
     visits: BTreeMap<(NodeId, u64), Vec<u32>>,
+    /// What was delivered, by its source and the number that it begins with.
+    delivered: BTreeSet<(NodeId, [u8; 8])>,
     claimed: BTreeMap<ClaimKey, u32>,
     books: Vec<Books>,
 }
@@ -115,6 +124,7 @@ impl Watch {
             seed,
             began_at,
             visits: BTreeMap::new(),
+            delivered: BTreeSet::new(),
             claimed: BTreeMap::new(),
             books: vec![Books::default(); nodes],
         }
@@ -174,6 +184,32 @@ impl Watch {
             };
             *credit = rest;
             books.earned += share;
+        }
+    }
+
+    /// A node has delivered a packet.
+    pub(crate) fn delivered(
+        &mut self,
+        number: u32,
+        node: &Node,
+        delivery: &Delivery,
+        now: UnixTime,
+    ) {
+        let Some(message) = delivery.payload.first_chunk() else {
+            return;
+        };
+        if !self.delivered.insert((delivery.source, *message)) {
+            let pair = (
+                "each message is delivered once".to_owned(),
+                format!(
+                    "{} of {} again, in packet {}",
+                    u64::from_be_bytes(*message),
+                    delivery.source,
+                    delivery.sequence
+                ),
+            );
+            let property = Property::NoMessageTwice;
+            self.violate(property, vec![name(number, node)], pair, now);
         }
     }
 

@@ -17,15 +17,19 @@ fn plan(topology: Topology, seed: u64) -> Plan {
 }
 
 fn violated(sabotage: Sabotage) -> Property {
+    violated_in(sabotage, plan(Topology::SmallWorld, 3))
+}
+
+fn violated_in(sabotage: Sabotage, plan: Plan) -> Property {
     let plan = Plan {
         sabotage: Some(sabotage),
-        ..plan(Topology::SmallWorld, 3)
+        ..plan
     };
     let violation = run(&plan, |_| {}).violation.expect("it is noticed");
-    assert_eq!(violation.seed, 3);
+    assert_eq!(violation.seed, plan.seed);
     let text = violation.to_string();
     for part in [
-        "seed      3",
+        &format!("seed      {}", plan.seed),
         "ms after the first start",
         "#",
         "expected",
@@ -103,6 +107,14 @@ fn a_node_that_debits_what_it_does_not_hand_on_is_caught() {
 #[test]
 fn a_node_that_carries_a_packet_twice_is_caught() {
     assert_eq!(violated(Sabotage::CarryTwice), Property::NoNodeTwice);
+}
+
+#[test]
+fn a_source_that_sends_a_message_anew_is_caught() {
+    // It takes until a receipt is lost.
+    let plan = Plan::new(40, Topology::SmallWorld, 20, 2);
+    let property = violated_in(Sabotage::SendAnew, plan);
+    assert_eq!(property, Property::NoMessageTwice);
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "COUNT")]
     strangers: Option<u32>,
 
-    /// What every node does wrong: forget-claims, debit-twice, debit-uncarried, carry-twice, forget-links
+    /// What every node does wrong: forget-claims, debit-twice, debit-uncarried, carry-twice, send-anew, forget-links
     #[arg(long)]
     sabotage: Option<String>,
 

@@ -52,7 +52,7 @@ struct Cli {
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=14_000))]
     strangers: u32,
 
-    /// Let every node do something wrong: forget-claims, debit-twice, debit-uncarried, carry-twice, forget-links
+    /// Let every node do something wrong: forget-claims, debit-twice, debit-uncarried, carry-twice, send-anew, forget-links
     #[arg(long)]
     sabotage: Option<Sabotage>,
 

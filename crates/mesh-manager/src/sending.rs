@@ -126,7 +126,7 @@ impl<'m> Sending<'m> {
         self.mesh.look_for(&destination, wire_len, patience).await;
         let mut last = None;
         loop {
-            self.mesh.watch_route(&destination, wire_len).await;
+            self.mesh.watch_route(&destination).await;
             let routes = self.mesh.engine().routes();
             let next = match self.tries.next(routes, self.now()) {
                 Ok(next) => next,

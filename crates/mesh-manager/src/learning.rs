@@ -1,8 +1,9 @@
 mod latency;
 mod signer;
+mod unpaid;
 
 use crate::{
-    Budgets, MeshManager, Refusal, Refused,
+    Budgets, MeshManager, Refusal, Refused, Tell,
     control::control_draft,
     engine::{GOSSIP_BURST_BYTES, GOSSIP_BYTES_PER_SECOND},
     manager::Shared,
@@ -25,6 +26,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, watch};
+use unpaid::Unpaid;
 
 /// How many messages wait to be sent to neighbours.
 ///
@@ -53,6 +55,8 @@ pub(crate) struct Learning {
     turn: AsyncMutex<()>,
     /// What neighbours are sent, over one link and the next: coming back is no way to be sent everything again.
     sent: Budgets,
+    /// Locked after the state, never before it.
+    unpaid: Mutex<Unpaid>,
     /// There is something to send, or something is due earlier.
     work: Arc<Notify>,
     /// Counts the times that the graph changed.
@@ -65,7 +69,7 @@ struct State {
     to_send: VecDeque<(NodeId, GossipMessage)>,
     lost: u64,
     latencies: Latencies,
-    /// Whose links are not announced, linked now or not.
+    /// Whose payments the chain has undone, linked now or not.
     suspended: HashSet<NodeId>,
 }
 
@@ -126,6 +130,7 @@ impl Learning {
             hearing: Semaphore::new(MAX_TO_HEAR),
             turn: AsyncMutex::default(),
             sent: Budgets::new(GOSSIP_BYTES_PER_SECOND, GOSSIP_BURST_BYTES),
+            unpaid: Mutex::default(),
             work: Arc::default(),
             news: watch::Sender::default(),
         }))
@@ -140,8 +145,7 @@ impl Learning {
                 return;
             }
             state.latencies.begin(peer, latency_ms, now);
-            let is_suspended = state.suspended.contains(&peer);
-            state.gossip.withhold(&peer, is_suspended, now);
+            self.withhold(state, peer, now);
         });
     }
 
@@ -153,14 +157,60 @@ impl Learning {
         });
     }
 
-    /// Leaves the links with these nodes out of what is announced, and those with no others.
+    /// Takes whose payments the chain has undone: the links with them are not announced.
     pub(crate) fn suspend(&self, nodes: HashSet<NodeId>, routes: &RoutingTable, now: UnixTime) {
         self.with(routes, |state| {
-            for (peer, _) in routes.direct_peers() {
-                state.gossip.withhold(&peer, nodes.contains(&peer), now);
-            }
             state.suspended = nodes;
+            for (peer, _) in routes.direct_peers() {
+                self.withhold(state, peer, now);
+            }
         });
+    }
+
+    /// Takes that `payer` was credited a payment: whoever pays does not refuse to.
+    pub(crate) fn paid(&self, payer: NodeId, routes: &RoutingTable, now: UnixTime) {
+        let has_changed = self.unpaid.lock().paid(&payer);
+        if has_changed {
+            self.with(routes, |state| self.withhold(state, payer, now));
+        }
+    }
+
+    /// Takes that a packet was refused, and what its source was told.
+    ///
+    /// It counts against a neighbour that is the source itself, which its MAC proves, and that has no credit for it: what it
+    /// hands on of others is theirs to pay.
+    pub(crate) fn refused(
+        &self,
+        refused: &Refused,
+        from: NodeId,
+        routes: &RoutingTable,
+        now: UnixTime,
+    ) {
+        let Refused {
+            refusal: Refusal::PaymentRequired { missing, .. },
+            tell: Some(Tell { back, sequence }),
+        } = refused
+        else {
+            return;
+        };
+        if **back != [routes.local(), from] || *missing == Msat::ZERO {
+            return;
+        }
+        let has_changed = self.unpaid.lock().refused(from, *sequence, now);
+        if has_changed {
+            tracing::info!(neighbour = %from, "it sends and does not pay: the link with it is not announced");
+            self.with(routes, |state| self.withhold(state, from, now));
+        }
+    }
+
+    /// Leaves the link with a neighbour out of what is announced, or takes it in again.
+    fn withhold(&self, state: &mut State, peer: NodeId, now: UnixTime) {
+        let is_withheld = self.is_withheld(state, &peer);
+        state.gossip.withhold(&peer, is_withheld, now);
+    }
+
+    fn is_withheld(&self, state: &State, peer: &NodeId) -> bool {
+        state.suspended.contains(peer) || self.unpaid.lock().refuses(peer)
     }
 
     /// Takes how long a question to a neighbour and its answer took.
@@ -210,7 +260,7 @@ impl Learning {
         Neighbour {
             addresses: said.map_or_else(Vec::new, |item| item.announcement.addresses.clone()),
             latency_ms: state.latencies.of(peer),
-            is_withheld: state.suspended.contains(peer),
+            is_withheld: self.is_withheld(&state, peer),
             is_muted: state.gossip.is_muted(peer),
         }
     }
@@ -218,6 +268,10 @@ impl Learning {
     /// Does what is due, and says whom to measure and until when there is nothing to do.
     fn tick(&self, routes: &RoutingTable, now: UnixTime) -> (Vec<NodeId>, Duration) {
         self.with(routes, |state| {
+            let over = self.unpaid.lock().take_over(now);
+            for peer in over {
+                self.withhold(state, peer, now);
+            }
             if state.gossip.wake_at() <= now {
                 state.gossip.tick(now);
             }

@@ -223,6 +223,10 @@ impl MeshManager {
             Ok(()) => Ok(()),
             Err(refused) => {
                 tracing::debug!(%from, refusal = %refused.refusal, "packet refused");
+                if let Some(learning) = &self.shared.learning {
+                    let now = self.shared.node_api.now();
+                    learning.refused(&refused, from, self.engine().routes(), now);
+                }
                 self.tell(&refused).await;
                 Err(refused.refusal)
             }

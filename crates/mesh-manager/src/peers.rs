@@ -20,7 +20,7 @@ pub struct Peer {
     pub credit: Option<Msat>,
     /// What is known of it from packets that it was to carry.
     pub standing: Standing,
-    /// Whether the link with it is not announced: it owes.
+    /// Whether the link with it is not announced: it owes, or sends and does not pay.
     pub is_withheld: bool,
     /// Whether it handed on so much that nobody had signed that nothing about announcements is heard of it any more.
     pub is_muted: bool,

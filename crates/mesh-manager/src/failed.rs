@@ -78,6 +78,11 @@ impl Failed {
                 let told = TriedEnd::Unpaid { node: by };
                 Self::of(TryEnd::Refused { by, fault }, told, reason)
             }
+            FundingError::NotTaken { by, code } => {
+                let fault = Fault::Dearer;
+                let told = TriedEnd::Refused { by, code };
+                Self::of(TryEnd::Refused { by, fault }, told, reason)
+            }
             FundingError::GivenUp(_) => Self::of(TryEnd::GivenUp, TriedEnd::GivenUp, reason),
         }
     }

@@ -3,8 +3,10 @@ use crate::{
     exchange::NoAnswer,
     order::Order,
     questions::{Terms, all_of, no_such_node, node_at},
+    send::refused,
     spending::{RouteTab, Size},
 };
+use mesh_protocol::RefusalCode;
 use mesh_routing::{Split, least_total, split};
 use mesh_types::{MeshError, Msat, NodeId, PaymentReason, Price, ProofForHop, Route};
 use std::{sync::Arc, time::Duration};
@@ -68,6 +70,8 @@ pub(crate) enum FundingError {
     Unpaid { node: NodeId, error: MeshError },
     /// A node can issue no invoice now.
     NoInvoice { node: NodeId },
+    /// A node does not take the proof that it was paid.
+    NotTaken { by: NodeId, code: RefusalCode },
     /// The price is too high, or it is nobody's fault.
     GivenUp(MeshError),
 }
@@ -79,6 +83,27 @@ impl FundingError {
             Err(error) => Self::GivenUp(error),
         }
     }
+
+    /// What it means that `payee` did not say that a proof is credited.
+    fn not_taken(payee: NodeId, why: NoAnswer) -> Self {
+        match why {
+            NoAnswer::Refused { by, code } if !may_be_taken_later(code) => {
+                Self::NotTaken { by, code }
+            }
+            why => Self::Question { node: payee, why },
+        }
+    }
+}
+
+/// Whether a node that refuses a good proof for this reason may be honest.
+const fn may_be_taken_later(code: RefusalCode) -> bool {
+    matches!(
+        code,
+        RefusalCode::Busy
+            | RefusalCode::FreeLaneSpent
+            | RefusalCode::ProofPending
+            | RefusalCode::OutOfTime
+    )
 }
 
 impl From<FundingError> for MeshError {
@@ -95,6 +120,7 @@ impl From<FundingError> for MeshError {
             FundingError::NoInvoice { node } => {
                 Self::PaymentVerificationFailed(format!("{node} quotes no invoice now"))
             }
+            FundingError::NotTaken { by, code } => refused(by, code),
             FundingError::Unpaid { error, .. } | FundingError::GivenUp(error) => error,
         }
     }
@@ -215,17 +241,13 @@ impl MeshManager {
             let known = self.shared.unshown.nothing_is_under_way(&payee);
             known.map_err(|error| FundingError::Unpaid { node: payee, error })?;
         }
-        node.credit = self
-            .show_kept(route, &node, *timeout)
-            .await
-            .map_err(unanswered)?;
+        node.credit = self.show_kept(route, &node, *timeout).await?;
         let top_ups = &self.shared.spending.top_ups;
         if node.credit < share && top_ups.wait(&payee, *timeout).await {
             top_ups.outrun(&payee);
             let asked = self.ask_node(route, node.position, *timeout).await;
             node = asked.map_err(unanswered)?;
-            let shown = self.show_kept(route, &node, *timeout).await;
-            node.credit = shown.map_err(unanswered)?;
+            node.credit = self.show_kept(route, &node, *timeout).await?;
         }
         if node.credit < share && self.shared.sends.are_several() {
             // Another message may have shown meanwhile what was kept when this one heard that there is no credit.
@@ -283,9 +305,7 @@ impl MeshManager {
             timeout: *timeout,
         };
         self.buy_credit(purchase).await?;
-        let shown = self.show_kept(route, &node, *timeout).await;
-        shown.map_err(|why| FundingError::question(route, node.position, why))?;
-        Ok(())
+        self.show_kept(route, &node, *timeout).await.map(drop)
     }
 
     /// Divides what the limits have room for: each purchase gets what it needs, and an equal part of the rest.
@@ -340,10 +360,10 @@ impl MeshManager {
         route: &Route,
         node: &Terms,
         timeout: Duration,
-    ) -> Result<Msat, NoAnswer> {
-        let payee = node_at(route, node.position).map_err(NoAnswer::Own)?;
+    ) -> Result<Msat, FundingError> {
+        let payee = node_at(route, node.position).map_err(FundingError::GivenUp)?;
         let hop = u8::try_from(node.position);
-        let hop = hop.map_err(|_| NoAnswer::Own(no_such_node(node.position)))?;
+        let hop = hop.map_err(|_| FundingError::GivenUp(no_such_node(node.position)))?;
         let mut credit = Some(node.credit);
         for proof in self.shared.unshown.of(&payee) {
             let for_hop = ProofForHop {
@@ -359,14 +379,17 @@ impl MeshManager {
                     MeshError::PaymentVerificationFailed(reason) => {
                         tracing::warn!(%payee, %reason, "a proof of what was paid is not taken");
                     }
-                    _ => return Err(why),
+                    _ => return Err(FundingError::not_taken(payee, why)),
                 },
             }
             self.shared.unshown.forget(&payee, &proof).await;
         }
         let terms = match credit {
             Some(credit) => Terms { credit, ..*node },
-            None => self.ask_node(route, node.position, timeout).await?,
+            None => {
+                let asked = self.ask_node(route, node.position, timeout).await;
+                asked.map_err(|why| FundingError::Question { node: payee, why })?
+            }
         };
         self.note_terms(payee, &terms);
         Ok(terms.credit)

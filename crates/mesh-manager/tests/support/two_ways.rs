@@ -15,6 +15,10 @@ pub(crate) async fn two_ways() -> Chain {
 }
 
 pub(crate) async fn two_ways_of(source: MeshConfig) -> Chain {
+    two_ways_over(source, || Arc::new(ForgetfulStore::default())).await
+}
+
+pub(crate) async fn two_ways_over(source: MeshConfig, store: impl Fn() -> Arc<dyn Store>) -> Chain {
     let dear = Msat::from_msat(4_000);
     let configs = vec![
         source,
@@ -24,7 +28,7 @@ pub(crate) async fn two_ways_of(source: MeshConfig) -> Chain {
         gated(DESTINATION_PRICE),
     ];
     let links = [(1, 2), (1, 3), (2, 4), (3, 4), (2, 5), (3, 5)];
-    let chain = Chain::linked(configs, &links, || Arc::new(ForgetfulStore::default())).await;
+    let chain = Chain::linked(configs, &links, store).await;
     announce(&chain, CHEAP, RELAY_PRICE);
     announce(&chain, DEAR, dear);
     announce(&chain, DESTINATION, DESTINATION_PRICE);

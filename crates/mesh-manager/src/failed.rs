@@ -1,4 +1,4 @@
-use crate::{exchange::NoAnswer, funding::FundingError, send::refused, tried::TriedEnd};
+use crate::{exchange::NoAnswer, funding_error::FundingError, send::refused, tried::TriedEnd};
 use mesh_protocol::RefusalCode;
 use mesh_routing::{Fault, TryEnd};
 use mesh_types::{MeshError, NodeId, Route};

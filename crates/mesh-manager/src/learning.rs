@@ -254,14 +254,14 @@ impl Learning {
 
     /// What is known of a neighbour beside what the table has: where it is reached by its own word, how long a packet takes
     /// there and back, and whether its link is not announced, or it is not heard.
-    pub(crate) fn neighbour(&self, peer: &NodeId) -> Neighbour {
+    pub(crate) fn neighbour(&self, peer: &NodeId, now: UnixTime) -> Neighbour {
         let state = self.state.lock();
         let said = state.gossip.announcement(peer);
         Neighbour {
             addresses: said.map_or_else(Vec::new, |item| item.announcement.addresses.clone()),
             latency_ms: state.latencies.of(peer),
             is_withheld: self.is_withheld(&state, peer),
-            is_muted: state.gossip.is_muted(peer),
+            is_muted: state.gossip.is_muted(peer, now),
         }
     }
 

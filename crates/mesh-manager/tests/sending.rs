@@ -2,11 +2,6 @@
 //!
 //! Time is virtual: it moves on when everybody waits.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it expects"
-)]
-
 mod support;
 
 use mesh_manager::{ForgetfulStore, SendOptions, TriedEnd};

@@ -1,13 +1,10 @@
 mod latency;
 mod signer;
 mod unpaid;
+mod withheld;
 
 use crate::{
-    Budgets, MeshManager, Refusal, Refused, Tell,
-    control::control_draft,
-    engine::{GOSSIP_BURST_BYTES, GOSSIP_BYTES_PER_SECOND},
-    manager::Shared,
-    setup::wrong_setting,
+    MeshManager, Refusal, Refused, control::control_draft, manager::Shared, setup::wrong_setting,
 };
 use latency::Latencies;
 use mesh_protocol::{ControlMessage, IdentityKey, MAX_PAYLOAD_LEN};
@@ -53,8 +50,6 @@ pub(crate) struct Learning {
     hearing: Semaphore,
     /// Messages are heard one after the other, without a thread that waits.
     turn: AsyncMutex<()>,
-    /// What neighbours are sent, over one link and the next: coming back is no way to be sent everything again.
-    sent: Budgets,
     /// Locked after the state, never before it.
     unpaid: Mutex<Unpaid>,
     /// There is something to send, or something is due earlier.
@@ -89,7 +84,7 @@ pub struct LearningStatus {
     pub counts: GossipCounts,
     /// Messages that wait to be sent to neighbours.
     pub waiting: usize,
-    /// Messages to neighbours that were lost, because their links were full or gone, or they had been sent too much.
+    /// Messages to neighbours that were lost, because their links were full or gone.
     pub lost: u64,
 }
 
@@ -129,7 +124,6 @@ impl Learning {
             settled: Settled::of(&config.known_nodes),
             hearing: Semaphore::new(MAX_TO_HEAR),
             turn: AsyncMutex::default(),
-            sent: Budgets::new(GOSSIP_BYTES_PER_SECOND, GOSSIP_BURST_BYTES),
             unpaid: Mutex::default(),
             work: Arc::default(),
             news: watch::Sender::default(),
@@ -155,62 +149,6 @@ impl Learning {
             state.latencies.end(peer);
             state.to_send.retain(|(to, _)| to != peer);
         });
-    }
-
-    /// Takes whose payments the chain has undone: the links with them are not announced.
-    pub(crate) fn suspend(&self, nodes: HashSet<NodeId>, routes: &RoutingTable, now: UnixTime) {
-        self.with(routes, |state| {
-            state.suspended = nodes;
-            for (peer, _) in routes.direct_peers() {
-                self.withhold(state, peer, now);
-            }
-        });
-    }
-
-    /// Takes that `payer` was credited a payment: whoever pays does not refuse to.
-    pub(crate) fn paid(&self, payer: NodeId, routes: &RoutingTable, now: UnixTime) {
-        let has_changed = self.unpaid.lock().paid(&payer);
-        if has_changed {
-            self.with(routes, |state| self.withhold(state, payer, now));
-        }
-    }
-
-    /// Takes that a packet was refused, and what its source was told.
-    ///
-    /// It counts against a neighbour that is the source itself, which its MAC proves, and that has no credit for it: what it
-    /// hands on of others is theirs to pay.
-    pub(crate) fn refused(
-        &self,
-        refused: &Refused,
-        from: NodeId,
-        routes: &RoutingTable,
-        now: UnixTime,
-    ) {
-        let Refused {
-            refusal: Refusal::PaymentRequired { missing, .. },
-            tell: Some(Tell { back, sequence }),
-        } = refused
-        else {
-            return;
-        };
-        if **back != [routes.local(), from] || *missing == Msat::ZERO {
-            return;
-        }
-        let has_changed = self.unpaid.lock().refused(from, *sequence, now);
-        if has_changed {
-            tracing::info!(neighbour = %from, "it sends and does not pay: the link with it is not announced");
-            self.with(routes, |state| self.withhold(state, from, now));
-        }
-    }
-
-    /// Leaves the link with a neighbour out of what is announced, or takes it in again.
-    fn withhold(&self, state: &mut State, peer: NodeId, now: UnixTime) {
-        let is_withheld = self.is_withheld(state, &peer);
-        state.gossip.withhold(&peer, is_withheld, now);
-    }
-
-    fn is_withheld(&self, state: &State, peer: &NodeId) -> bool {
-        state.suspended.contains(peer) || self.unpaid.lock().refuses(peer)
     }
 
     /// Takes how long a question to a neighbour and its answer took.
@@ -391,9 +329,6 @@ impl MeshManager {
                 let route = route.map_err(|error| MeshError::RoutingError(error.to_string()))?;
                 let message = ControlMessage::Gossip(message);
                 let draft = control_draft(route, &message, None)?;
-                let bytes = u64::try_from(draft.payload.len()).unwrap_or(u64::MAX);
-                let taken = learning.sent.take(&to, bytes, self.shared.node_api.now());
-                taken.map_err(|error| MeshError::Busy(error.to_string()))?;
                 let composed = self.compose(draft).await?;
                 self.transmit(composed.next, composed.bytes).await
             };

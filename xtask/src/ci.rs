@@ -1,8 +1,9 @@
 use crate::{
-    crash, deny,
+    blvm_node, crash, deny,
     error::Error,
     graph,
     shell::{cargo, run as run_command},
+    sim,
     stopwatch::Stopwatch,
     test, tidy, vectors,
 };
@@ -11,7 +12,8 @@ use crate::{
 ///
 /// Format, crate graph, tidy, licences and sources, lints (benches are compiled for them), each
 /// crate's tests (golden vectors and fuzz corpora among them), documentation, independent encoders,
-/// demo, kill tests. All steps run even when one fails; the table at the end says which did.
+/// demo, simulated meshes, kill tests, the mesh inside a real blvm-node. All steps run even when one
+/// fails; the table at the end says which did.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment, after_help = "Example: cargo xtask ci")]
 pub(crate) struct Args {}
@@ -29,7 +31,9 @@ const STEPS: &[(&str, Step)] = &[
     ("documentation", documentation),
     ("vectors", || vectors::run(&vectors::Args {})),
     ("demo", demo),
+    ("simulation", sim::all),
     ("crash", crash::all),
+    ("blvm-node", blvm_node::all),
 ];
 
 pub(crate) fn run(Args {}: &Args) -> Result<(), Error> {

@@ -11,6 +11,7 @@ macro_rules! say {
 
 mod bench;
 mod bitcoind;
+mod blvm_node;
 mod ci;
 mod crash;
 mod deny;
@@ -18,6 +19,7 @@ mod error;
 mod fuzz;
 mod graph;
 mod shell;
+mod sim;
 mod source;
 mod stopwatch;
 mod test;
@@ -53,7 +55,9 @@ enum Tool {
     Bench(bench::Args),
     Fuzz(fuzz::Args),
     Crash(crash::Args),
+    Sim(sim::Args),
     Bitcoind(bitcoind::Args),
+    BlvmNode(blvm_node::Args),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +81,8 @@ fn run(tool: &Tool) -> Result<(), Error> {
         Tool::Bench(args) => bench::run(args),
         Tool::Fuzz(args) => fuzz::run(args),
         Tool::Crash(args) => crash::run(args),
+        Tool::Sim(args) => sim::run(args),
         Tool::Bitcoind(args) => bitcoind::run(args),
+        Tool::BlvmNode(args) => blvm_node::run(args),
     }
 }

@@ -30,6 +30,11 @@ pub(crate) fn cargo() -> Command {
 /// Says what it runs, runs it, and fails when it fails.
 pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
     say!("$ {}", words(command));
+    run_unsaid(command)
+}
+
+/// Runs it, and fails when it fails: for what prints something that is read by others.
+pub(crate) fn run_unsaid(command: &mut Command) -> Result<(), Error> {
     let status = command
         .status()
         .map_err(|source| start_error(command, source))?;

@@ -1,5 +1,5 @@
 use crate::{
-    StartError,
+    ServiceError, StartError,
     config::{ConfigFileError, SettingError},
     control::{ClientError, Failure as Answered, SocketError},
     demo::DemoError,
@@ -57,6 +57,15 @@ pub(crate) enum CommandError {
     Output(io::Error),
     #[error("the system does not let this program run: {0}")]
     Runtime(io::Error),
+}
+
+impl From<ServiceError> for CommandError {
+    fn from(error: ServiceError) -> Self {
+        match error {
+            ServiceError::Start(error) => error.into(),
+            ServiceError::Socket(error) => error.into(),
+        }
+    }
 }
 
 impl CommandError {

@@ -2,7 +2,8 @@
 //!
 //! [`Node`] is one running node: an identity, [`mesh_link::Links`], a [`blvm_mesh::MeshManager`] between them, and a
 //! wallet where the configuration names one ([`NodeConfig`]). What happens on it is told to a [`Watcher`]. `blvm-mesh run`
-//! is a node with a log and a control socket ([`control`]), over which the other commands talk to it;
+//! is a node with a log and a control socket ([`control`]), over which the other commands talk to it; a [`Service`] is the
+//! same for a program that has a mesh beside other things;
 //! `blvm-mesh demo` is three nodes and a story, checked as it is told.
 //!
 //! There are no rules of the mesh here, and the one wallet of its own is a sandbox ([`SandboxLightning`]).
@@ -26,6 +27,7 @@ mod peer_book;
 mod pump;
 mod qr;
 mod sandbox;
+mod service;
 mod surroundings;
 mod text;
 mod utc;
@@ -35,5 +37,7 @@ pub use cli::main;
 pub use config::NodeConfig;
 pub use file_lock::LockError;
 pub use node::{Home, Node, StartError};
+pub use node_log::NodeLog;
 pub use sandbox::{SandboxBalance, SandboxError, SandboxLightning};
+pub use service::{Service, ServiceError};
 pub use watcher::{Passage, PassageHeader, Watcher};

@@ -127,6 +127,19 @@ impl Node {
         home: Home,
         watcher: Arc<dyn Watcher>,
     ) -> Result<Self, StartError> {
+        Self::start_on(config, home, watcher, None).await
+    }
+
+    /// The same for a node that brings a block chain to ask about payments; it is asked in place of the configured one.
+    ///
+    /// # Errors
+    /// As [`Node::start`].
+    pub async fn start_on(
+        config: &NodeConfig,
+        home: Home,
+        watcher: Arc<dyn Watcher>,
+        chain: Option<Arc<dyn ChainNode>>,
+    ) -> Result<Self, StartError> {
         if !config.mesh.enabled {
             return Err(StartError::Disabled);
         }
@@ -160,7 +173,10 @@ impl Node {
                 .clone()
                 .map(|wallet| wallet as Arc<dyn LightningNode>),
         };
-        let chain = open_chain(config).await?;
+        let chain = match chain {
+            Some(chain) => Some(chain),
+            None => open_chain(config).await?,
+        };
         let link_config = LinkConfig {
             jitter_seed: seed()?,
             ..LinkConfig::default()

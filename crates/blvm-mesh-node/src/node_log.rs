@@ -13,7 +13,7 @@ pub(crate) const LINES_PER_SECOND: u32 = 50;
 
 /// Writes what happens on a node to the log: a line for each link that comes or goes, each delivery, each payment.
 #[derive(Debug, Default)]
-pub(crate) struct NodeLog {
+pub struct NodeLog {
     budget: Mutex<Budget>,
 }
 

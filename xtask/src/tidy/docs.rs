@@ -29,10 +29,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Problem> {
     problems
 }
 
+/// All crates, those outside the workspace too.
 fn crates(tree: &Tree) -> BTreeSet<&str> {
-    tree.members()
-        .map(|member| member.trim_start_matches("crates/"))
-        .collect()
+    let name = |path| str::strip_prefix(path, "crates/")?.strip_suffix("/Cargo.toml");
+    let names = tree.files().filter_map(|(path, _)| name(path));
+    names.filter(|name| !name.contains('/')).collect()
 }
 
 /// Compares the crates that the document names, in code, with those that exist.

@@ -1,19 +1,15 @@
 use super::{ask::print, check::check, status::lightning};
 use crate::{
-    Home, Node,
+    Node, Service,
     cli::RunArgs,
     command_error::CommandError,
     config::{Backend, NodeConfig},
-    control::Server,
     node_log::{self, NodeLog},
     text::msat,
 };
 use blvm_mesh::{MeshMode, Price};
 use std::{io, sync::Arc};
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    sync::watch,
-};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs one node until it is told to stop.
 pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
@@ -28,28 +24,13 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     }
     node_log::start(args.verbose);
     let told_to_stop = told_to_stop().map_err(CommandError::Runtime)?;
-    let home = Home::Durable(config.node.store.clone());
-    let node = Node::start(&config, home, Arc::new(NodeLog::default())).await?;
-    let node = Arc::new(node);
-    let server = match Server::bind(&config.node.control_socket) {
-        Ok(server) => server,
-        Err(error) => {
-            node.shutdown().await;
-            return Err(error.into());
-        }
-    };
+    let service = Service::start(&config, Arc::new(NodeLog::default()), None).await?;
     warn(&config);
     // A reader that has gone away is no reason not to run.
-    let _ = print(&introduction(&node, &config));
-    let (stop, stopped) = watch::channel(false);
-    let serving = tokio::spawn(server.run(Arc::clone(&node), stopped));
+    let _ = print(&introduction(service.node(), &config));
     told_to_stop.await;
     tracing::info!("stopping: sending what is queued");
-    stop.send_replace(true);
-    if let Err(error) = serving.await {
-        tracing::warn!(%error, "the control socket did not end well");
-    }
-    node.shutdown().await;
+    service.stop().await;
     tracing::info!("stopped");
     Ok(())
 }

@@ -1,0 +1,68 @@
+//! A blvm-node with the mesh inside.
+
+use blvm_mesh_module::{FullNodeConfig, MeshInside, demo};
+use blvm_node::{node::Node, utils::logging::init_logging_from_config};
+use clap::{Args, Parser};
+use std::{env, error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
+
+/// A blvm-node with the mesh inside: its configuration is the node's, with a [mesh] table.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Example: blvm-mesh-full-node run --config blvm.toml"
+)]
+enum Command {
+    Run(RunArgs),
+    /// Starts three of itself on regtest, and sends a paid packet across the middle one
+    Demo,
+}
+
+/// Runs the node until it is told to stop.
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// The node's configuration file
+    #[arg(long)]
+    config: PathBuf,
+
+    /// Where the node answers JSON-RPC
+    #[arg(long, default_value = "127.0.0.1:8332")]
+    rpc_addr: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Command::parse() {
+        Command::Run(args) => run(&args).await,
+        Command::Demo => tell().await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
+    let config = FullNodeConfig::load(&args.config)?;
+    init_logging_from_config(config.node.logging.as_ref());
+    let data_dir = config.data_dir.to_string_lossy();
+    let listen_addr = config.node.listen_addr.ok_or("listen_addr is missing")?;
+    let storage = config.node.storage.as_ref();
+    let protocol = Some(config.protocol);
+    let node = Node::with_storage_config(&data_dir, listen_addr, args.rpc_addr, protocol, storage)?;
+    let mut node = node
+        .with_config(config.node.clone())?
+        .with_modules_from_config(&config.node)?;
+    let mesh = MeshInside::start(&node, &config.mesh).await?;
+    tracing::info!(node = %mesh.manager().node_id(), "the mesh is up");
+    let outcome = node.start().await;
+    mesh.stop().await;
+    outcome?;
+    Ok(())
+}
+
+async fn tell() -> Result<(), Box<dyn Error>> {
+    Ok(demo(&env::current_exe()?).await?)
+}

@@ -1,0 +1,337 @@
+use crate::{
+    node_source::{NodeApi, NodeSource},
+    recent_blocks::{BlockHash, RECENT_BLOCKS, RecentBlocks},
+    transactions::{OutOfRange, block_hash, from_node, spent, to_node, tx_hash},
+};
+use async_trait::async_trait;
+use blvm_mesh::{
+    ChainError, ChainNode, ChainOutput, ChainTransaction, OutPoint, TxHash,
+    bitcoin::{
+        Transaction, TxOut,
+        consensus::{deserialize, serialize},
+    },
+};
+use blvm_node::module::traits::ModuleError;
+use std::sync::Arc;
+use tokio::sync::Mutex;
+
+/// The most transactions of the mempool that are looked through for one that spends an output.
+///
+/// 20,000, because that takes some tens of milliseconds, and a node has no call for it. Beyond it nobody can tell whether
+/// the output is spent, so it does not count.
+const MOST_IN_MEMPOOL: usize = 20_000;
+
+/// The block chain as a blvm-node sees it, from the calls whose answers can be checked: blocks by height, and the mempool.
+///
+/// The node's own index of transactions keeps what a reorganisation has undone, and its set of coins is incomplete after a
+/// catch-up, so both are at most hints here (docs/blvm-node.md).
+#[derive(Debug)]
+pub struct ChainFacts {
+    node: Arc<NodeSource>,
+    /// Held while new blocks are read: the questions that come meanwhile need them too.
+    recent: Mutex<RecentBlocks>,
+}
+
+/// Where a transaction is.
+enum Place {
+    Mempool,
+    Block { height: u64, is_first: bool },
+}
+
+impl ChainFacts {
+    pub(crate) fn new(node: Arc<NodeSource>) -> Self {
+        Self {
+            node,
+            recent: Mutex::default(),
+        }
+    }
+
+    /// Reads the blocks that are new, and answers with what is known then.
+    async fn recent(&self, api: &NodeApi) -> Result<RecentView, ChainError> {
+        let mut recent = self.recent.lock().await;
+        let tip_height = api.get_block_height().await.map_err(said)?;
+        let tip_hash = api.get_chain_tip().await.map_err(said)?;
+        if tip_height > 0 && recent.tip() != Some((tip_height, tip_hash)) {
+            go_back(&mut recent, api, tip_height).await?;
+            go_on(&mut recent, api, tip_height).await?;
+            if recent.tip() != Some((tip_height, tip_hash)) {
+                return Err(moved());
+            }
+        }
+        Ok(RecentView {
+            blocks: recent.clone(),
+            tip_height,
+        })
+    }
+
+    async fn find(
+        &self,
+        api: &NodeApi,
+        view: &RecentView,
+        tx_hash: TxHash,
+    ) -> Result<Option<(Transaction, Place)>, ChainError> {
+        for height in view.blocks.holding(tx_hash) {
+            let found = find_in(&view.block(api, height).await?, tx_hash)?;
+            if let Some((transaction, is_first)) = found {
+                return Ok(Some((transaction, Place::Block { height, is_first })));
+            }
+        }
+        let in_mempool = api.get_mempool_transaction(tx_hash.as_bytes()).await;
+        if let Some(transaction) = in_mempool.map_err(said)? {
+            return Ok(Some((checked(&transaction, tx_hash)?, Place::Mempool)));
+        }
+        find_old(api, view, tx_hash).await
+    }
+}
+
+#[async_trait]
+impl ChainNode for ChainFacts {
+    async fn output(&self, outpoint: OutPoint) -> Result<ChainOutput, ChainError> {
+        let api = self.node.api().await?;
+        let view = self.recent(&api).await?;
+        let found = self.find(&api, &view, outpoint.tx_hash).await?;
+        let Some((transaction, place)) = found else {
+            return Ok(ChainOutput::Missing);
+        };
+        let index = usize::try_from(outpoint.index).unwrap_or(usize::MAX);
+        let Some(output) = transaction.output.get(index) else {
+            return Ok(ChainOutput::Missing);
+        };
+        let is_coinbase = match place {
+            Place::Block { height, .. } if Some(height) < view.blocks.first() => {
+                return Ok(ChainOutput::Missing);
+            }
+            Place::Block { is_first, .. } => is_first,
+            Place::Mempool => false,
+        };
+        for height in view.blocks.spending(outpoint) {
+            if spends(&view.block(&api, height).await?, outpoint)? {
+                return Ok(ChainOutput::Spent);
+            }
+        }
+        match is_spent_in_mempool(&api, outpoint).await? {
+            Some(true) => Ok(ChainOutput::Spent),
+            Some(false) => Ok(unspent(output, view.depth(&place), is_coinbase)),
+            None => Ok(ChainOutput::Missing),
+        }
+    }
+
+    async fn transaction(&self, tx_hash: TxHash) -> Result<Option<ChainTransaction>, ChainError> {
+        let api = self.node.api().await?;
+        let view = self.recent(&api).await?;
+        let found = self.find(&api, &view, tx_hash).await?;
+        Ok(found.map(|(transaction, place)| ChainTransaction {
+            bytes: serialize(&transaction),
+            depth: view.depth(&place),
+        }))
+    }
+
+    async fn submit(&self, transaction: Vec<u8>) -> Result<(), ChainError> {
+        let transaction: Transaction = deserialize(&transaction)
+            .map_err(|error| ChainError(format!("that is no transaction: {error}")))?;
+        let api = self.node.api().await?;
+        let view = self.recent(&api).await?;
+        if self
+            .find(&api, &view, tx_hash(&transaction))
+            .await?
+            .is_some()
+        {
+            return Ok(());
+        }
+        let (transaction, witnesses) = to_node(&transaction);
+        let submitted = api.submit_mempool_transaction(transaction, Some(witnesses));
+        submitted.await.map(|_| ()).map_err(said)
+    }
+}
+
+/// The newest blocks, as one question sees them.
+struct RecentView {
+    blocks: RecentBlocks,
+    tip_height: u64,
+}
+
+impl RecentView {
+    fn depth(&self, place: &Place) -> u32 {
+        match place {
+            Place::Mempool => 0,
+            Place::Block { height, .. } => {
+                let depth = (self.tip_height + 1).saturating_sub(*height);
+                u32::try_from(depth).unwrap_or(u32::MAX)
+            }
+        }
+    }
+
+    /// Reads a block again, which has to be the one that is known.
+    async fn block(&self, api: &NodeApi, height: u64) -> Result<blvm_node::Block, ChainError> {
+        let block = read(api, height).await?;
+        if self.blocks.hash_at(height) == Some(block.hash) {
+            Ok(block.block)
+        } else {
+            Err(moved())
+        }
+    }
+}
+
+struct ReadBlock {
+    hash: BlockHash,
+    block: blvm_node::Block,
+}
+
+async fn read(api: &NodeApi, height: u64) -> Result<ReadBlock, ChainError> {
+    let block = api.get_block_by_height(height).await.map_err(said)?;
+    let block = block.ok_or_else(|| ChainError(format!("the node has no block {height}")))?;
+    let hash = block_hash(&block.header).map_err(out_of_range)?;
+    Ok(ReadBlock { hash, block })
+}
+
+/// Forgets the blocks that the chain has left.
+async fn go_back(
+    recent: &mut RecentBlocks,
+    api: &NodeApi,
+    tip_height: u64,
+) -> Result<(), ChainError> {
+    while let Some((height, hash)) = recent.tip() {
+        if height <= tip_height && read(api, height).await?.hash == hash {
+            break;
+        }
+        recent.undo();
+    }
+    Ok(())
+}
+
+/// Reads the blocks up to the tip. What is read stays read when nobody waits for it any more.
+async fn go_on(
+    recent: &mut RecentBlocks,
+    api: &NodeApi,
+    tip_height: u64,
+) -> Result<(), ChainError> {
+    let most = u64::try_from(RECENT_BLOCKS).unwrap_or(u64::MAX);
+    let oldest = (tip_height + 1).saturating_sub(most).max(1);
+    if recent.tip().is_some_and(|(height, _)| height + 1 < oldest) {
+        recent.clear();
+    }
+    let next = recent.tip().map_or(oldest, |(height, _)| height + 1);
+    for height in next..=tip_height {
+        let ReadBlock { hash, block } = read(api, height).await?;
+        let parent = recent.tip().map(|(_, hash)| hash);
+        if parent.is_some_and(|parent| parent != block.header.prev_block_hash) {
+            recent.undo();
+            return Err(moved());
+        }
+        let transactions = block.transactions.iter().map(from_node);
+        let transactions: Vec<_> = transactions
+            .collect::<Result<_, _>>()
+            .map_err(out_of_range)?;
+        let spends = transactions.iter().flat_map(|it| &it.input).map(spent);
+        recent.push(height, hash, transactions.iter().map(tx_hash), spends);
+    }
+    Ok(())
+}
+
+/// Finds a transaction that is older than the blocks that are known, where the node's index says that it is.
+async fn find_old(
+    api: &NodeApi,
+    view: &RecentView,
+    tx_hash: TxHash,
+) -> Result<Option<(Transaction, Place)>, ChainError> {
+    let hint = api
+        .get_tx_metadata(tx_hash.as_bytes())
+        .await
+        .map_err(said)?;
+    let Some(hint) = hint.filter(|hint| Some(hint.block_height) < view.blocks.first()) else {
+        return Ok(None);
+    };
+    let height = hint.block_height;
+    let found = read(api, height).await?;
+    if found.hash != hint.block_hash {
+        return Ok(None);
+    }
+    let found = find_in(&found.block, tx_hash)?;
+    Ok(found.map(|(transaction, is_first)| (transaction, Place::Block { height, is_first })))
+}
+
+/// Finds a transaction in a block, and whether it is the first, which makes new coins.
+fn find_in(
+    block: &blvm_node::Block,
+    wanted: TxHash,
+) -> Result<Option<(Transaction, bool)>, ChainError> {
+    for (index, transaction) in block.transactions.iter().enumerate() {
+        let transaction = from_node(transaction).map_err(out_of_range)?;
+        if tx_hash(&transaction) == wanted {
+            return Ok(Some((transaction, index == 0)));
+        }
+    }
+    Ok(None)
+}
+
+fn spends(block: &blvm_node::Block, outpoint: OutPoint) -> Result<bool, ChainError> {
+    for transaction in &block.transactions {
+        let transaction = from_node(transaction).map_err(out_of_range)?;
+        if transaction
+            .input
+            .iter()
+            .any(|input| spent(input) == outpoint)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Whether a transaction of the mempool spends an output; `None` when there are too many to tell.
+async fn is_spent_in_mempool(
+    api: &NodeApi,
+    outpoint: OutPoint,
+) -> Result<Option<bool>, ChainError> {
+    let waiting = api.get_mempool_transactions().await.map_err(said)?;
+    if waiting.len() > MOST_IN_MEMPOOL {
+        return Ok(None);
+    }
+    for tx_hash in waiting {
+        let found = api.get_mempool_transaction(&tx_hash).await.map_err(said)?;
+        let Some(transaction) = found else {
+            continue;
+        };
+        let spends = transaction.inputs.iter().any(|input| {
+            input.prevout.hash == *outpoint.tx_hash.as_bytes()
+                && input.prevout.index == outpoint.index
+        });
+        if spends {
+            return Ok(Some(true));
+        }
+    }
+    Ok(Some(false))
+}
+
+/// Takes what the node says to be a transaction, if it is.
+fn checked(found: &blvm_node::Transaction, wanted: TxHash) -> Result<Transaction, ChainError> {
+    let transaction = from_node(found).map_err(out_of_range)?;
+    if tx_hash(&transaction) == wanted {
+        Ok(transaction)
+    } else {
+        Err(ChainError(
+            "the node answered with another transaction".to_owned(),
+        ))
+    }
+}
+
+fn unspent(output: &TxOut, depth: u32, is_coinbase: bool) -> ChainOutput {
+    ChainOutput::Unspent {
+        script_pubkey: output.script_pubkey.to_bytes(),
+        value_sats: output.value.to_sat(),
+        depth,
+        is_coinbase,
+    }
+}
+
+fn moved() -> ChainError {
+    ChainError("the chain moved while it was read".to_owned())
+}
+
+fn said(error: ModuleError) -> ChainError {
+    ChainError(error.to_string())
+}
+
+fn out_of_range(error: OutOfRange) -> ChainError {
+    ChainError(error.to_string())
+}

@@ -1,0 +1,255 @@
+use blvm_mesh::Network;
+use blvm_mesh_node::config::{MAX_CONFIG_BYTES, SettingError};
+use blvm_node::{ProtocolVersion, config::NodeConfig};
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+use thiserror::Error;
+use toml::{Table, Value};
+
+/// The folder, inside the node's data folder, where the mesh keeps its key, its money and its control socket.
+pub const MESH_DIR: &str = "blvm-mesh";
+
+/// A blvm-node's configuration file with a `[mesh]` table, and a `[lightning]` table where the mesh has a wallet.
+#[derive(Debug, Clone)]
+pub struct FullNodeConfig {
+    /// What the node reads.
+    pub node: NodeConfig,
+    /// What the mesh reads.
+    pub mesh: blvm_mesh_node::NodeConfig,
+    /// The network of both.
+    pub protocol: ProtocolVersion,
+    /// The node's data folder.
+    pub data_dir: PathBuf,
+}
+
+/// Why a configuration file cannot be used.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is longer than any.
+    #[error("{path} is longer than {MAX_CONFIG_BYTES} bytes: is it a configuration?")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is no TOML.
+    #[error("{path}: {source}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: toml::de::Error,
+    },
+    /// The node does not take its part.
+    #[error("{path}: {reason}")]
+    Node {
+        /// The file.
+        path: PathBuf,
+        /// What the node said.
+        reason: String,
+    },
+    /// The mesh does not take its part.
+    #[error("{path}: {source}")]
+    Mesh {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: SettingError,
+    },
+    /// The node's network is none that is known.
+    #[error(
+        "{path}: protocol_version = {found:?}: expected \"BitcoinV1\", \"Testnet3\", \"Testnet4\", \"Signet\" or \"Regtest\""
+    )]
+    Protocol {
+        /// The file.
+        path: PathBuf,
+        /// The word.
+        found: String,
+    },
+    /// The two parts disagree.
+    #[error("{path}: [mesh] network = \"{mesh}\", and the node is on {node}: leave the former out")]
+    Networks {
+        /// The file.
+        path: PathBuf,
+        /// What the mesh was told.
+        mesh: String,
+        /// Where the node is.
+        node: Network,
+    },
+    /// It is not said where the node keeps its data.
+    #[error("{path}: [storage] data_dir is missing: set it to the folder of the node's data")]
+    NoDataDir {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl FullNodeConfig {
+    /// Reads a configuration file. Relative paths begin where the program runs, as the node has it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file and what to do about it.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let mut text = String::new();
+        fs::File::open(path)
+            .and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text))
+            .map_err(unreadable)?;
+        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_CONFIG_BYTES {
+            return Err(ConfigError::TooLong {
+                path: path.to_owned(),
+            });
+        }
+        let folder = std::path::absolute(".").map_err(unreadable)?;
+        Self::parse(&text, path, &folder)
+    }
+
+    /// - `path`: what the file is called, for errors.
+    /// - `folder`: where relative paths begin.
+    fn parse(text: &str, path: &Path, folder: &Path) -> Result<Self, ConfigError> {
+        let path = || path.to_owned();
+        let mut table: Table = toml::from_str(text).map_err(|source| ConfigError::Syntax {
+            path: path(),
+            source,
+        })?;
+        let mut ours = Table::new();
+        for name in ["mesh", "lightning"] {
+            if let Some(part) = table.remove(name) {
+                ours.insert(name.to_owned(), part);
+            }
+        }
+        let has_storage = table.contains_key("storage");
+        let mut node: NodeConfig = table.try_into().map_err(|error: toml::de::Error| {
+            let reason = error.message().to_owned();
+            ConfigError::Node {
+                path: path(),
+                reason,
+            }
+        })?;
+        node.expand_paths();
+        node.validate().map_err(|error| ConfigError::Node {
+            path: path(),
+            reason: error.to_string(),
+        })?;
+        let (protocol, network) = protocol(&node).map_err(|found| ConfigError::Protocol {
+            path: path(),
+            found,
+        })?;
+        let storage = node.storage.as_ref().filter(|_| has_storage);
+        let data_dir = storage.map(|storage| folder.join(&storage.data_dir));
+        let data_dir = data_dir.ok_or_else(|| ConfigError::NoDataDir { path: path() })?;
+        on_network(&mut ours, network).map_err(|mesh| ConfigError::Networks {
+            path: path(),
+            mesh,
+            node: network,
+        })?;
+        let mut home = Table::new();
+        let mesh_dir = data_dir.join(MESH_DIR).to_string_lossy().into_owned();
+        home.insert("data_dir".to_owned(), Value::String(mesh_dir));
+        ours.insert("node".to_owned(), Value::Table(home));
+        let mesh = blvm_mesh_node::NodeConfig::parse(&ours.to_string(), folder);
+        Ok(Self {
+            node,
+            mesh: mesh.map_err(|source| ConfigError::Mesh {
+                path: path(),
+                source,
+            })?,
+            protocol,
+            data_dir,
+        })
+    }
+}
+
+/// The network of the node, which is the main one when nothing else is said.
+fn protocol(node: &NodeConfig) -> Result<(ProtocolVersion, Network), String> {
+    Ok(match node.protocol_version.as_deref() {
+        None | Some("BitcoinV1") => (ProtocolVersion::BitcoinV1, Network::Bitcoin),
+        Some("Testnet3") => (ProtocolVersion::Testnet3, Network::Testnet),
+        Some("Testnet4") => (ProtocolVersion::Testnet4, Network::Testnet4),
+        Some("Signet") => (ProtocolVersion::Signet, Network::Signet),
+        Some("Regtest") => (ProtocolVersion::Regtest, Network::Regtest),
+        Some(unknown) => return Err(unknown.to_owned()),
+    })
+}
+
+/// Has the mesh be on the node's network; another that it was told is an error.
+fn on_network(ours: &mut Table, network: Network) -> Result<(), String> {
+    let Some(Value::Table(mesh)) = ours.get_mut("mesh") else {
+        // The mesh says what it is missing.
+        return Ok(());
+    };
+    match mesh.get("network").and_then(Value::as_str) {
+        Some(told) if told != network.as_str() => return Err(told.to_owned()),
+        _ => {}
+    }
+    mesh.insert("network".to_owned(), Value::String(network.to_string()));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<FullNodeConfig, ConfigError> {
+        FullNodeConfig::parse(text, Path::new("blvm.toml"), Path::new("/home"))
+    }
+
+    const STORAGE: &str = "[storage]\ndata_dir = \"data\"\n";
+
+    #[test]
+    fn the_mesh_is_on_the_nodes_network_and_at_home_in_its_data_folder() {
+        let text = format!("protocol_version = \"Regtest\"\n{STORAGE}[mesh]\n");
+        let config = parse(&text).unwrap();
+        assert_eq!(config.protocol, ProtocolVersion::Regtest);
+        assert_eq!(config.mesh.mesh.network, Network::Regtest);
+        assert_eq!(config.data_dir, Path::new("/home/data"));
+        assert_eq!(config.mesh.node.data_dir, Path::new("/home/data/blvm-mesh"));
+        let main = parse(&format!("{STORAGE}[mesh]\n")).unwrap();
+        assert_eq!(main.mesh.mesh.network, Network::Bitcoin);
+    }
+
+    #[test]
+    fn a_mesh_on_another_network_than_its_node_is_refused() {
+        let text = format!("{STORAGE}[mesh]\nnetwork = \"regtest\"\n");
+        let error = parse(&text).unwrap_err();
+        assert!(matches!(&error, ConfigError::Networks { mesh, .. } if mesh == "regtest"));
+        let same = format!("{STORAGE}[mesh]\nnetwork = \"bitcoin\"\n");
+        assert!(parse(&same).is_ok());
+    }
+
+    #[test]
+    fn what_is_missing_or_unknown_is_named() {
+        let said = |text: &str| parse(text).unwrap_err().to_string();
+        let (mesh, storage) = ("[mesh]\n", STORAGE);
+        for (text, part) in [
+            (mesh.to_owned(), "[storage] data_dir is missing"),
+            (storage.to_owned(), "[mesh]"),
+            (format!("{storage}{mesh}priec = 1\n"), "priec"),
+            (
+                format!("{storage}{mesh}[lightning]\nbackend = \"x\"\n"),
+                "x",
+            ),
+            (
+                format!("protocol_version = \"main\"\n{storage}{mesh}"),
+                "BitcoinV1",
+            ),
+            (format!("listen_addr = 7\n{storage}{mesh}"), "blvm.toml"),
+            ("= 1".to_owned(), "blvm.toml"),
+        ] {
+            assert!(said(&text).contains(part), "{text:?}: {}", said(&text));
+        }
+    }
+}

@@ -1,0 +1,247 @@
+use crate::node_source::NodeSource;
+use blvm_mesh::{MeshEvent, MeshManager, NodeEvent, Refusal};
+use blvm_mesh_node::{NodeLog, Passage, Watcher};
+use blvm_node::module::{
+    ipc::protocol::{EventPayload, ModuleMessage},
+    traits::EventType,
+};
+use mesh_link::LinkEvent;
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+
+/// What a mesh wants to hear of its node.
+pub(crate) const SUBSCRIBED: [EventType; 4] = [
+    EventType::PeerConnected,
+    EventType::PeerDisconnected,
+    EventType::MessageReceived,
+    EventType::PaymentVerified,
+];
+
+/// Events that wait to be told to the node, or to be heard; more are dropped.
+///
+/// 100, as the node itself keeps for a module: they are hints, and nobody's memory should grow for them.
+pub(crate) const MOST_WAITING: usize = 100;
+
+/// How long the node's other modules are left alone between two events: twenty a second.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Hears what the node says, until it says no more.
+pub(crate) async fn listen(manager: MeshManager, mut heard: mpsc::Receiver<ModuleMessage>) {
+    while let Some(message) = heard.recv().await {
+        let ModuleMessage::Event(event) = message else {
+            continue;
+        };
+        if let Some(hint) = hint(event.payload) {
+            manager.handle_event(hint);
+        }
+    }
+}
+
+/// What an event of the node means to the mesh, which is little: any module can forge any event.
+///
+/// So it names no node of the mesh, and the addresses in it are marked, for a Bitcoin peer has no link of ours: the end of
+/// the one is not the end of the other.
+fn hint(payload: EventPayload) -> Option<NodeEvent> {
+    let bitcoin = |peer_addr: String| format!("bitcoin:{peer_addr}");
+    Some(match payload {
+        EventPayload::PeerConnected { peer_addr, .. } => NodeEvent::PeerConnected {
+            peer_addr: bitcoin(peer_addr),
+            peer_node_id: None,
+        },
+        EventPayload::PeerDisconnected { peer_addr, reason } => NodeEvent::PeerDisconnected {
+            peer_addr: bitcoin(peer_addr),
+            reason,
+        },
+        EventPayload::MessageReceived {
+            peer_addr,
+            message_type,
+            message_size,
+            ..
+        } => NodeEvent::MessageReceived {
+            peer_addr: bitcoin(peer_addr),
+            message_type,
+            message_size,
+        },
+        EventPayload::PaymentVerified {
+            payment_id,
+            amount_msats,
+            ..
+        } => NodeEvent::PaymentVerified {
+            payment_id,
+            amount_msats,
+        },
+        _ => return None,
+    })
+}
+
+/// An event of the mesh as the node's other modules know it.
+fn told(event: MeshEvent) -> Option<(EventType, EventPayload)> {
+    Some(match event {
+        MeshEvent::RouteDiscovered {
+            destination,
+            route_path,
+            route_cost,
+        } => (
+            EventType::RouteDiscovered,
+            EventPayload::RouteDiscovered {
+                destination: destination.to_bytes().to_vec(),
+                route_path: route_path.iter().map(ToString::to_string).collect(),
+                route_cost: route_cost.to_msat().div_ceil(1_000),
+            },
+        ),
+        MeshEvent::RouteFailed {
+            destination,
+            reason,
+        } => (
+            EventType::RouteFailed,
+            EventPayload::RouteFailed {
+                destination: destination.to_bytes().to_vec(),
+                reason,
+            },
+        ),
+        MeshEvent::PaymentVerified {
+            payment_id, amount, ..
+        } => (
+            EventType::PaymentVerified,
+            EventPayload::PaymentVerified {
+                payment_id,
+                amount_msats: amount.to_msat(),
+                // Whoever has it can look up the payment, and it is nobody else's business.
+                invoice: String::new(),
+            },
+        ),
+        _ => return None,
+    })
+}
+
+/// Tells the node what the mesh publishes, one event after another, until nobody can publish any more.
+pub(crate) async fn tell(node: Arc<NodeSource>, mut published: mpsc::Receiver<MeshEvent>) {
+    let mut pace = interval(PAUSE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while let Some(event) = published.recv().await {
+        let Some((kind, payload)) = told(event) else {
+            continue;
+        };
+        pace.tick().await;
+        let outcome = match node.api().await {
+            Ok(api) => api
+                .publish_event(kind, payload)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = outcome {
+            tracing::debug!(error, "an event of the mesh was not published");
+        }
+    }
+}
+
+/// Writes what happens on the mesh to the log, and hands on what the node's other modules are told.
+pub(crate) struct Publisher {
+    log: NodeLog,
+    events: mpsc::Sender<MeshEvent>,
+}
+
+impl Publisher {
+    pub(crate) fn new(events: mpsc::Sender<MeshEvent>) -> Self {
+        Self {
+            log: NodeLog::default(),
+            events,
+        }
+    }
+}
+
+impl Watcher for Publisher {
+    fn link(&self, event: &LinkEvent) {
+        self.log.link(event);
+    }
+
+    fn decided(&self, passage: &Passage, outcome: Result<(), &Refusal>) {
+        self.log.decided(passage, outcome);
+    }
+
+    fn published(&self, event: &MeshEvent) {
+        self.log.published(event);
+        // Where nobody listens any more, or too slowly, the event is lost: it is a hint.
+        let _ = self.events.try_send(event.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use blvm_mesh::{Msat, NodeId};
+
+    #[test]
+    fn an_event_of_the_node_names_no_node_of_the_mesh_and_no_address_of_a_link() {
+        let connected = EventPayload::PeerConnected {
+            peer_addr: "192.0.2.1:8334".to_owned(),
+            transport_type: "tcp".to_owned(),
+            services: 0,
+            version: 0,
+            peer_node_id: Some(vec![7; 32]),
+        };
+        let expected = NodeEvent::PeerConnected {
+            peer_addr: "bitcoin:192.0.2.1:8334".to_owned(),
+            peer_node_id: None,
+        };
+        assert_eq!(hint(connected), Some(expected));
+        let gone = EventPayload::PeerDisconnected {
+            peer_addr: "192.0.2.1:8334".to_owned(),
+            reason: "forged".to_owned(),
+        };
+        let expected = NodeEvent::PeerDisconnected {
+            peer_addr: "bitcoin:192.0.2.1:8334".to_owned(),
+            reason: "forged".to_owned(),
+        };
+        assert_eq!(hint(gone), Some(expected));
+    }
+
+    #[test]
+    fn a_payment_is_told_without_its_payer_and_a_cost_in_whole_satoshi() {
+        let id = NodeId::from_bytes([7; 32]);
+        let paid = MeshEvent::PaymentVerified {
+            payment_id: "ab".to_owned(),
+            payer: id,
+            amount: Msat::from_msat(1_500),
+        };
+        let Some((
+            EventType::PaymentVerified,
+            EventPayload::PaymentVerified {
+                payment_id,
+                amount_msats,
+                invoice,
+            },
+        )) = told(paid)
+        else {
+            panic!("it is another event");
+        };
+        assert_eq!(
+            (payment_id.as_str(), amount_msats, invoice.as_str()),
+            ("ab", 1_500, "")
+        );
+        let found = MeshEvent::RouteDiscovered {
+            destination: id,
+            route_path: vec![id],
+            route_cost: Msat::from_msat(1_500),
+        };
+        let Some((
+            EventType::RouteDiscovered,
+            EventPayload::RouteDiscovered {
+                destination,
+                route_path,
+                route_cost,
+            },
+        )) = told(found)
+        else {
+            panic!("it is another event");
+        };
+        assert_eq!(
+            (destination, route_path, route_cost),
+            (vec![7; 32], vec![id.to_string()], 2)
+        );
+    }
+}

@@ -1,0 +1,91 @@
+use crate::{
+    chain_facts::ChainFacts,
+    events::{MOST_WAITING, Publisher, SUBSCRIBED, listen, tell},
+    node_source::NodeSource,
+};
+use blvm_mesh::{ChainNode, MeshManager};
+use blvm_mesh_node::{NodeConfig, Service, ServiceError};
+use blvm_node::{node::Node, utils::create_shutdown_receiver};
+use std::{fmt, sync::Arc};
+use thiserror::Error;
+use tokio::{sync::mpsc, task::JoinSet};
+
+/// The name under which the node knows the mesh.
+const MODULE_ID: &str = "blvm-mesh";
+
+/// A mesh inside a running blvm-node.
+pub struct MeshInside {
+    service: Service,
+    /// What passes between the two; ends with this.
+    _events: JoinSet<()>,
+}
+
+/// Why a mesh did not start.
+#[derive(Debug, Error)]
+pub enum InsideError {
+    /// The node's module system is off, and everything that a node tells passes through it.
+    #[error("[modules] enabled = false: the mesh cannot ask its node anything; set it to true")]
+    NoModules,
+    /// The node does not tell what happens.
+    #[error("the node does not tell its events: {0}")]
+    Events(String),
+    /// The mesh itself did not start.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+}
+
+impl MeshInside {
+    /// Starts a mesh in a node that has its configuration and has not been started yet.
+    ///
+    /// Packets travel on the mesh's own links, and the node tells it what is on the chain. Until the node has started, it
+    /// says that it is starting.
+    ///
+    /// # Errors
+    /// [`InsideError`] says what to do about it; nothing keeps running then.
+    pub async fn start(node: &Node, config: &NodeConfig) -> Result<Self, InsideError> {
+        // The node listens for the signal to stop only when it has started; until then it would end without a word.
+        drop(create_shutdown_receiver());
+        let modules = node.module_manager().ok_or(InsideError::NoModules)?;
+        let (heard, hearing) = mpsc::channel(MOST_WAITING);
+        let node_events = Arc::clone(modules.lock().await.event_manager());
+        node_events
+            .subscribe_module(MODULE_ID.to_owned(), SUBSCRIBED.to_vec(), heard)
+            .await
+            .map_err(|error| InsideError::Events(error.to_string()))?;
+        let source = Arc::new(NodeSource::inside(modules));
+        let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(Arc::clone(&source)));
+        let (published, publishing) = mpsc::channel(MOST_WAITING);
+        let watcher = Arc::new(Publisher::new(published));
+        let service = Service::start(config, watcher, Some(chain)).await?;
+        let mut events = JoinSet::new();
+        events.spawn(listen(service.node().manager().clone(), hearing));
+        events.spawn(tell(source, publishing));
+        Ok(Self {
+            service,
+            _events: events,
+        })
+    }
+
+    /// The mesh.
+    pub fn manager(&self) -> &MeshManager {
+        self.service.node().manager()
+    }
+
+    /// Its links, its wallet and its store.
+    pub fn node(&self) -> &blvm_mesh_node::Node {
+        self.service.node()
+    }
+
+    /// Sends what is queued, books what was earned, and ends: to be called when the node has stopped.
+    pub async fn stop(self) {
+        self.service.stop().await;
+    }
+}
+
+impl fmt::Debug for MeshInside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MeshInside")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,24 @@
+//! The mesh inside a real blvm-node, in one process with it.
+//!
+//! [`MeshInside`] is started with a [`blvm_node::node::Node`] and stopped after it. Packets travel on the mesh's own links;
+//! the node supplies the block chain ([`ChainFacts`]) and hears and tells events, which are hints and never evidence.
+//! [`FullNodeConfig`] reads the node's configuration file with a `[mesh]` table in it. The program `blvm-mesh-full-node` is
+//! the three put together; its [`demo`] runs three of itself ([`regtest`]).
+//!
+//! There are no rules of the mesh here. What the released node does otherwise than its documentation says is listed in
+//! docs/blvm-node.md, with the version where it was seen.
+
+mod chain_facts;
+mod config;
+mod demo;
+mod events;
+mod inside;
+mod node_source;
+mod recent_blocks;
+pub mod regtest;
+mod transactions;
+
+pub use chain_facts::ChainFacts;
+pub use config::{ConfigError, FullNodeConfig, MESH_DIR};
+pub use demo::{DemoError, demo};
+pub use inside::{InsideError, MeshInside};

@@ -1,0 +1,71 @@
+//! Real nodes on regtest, in processes of their own: for the demo and the tests.
+
+mod home;
+mod line;
+mod process;
+mod rpc;
+
+pub use home::{RealHome, Settings};
+pub use line::Line;
+pub use process::RealNode;
+pub use rpc::Rpc;
+
+use blvm_mesh_node::control::ClientError;
+use std::{io, path::PathBuf, time::Duration};
+use thiserror::Error;
+
+/// How long anything may take that is waited for; nothing here waits for it to pass.
+///
+/// Five minutes, because the released node takes up to two to catch up with a hundred blocks.
+pub const DEADLINE: Duration = Duration::from_secs(300);
+
+/// Why something did not go as it should.
+#[derive(Debug, Error)]
+pub enum RegtestError {
+    /// A file or a process.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A node has no key.
+    #[error(transparent)]
+    Identity(#[from] blvm_mesh::IdentityError),
+    /// A node said no, or something that was not asked.
+    #[error("{method}: {answer}")]
+    Rpc {
+        /// What was asked.
+        method: String,
+        /// What it said.
+        answer: String,
+    },
+    /// A mesh did not answer.
+    #[error(transparent)]
+    Control(#[from] ClientError),
+    /// A mesh answered something else.
+    #[error("the mesh answered: {0}")]
+    Answer(String),
+    /// It took too long.
+    #[error("{what} did not happen in time; the log is {log}")]
+    Late {
+        /// What was waited for.
+        what: String,
+        /// The log of the node.
+        log: PathBuf,
+    },
+    /// A node ended by itself.
+    #[error("the node ended: its log is {log}")]
+    Ended {
+        /// The log.
+        log: PathBuf,
+    },
+}
+
+impl RegtestError {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
+        let what = what.into();
+        move |source| Self::Io { what, source }
+    }
+}

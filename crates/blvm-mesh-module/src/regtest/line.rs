@@ -1,0 +1,121 @@
+use super::{RealHome, RealNode, RegtestError, Settings};
+use blvm_mesh_node::control::{Answer, Request, SendCall, SentReport};
+use std::{path::Path, time::Duration};
+use tokio::time::Instant;
+
+/// Where the coins of the blocks go: nobody has the key.
+const NOBODY: &str = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
+
+/// How long the others have for a block before the next is mined.
+const NEXT_BLOCK: Duration = Duration::from_secs(3);
+
+/// Homes of three nodes in a line, by the Bitcoin protocol and by links. The middle and the far one are paid.
+#[derive(Debug)]
+pub struct Line {
+    /// Who sends.
+    pub near: RealHome,
+    /// Who carries, for [`Line::MIDDLE_MSAT`] a packet.
+    pub middle: RealHome,
+    /// Who receives, for [`Line::FAR_MSAT`] a packet.
+    pub far: RealHome,
+}
+
+impl Line {
+    /// What the middle node asks for a packet.
+    pub const MIDDLE_MSAT: u64 = 3_000;
+    /// What the far node asks for a packet.
+    pub const FAR_MSAT: u64 = 6_000;
+
+    /// Makes the homes, in `root`.
+    ///
+    /// # Errors
+    /// When their files cannot be written.
+    pub fn new(root: &Path) -> Result<Self, RegtestError> {
+        let line = Self {
+            near: RealHome::new(root, "near")?,
+            middle: RealHome::new(root, "middle")?,
+            far: RealHome::new(root, "far")?,
+        };
+        let price = |msat| format!("price_per_packet_msat = {msat}\nprice_per_kib_msat = 0");
+        line.middle.configure(Settings {
+            peer: None,
+            mesh: &price(Self::MIDDLE_MSAT),
+        })?;
+        line.far.configure(Settings {
+            peer: Some(&line.middle),
+            mesh: &price(Self::FAR_MSAT),
+        })?;
+        let knows_far = format!(
+            "mode = \"open\"\n[[mesh.known_nodes]]\nnode_id = \"{}\"\nlinked_with = [\"{}\"]",
+            line.far.id(),
+            line.middle.id()
+        );
+        line.near.configure(Settings {
+            peer: Some(&line.middle),
+            mesh: &knows_far,
+        })?;
+        Ok(line)
+    }
+
+    /// Starts all three, near to far, and waits until they are linked and connected.
+    ///
+    /// # Errors
+    /// When one of them does not start.
+    pub async fn start(&self, program: &Path) -> Result<[RealNode; 3], RegtestError> {
+        let (near, middle, far) = tokio::try_join!(
+            RealNode::start(program, &self.near),
+            RealNode::start(program, &self.middle),
+            RealNode::start(program, &self.far),
+        )?;
+        let mut nodes = [near, middle, far];
+        let [near, middle, far] = &mut nodes;
+        for node in [near, far] {
+            node.connect(middle).await?;
+        }
+        let linked = async |middle: &RealNode| Ok(middle.status().await?.peers.len() == 2);
+        middle.until("the links", linked).await?;
+        Ok(nodes)
+    }
+
+    /// Has the near node mine until the others have its blocks, and answers with the height.
+    ///
+    /// A block that is mined while two nodes are still greeting each other reaches the other only with the next.
+    ///
+    /// # Errors
+    /// When they do not get them.
+    pub async fn mine(&self, nodes: &mut [RealNode; 3]) -> Result<u64, RegtestError> {
+        let [near, middle, far] = nodes;
+        let mut mined = Instant::now();
+        let mut height = 0;
+        near.until("the blocks of the others", async |near: &RealNode| {
+            if height == 0 || mined.elapsed() > NEXT_BLOCK {
+                near.rpc.mine(1, NOBODY).await?;
+                mined = Instant::now();
+            }
+            height = near.rpc.height().await?;
+            Ok(middle.rpc.height().await? == height && far.rpc.height().await? == height)
+        })
+        .await?;
+        Ok(height)
+    }
+
+    /// Has the near node send a text to the far one, and pay for it.
+    ///
+    /// # Errors
+    /// When it is not confirmed.
+    pub async fn send(&self, near: &RealNode, text: &str) -> Result<SentReport, RegtestError> {
+        let call = SendCall {
+            destination: self.far.id(),
+            payload_hex: blvm_mesh::to_hex(text.as_bytes()),
+            limit_sats: 1_000,
+            packets_ahead: 10,
+            timeout_secs: 30,
+            deadline_secs: 60,
+            in_clear: false,
+        };
+        match near.ask(Request::Send(call)).await? {
+            Answer::Sent(sent) => Ok(sent),
+            other => Err(RegtestError::Answer(format!("{other:?}"))),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+use super::{DEADLINE, RealHome, RegtestError, Rpc};
+use blvm_mesh_node::control::{Answer, Client, DeliveryReport, Request, StatusReport};
+use serde_json::{Value, json};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, sleep, timeout},
+};
+
+/// How often is looked whether something has happened.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// A peer by the Bitcoin protocol.
+struct Peer {
+    address: String,
+    has_greeted: bool,
+}
+
+impl Peer {
+    /// Reads what a node says of it: before a peer has greeted it offers no services, and its other fields are the node's
+    /// own.
+    fn of(info: &Value) -> Self {
+        let field = |name| info.get(name).and_then(Value::as_str).unwrap_or_default();
+        Self {
+            address: field("addr").to_owned(),
+            has_greeted: field("services").bytes().any(|digit| digit != b'0'),
+        }
+    }
+}
+
+/// How long a node has to greet.
+const GREETING: Duration = Duration::from_secs(2);
+
+/// A blvm-node that runs, with its mesh; killed when dropped.
+#[derive(Debug)]
+pub struct RealNode {
+    child: Child,
+    /// Its JSON-RPC.
+    pub rpc: Rpc,
+    /// The port where it takes connections by the Bitcoin protocol.
+    p2p: u16,
+    control: PathBuf,
+    log: PathBuf,
+}
+
+impl RealNode {
+    /// Starts `program` in a home, and waits until the node has started and the mesh answers.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn start(program: &Path, home: &RealHome) -> Result<Self, RegtestError> {
+        let log = home.folder.join("log");
+        let opened = File::options().create(true).append(true).open(&log);
+        let opened = opened.map_err(RegtestError::io("the log of a node"))?;
+        let errors = opened
+            .try_clone()
+            .map_err(RegtestError::io("the log of a node"))?;
+        let child = Command::new(program)
+            .args(["run", "--rpc-addr", &home.rpc.to_string(), "--config"])
+            .arg(home.config())
+            .current_dir(&home.folder)
+            .env("BLVM_IBD_PEER_HEIGHT_WAIT_MS", "0")
+            .env("BLVM_IBD_MAX_PENDING_OPS", "400000")
+            .stdin(Stdio::null())
+            .stdout(opened)
+            .stderr(errors)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(RegtestError::io(program.display().to_string()))?;
+        let mut node = Self {
+            child,
+            rpc: Rpc::new(home.rpc),
+            p2p: home.p2p.port(),
+            control: home.control(),
+            log,
+        };
+        let modules = home.modules_socket();
+        let what = format!("the start of {}", home.name);
+        node.until(&what, async |node| {
+            // JSON-RPC answers much earlier; modules are the last part of a node to start.
+            Ok(modules.exists() && node.status().await.is_ok())
+        })
+        .await?;
+        Ok(node)
+    }
+
+    /// Asks the mesh.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn ask(&self, request: Request) -> Result<Answer, RegtestError> {
+        Ok(Client::connect(&self.control).await?.ask(request).await?)
+    }
+
+    /// How the mesh is.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub async fn status(&self) -> Result<StatusReport, RegtestError> {
+        match self.ask(Request::Status {}).await? {
+            Answer::Status(status) => Ok(*status),
+            other => Err(RegtestError::Answer(format!("{other:?}"))),
+        }
+    }
+
+    /// Takes one packet that has arrived, or arrives within half a minute.
+    ///
+    /// # Errors
+    /// When none does.
+    pub async fn receive(&self) -> Result<DeliveryReport, RegtestError> {
+        let mut client = Client::connect(&self.control).await?;
+        let first = Request::Receive {
+            max: 1,
+            wait_secs: 30,
+        };
+        let delivery = match client.ask(first).await? {
+            Answer::Deliveries(mut arrived) => arrived.pop(),
+            other => return Err(RegtestError::Answer(format!("{other:?}"))),
+        };
+        client.ask(Request::Taken {}).await?;
+        delivery.ok_or_else(|| RegtestError::Answer("no packet".to_owned()))
+    }
+
+    /// Waits until something is so.
+    ///
+    /// # Errors
+    /// When it is not in time, or the node has ended.
+    pub async fn until(
+        &mut self,
+        what: &str,
+        mut is_so: impl AsyncFnMut(&Self) -> Result<bool, RegtestError>,
+    ) -> Result<(), RegtestError> {
+        let end = Instant::now() + DEADLINE;
+        while !is_so(self).await? {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return Err(RegtestError::Ended {
+                    log: self.log.clone(),
+                });
+            }
+            if Instant::now() > end {
+                return Err(RegtestError::Late {
+                    what: what.to_owned(),
+                    log: self.log.clone(),
+                });
+            }
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    /// Connects to another by the Bitcoin protocol, and waits until both have greeted.
+    ///
+    /// The released node now and then forgets to greet (docs/blvm-node.md); then the next connection is tried.
+    ///
+    /// # Errors
+    /// As [`RealNode::until`].
+    pub async fn connect(&mut self, other: &Self) -> Result<(), RegtestError> {
+        // A node that was ended is still counted against its network, so each try goes to another address of this machine.
+        let mut addresses = (1..=u8::MAX).map(|net| format!("127.0.{net}.1:{}", other.p2p));
+        let greeted = |peers: &[Peer]| peers.iter().filter(|peer| peer.has_greeted).count();
+        let before = greeted(&other.peers().await?);
+        let mut tried: Option<(Instant, String)> = None;
+        self.until("the greeting", async |node| {
+            if let Some((when, address)) = &tried {
+                let (ours, theirs) = (node.peers().await?, other.peers().await?);
+                let is_up = |peer: &Peer| peer.has_greeted && peer.address == *address;
+                if ours.iter().any(is_up) && greeted(&theirs) > before {
+                    return Ok(true);
+                }
+                if when.elapsed() < GREETING {
+                    return Ok(false);
+                }
+                node.rpc.call("disconnectnode", json!([address])).await?;
+            }
+            let address = addresses.next().unwrap_or_default();
+            node.rpc.call("addnode", json!([address, "onetry"])).await?;
+            tried = Some((Instant::now(), address));
+            Ok(false)
+        })
+        .await
+    }
+
+    async fn peers(&self) -> Result<Vec<Peer>, RegtestError> {
+        let peers = self.rpc.call("getpeerinfo", json!([])).await?;
+        let peers = peers.as_array().into_iter().flatten();
+        Ok(peers.map(Peer::of).collect())
+    }
+
+    /// Kills it without a word, as a power cut would.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub async fn kill(mut self) -> Result<(), RegtestError> {
+        self.child.kill().await.map_err(RegtestError::io("kill"))
+    }
+
+    /// Asks it politely to stop, and answers with its exit code.
+    ///
+    /// # Errors
+    /// When it does not stop in time.
+    pub async fn stop(mut self) -> Result<Option<i32>, RegtestError> {
+        let id = self.child.id().unwrap_or_default().to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().await;
+        told.map_err(RegtestError::io("kill"))?;
+        let ended = timeout(DEADLINE, self.child.wait()).await;
+        let ended = ended.map_err(|_| RegtestError::Late {
+            what: "the end of a node".to_owned(),
+            log: self.log.clone(),
+        })?;
+        Ok(ended.map_err(RegtestError::io("wait"))?.code())
+    }
+}

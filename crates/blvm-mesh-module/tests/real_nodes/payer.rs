@@ -1,0 +1,123 @@
+use blvm_mesh::{
+    Attempt, Clock, MeshConfig, MeshEvent, Msat, Network, NodeId, PaymentProof, PeerAddress,
+    ProofForHop, Quote, QuoteKey, Quoter, Refusal, RefusalCode, Reply, Route, SystemClock,
+};
+use blvm_mesh_module::regtest::{DEADLINE, RealHome};
+use blvm_mesh_node::{
+    Home, Node, NodeConfig, Passage, Watcher,
+    config::{LightningSection, NodeSection},
+};
+use mesh_link::LinkEvent;
+use std::{sync::Arc, time::Duration};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// How often is looked whether a node has got further.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What a packet costs at the nodes that it pays.
+pub(crate) const PRICE: Msat = Msat::from_msat(600_000);
+/// What is offered for a packet: nine tenths of it are the price, and more.
+const OFFER: Msat = Msat::from_msat(670_000);
+/// What is paid on the chain: more than three packets.
+pub(crate) const PAID: Msat = Msat::from_msat(2_000_000);
+
+/// A mesh node in this process that is linked with a real node and pays it.
+pub(crate) struct Payer {
+    node: Node,
+    payee: NodeId,
+    _folder: TempDir,
+}
+
+/// Why a packet was not delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhyNot {
+    Refused(RefusalCode),
+    /// It wants to be paid first.
+    Unpaid,
+}
+
+struct Silent;
+
+impl Watcher for Silent {
+    fn link(&self, _: &LinkEvent) {}
+    fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
+    fn published(&self, _: &MeshEvent) {}
+}
+
+impl Payer {
+    pub(crate) async fn of(home: &RealHome) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let peer = format!("{}@{}", home.id(), home.mesh);
+        let config = NodeConfig {
+            mesh: MeshConfig {
+                network: Network::Regtest,
+                listen_addr: "127.0.0.1:0".parse().unwrap(),
+                peers: vec![peer.parse::<PeerAddress>().unwrap()],
+                ..MeshConfig::default()
+            },
+            node: NodeSection::in_folder(folder.path().to_owned()),
+            lightning: LightningSection::None,
+            chain: None,
+        };
+        let node = Node::start(&config, Home::Forgetful, Arc::new(Silent))
+            .await
+            .unwrap();
+        let payee = home.id();
+        let end = Instant::now() + DEADLINE;
+        while node.manager().route_to(&payee, 1).await.is_err() {
+            assert!(Instant::now() < end, "no link");
+            sleep(LOOK).await;
+        }
+        Self {
+            node,
+            payee,
+            _folder: folder,
+        }
+    }
+
+    /// What the real node would quote: its operator hands it out, and here the key is at hand.
+    pub(crate) fn quote(&self, home: &RealHome) -> Quote {
+        let key = QuoteKey::derive(&home.identity.secret_bytes()).on(Network::Regtest);
+        let quoter = Quoter {
+            payee: self.payee,
+            key,
+            lifetime: Duration::from_secs(86_400),
+            price_epoch: 0,
+        };
+        let payer = self.node.manager().node_id();
+        quoter
+            .offer(payer, PAID, [7; 16], SystemClock.now())
+            .unwrap()
+    }
+
+    /// Sends one packet to the real node, and says whether it was delivered, or why not.
+    ///
+    /// A node that is starting is busy; then it is sent again.
+    pub(crate) async fn send(&self, proof: Option<&PaymentProof>) -> Result<(), WhyNot> {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let outcome = self.try_send(proof.cloned()).await;
+            if outcome != Err(WhyNot::Refused(RefusalCode::Busy)) || Instant::now() > end {
+                return outcome;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn try_send(&self, proof: Option<PaymentProof>) -> Result<(), WhyNot> {
+        let attempt = Attempt {
+            route: Route::new(vec![self.node.manager().node_id(), self.payee]).unwrap(),
+            payload: b"books".to_vec(),
+            fee: OFFER,
+            proof: proof.map(|proof| ProofForHop { hop: 1, proof }),
+            is_sealed: true,
+            timeout: Duration::from_secs(30),
+        };
+        match self.node.manager().attempt(attempt).await.unwrap().1 {
+            Reply::Delivered => Ok(()),
+            Reply::Refused { code, .. } => Err(WhyNot::Refused(code)),
+            Reply::PaymentRequired { .. } => Err(WhyNot::Unpaid),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+use crate::{
+    error::Error,
+    shell::{cargo, run as run_command},
+};
+use clap::Subcommand;
+use std::process::Command;
+
+/// Works on the mesh inside a real blvm-node.
+///
+/// crates/blvm-mesh-module is no member of the workspace: it has a lock file of its own, and is
+/// built in target/blvm-node. The first build takes three to four minutes on two cores.
+#[derive(Debug, clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_help = "Examples:\n  cargo xtask blvm-node demo\n  cargo xtask blvm-node test -- covenant"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Builds blvm-mesh-full-node, with optimisations
+    Build,
+    /// Runs the tests, most of them on real nodes on regtest
+    Test {
+        /// Arguments for the test programs: a part of the names to run, say
+        #[arg(last = true)]
+        filter: Vec<String>,
+    },
+    /// Starts three real nodes on regtest, and sends a paid packet across the middle one
+    Demo,
+}
+
+pub(crate) fn run(Args { what }: &Args) -> Result<(), Error> {
+    match what {
+        What::Build => run_command(cargo_there("build").args(["--release", "--bins"])),
+        What::Test { filter } => run_command(cargo_there("test").arg("--").args(filter)),
+        What::Demo => demo(),
+    }
+}
+
+/// Format, lints (they compile the example), tests and the demo.
+pub(crate) fn all() -> Result<(), Error> {
+    run_command(cargo().args(["fmt", "--check", "--manifest-path", MANIFEST]))?;
+    let lints = ["--all-targets", "--", "-D", "warnings"];
+    run_command(cargo_there("clippy").args(lints))?;
+    run_command(&mut cargo_there("test"))?;
+    demo()
+}
+
+const MANIFEST: &str = "crates/blvm-mesh-module/Cargo.toml";
+
+fn demo() -> Result<(), Error> {
+    run_command(cargo_there("run").args(["--bin", "blvm-mesh-full-node", "--", "demo"]))
+}
+
+fn cargo_there(what: &str) -> Command {
+    let mut command = cargo();
+    command.args([what, "--locked", "--target-dir", "target/blvm-node"]);
+    command.args(["--manifest-path", MANIFEST]);
+    command
+}

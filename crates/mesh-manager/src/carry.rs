@@ -140,9 +140,12 @@ impl MeshManager {
 }
 
 impl Shared {
-    /// Tells the node of a payment that has been credited.
+    /// Tells of a payment that has been credited.
     pub(crate) async fn announce(&self, claim: Claim) {
         self.engine.traffic.count_claimed();
+        if let Some(learning) = &self.learning {
+            learning.paid(claim.payer, self.engine.routes(), self.node_api.now());
+        }
         self.publish(MeshEvent::PaymentVerified {
             payment_id: mesh_types::to_hex(claim.key.as_bytes()),
             payer: claim.payer,

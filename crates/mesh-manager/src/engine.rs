@@ -26,13 +26,13 @@ use std::{
 const QUOTES_BURST: u64 = 20;
 const QUOTES_PER_SECOND: u64 = 2;
 
-/// How many bytes about announcements are read of a neighbour, and sent to it, at once and a second: a lane of their own, since the mesh has
+/// How many bytes about announcements are read of a neighbour, at once and a second: a lane of their own, since the mesh has
 /// to be learned whatever else is carried, and since it comes in a burst when a link comes up.
 ///
 /// 16 MiB and 192 KiB, a bit more than a neighbour sends that keeps to the limits of docs/routing.md: 8 MiB and 64 KiB of
 /// announcements, and the names and comparisons beside them. To check and decode a second's bytes takes half a millisecond.
-pub(crate) const GOSSIP_BURST_BYTES: u64 = 16 << 20;
-pub(crate) const GOSSIP_BYTES_PER_SECOND: u64 = 192 << 10;
+const GOSSIP_BURST_BYTES: u64 = 16 << 20;
+const GOSSIP_BYTES_PER_SECOND: u64 = 192 << 10;
 
 /// The decision about every packet: synchronous, with the time as an argument, shared by many threads.
 #[derive(Debug)]

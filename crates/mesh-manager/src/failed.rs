@@ -1,4 +1,4 @@
-use crate::{exchange::NoAnswer, funding::FundingError, send::refused, tried::TriedEnd};
+use crate::{exchange::NoAnswer, funding_error::FundingError, send::refused, tried::TriedEnd};
 use mesh_protocol::RefusalCode;
 use mesh_routing::{Fault, TryEnd};
 use mesh_types::{MeshError, NodeId, Route};
@@ -76,6 +76,11 @@ impl Failed {
             FundingError::NoInvoice { node: by } => {
                 let fault = Fault::Busy;
                 let told = TriedEnd::Unpaid { node: by };
+                Self::of(TryEnd::Refused { by, fault }, told, reason)
+            }
+            FundingError::NotTaken { by, code } => {
+                let fault = Fault::Dearer;
+                let told = TriedEnd::Refused { by, code };
                 Self::of(TryEnd::Refused { by, fault }, told, reason)
             }
             FundingError::GivenUp(_) => Self::of(TryEnd::GivenUp, TriedEnd::GivenUp, reason),

@@ -1,12 +1,12 @@
 use crate::{
     MeshManager,
-    exchange::NoAnswer,
+    funding_error::FundingError,
     order::Order,
     questions::{Terms, all_of, no_such_node, node_at},
     spending::{RouteTab, Size},
 };
 use mesh_routing::{Split, least_total, split};
-use mesh_types::{MeshError, Msat, NodeId, PaymentReason, Price, ProofForHop, Route};
+use mesh_types::{MeshError, Msat, PaymentReason, Price, ProofForHop, Route};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
@@ -51,53 +51,6 @@ impl Part {
         room: Msat::MAX,
         limit: Msat::MAX,
     };
-}
-
-/// Why the credit that a packet needs is not there.
-#[derive(Debug, Clone)]
-pub(crate) enum FundingError {
-    /// A node that was asked something does not answer as it should.
-    Question { node: NodeId, why: NoAnswer },
-    /// A node asks for more than it has announced.
-    Dearer {
-        by: NodeId,
-        announced: Msat,
-        asked: Msat,
-    },
-    /// A node could not be paid.
-    Unpaid { node: NodeId, error: MeshError },
-    /// A node can issue no invoice now.
-    NoInvoice { node: NodeId },
-    /// The price is too high, or it is nobody's fault.
-    GivenUp(MeshError),
-}
-
-impl FundingError {
-    pub(crate) fn question(route: &Route, position: usize, why: NoAnswer) -> Self {
-        match node_at(route, position) {
-            Ok(node) => Self::Question { node, why },
-            Err(error) => Self::GivenUp(error),
-        }
-    }
-}
-
-impl From<FundingError> for MeshError {
-    fn from(error: FundingError) -> Self {
-        match error {
-            FundingError::Question { why, .. } => why.into(),
-            FundingError::Dearer {
-                by,
-                announced,
-                asked,
-            } => Self::PaymentVerificationFailed(format!(
-                "{by} asks for {asked}, and has announced {announced}"
-            )),
-            FundingError::NoInvoice { node } => {
-                Self::PaymentVerificationFailed(format!("{node} quotes no invoice now"))
-            }
-            FundingError::Unpaid { error, .. } | FundingError::GivenUp(error) => error,
-        }
-    }
 }
 
 impl MeshManager {
@@ -215,17 +168,13 @@ impl MeshManager {
             let known = self.shared.unshown.nothing_is_under_way(&payee);
             known.map_err(|error| FundingError::Unpaid { node: payee, error })?;
         }
-        node.credit = self
-            .show_kept(route, &node, *timeout)
-            .await
-            .map_err(unanswered)?;
+        node.credit = self.show_kept(route, &node, *timeout).await?;
         let top_ups = &self.shared.spending.top_ups;
         if node.credit < share && top_ups.wait(&payee, *timeout).await {
             top_ups.outrun(&payee);
             let asked = self.ask_node(route, node.position, *timeout).await;
             node = asked.map_err(unanswered)?;
-            let shown = self.show_kept(route, &node, *timeout).await;
-            node.credit = shown.map_err(unanswered)?;
+            node.credit = self.show_kept(route, &node, *timeout).await?;
         }
         if node.credit < share && self.shared.sends.are_several() {
             // Another message may have shown meanwhile what was kept when this one heard that there is no credit.
@@ -283,9 +232,7 @@ impl MeshManager {
             timeout: *timeout,
         };
         self.buy_credit(purchase).await?;
-        let shown = self.show_kept(route, &node, *timeout).await;
-        shown.map_err(|why| FundingError::question(route, node.position, why))?;
-        Ok(())
+        self.show_kept(route, &node, *timeout).await.map(drop)
     }
 
     /// Divides what the limits have room for: each purchase gets what it needs, and an equal part of the rest.
@@ -340,10 +287,10 @@ impl MeshManager {
         route: &Route,
         node: &Terms,
         timeout: Duration,
-    ) -> Result<Msat, NoAnswer> {
-        let payee = node_at(route, node.position).map_err(NoAnswer::Own)?;
+    ) -> Result<Msat, FundingError> {
+        let payee = node_at(route, node.position).map_err(FundingError::GivenUp)?;
         let hop = u8::try_from(node.position);
-        let hop = hop.map_err(|_| NoAnswer::Own(no_such_node(node.position)))?;
+        let hop = hop.map_err(|_| FundingError::GivenUp(no_such_node(node.position)))?;
         let mut credit = Some(node.credit);
         for proof in self.shared.unshown.of(&payee) {
             let for_hop = ProofForHop {
@@ -359,14 +306,17 @@ impl MeshManager {
                     MeshError::PaymentVerificationFailed(reason) => {
                         tracing::warn!(%payee, %reason, "a proof of what was paid is not taken");
                     }
-                    _ => return Err(why),
+                    _ => return Err(FundingError::not_taken(payee, why)),
                 },
             }
             self.shared.unshown.forget(&payee, &proof).await;
         }
         let terms = match credit {
             Some(credit) => Terms { credit, ..*node },
-            None => self.ask_node(route, node.position, timeout).await?,
+            None => {
+                let asked = self.ask_node(route, node.position, timeout).await;
+                asked.map_err(|why| FundingError::Question { node: payee, why })?
+            }
         };
         self.note_terms(payee, &terms);
         Ok(terms.credit)

@@ -1,12 +1,10 @@
 mod latency;
 mod signer;
+mod unpaid;
+mod withheld;
 
 use crate::{
-    Budgets, MeshManager, Refusal, Refused,
-    control::control_draft,
-    engine::{GOSSIP_BURST_BYTES, GOSSIP_BYTES_PER_SECOND},
-    manager::Shared,
-    setup::wrong_setting,
+    MeshManager, Refusal, Refused, control::control_draft, manager::Shared, setup::wrong_setting,
 };
 use latency::Latencies;
 use mesh_protocol::{ControlMessage, IdentityKey, MAX_PAYLOAD_LEN};
@@ -25,6 +23,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, watch};
+use unpaid::Unpaid;
 
 /// How many messages wait to be sent to neighbours.
 ///
@@ -51,8 +50,8 @@ pub(crate) struct Learning {
     hearing: Semaphore,
     /// Messages are heard one after the other, without a thread that waits.
     turn: AsyncMutex<()>,
-    /// What neighbours are sent, over one link and the next: coming back is no way to be sent everything again.
-    sent: Budgets,
+    /// Locked after the state, never before it.
+    unpaid: Mutex<Unpaid>,
     /// There is something to send, or something is due earlier.
     work: Arc<Notify>,
     /// Counts the times that the graph changed.
@@ -65,7 +64,7 @@ struct State {
     to_send: VecDeque<(NodeId, GossipMessage)>,
     lost: u64,
     latencies: Latencies,
-    /// Whose links are not announced, linked now or not.
+    /// Whose payments the chain has undone, linked now or not.
     suspended: HashSet<NodeId>,
 }
 
@@ -85,7 +84,7 @@ pub struct LearningStatus {
     pub counts: GossipCounts,
     /// Messages that wait to be sent to neighbours.
     pub waiting: usize,
-    /// Messages to neighbours that were lost, because their links were full or gone, or they had been sent too much.
+    /// Messages to neighbours that were lost, because their links were full or gone.
     pub lost: u64,
 }
 
@@ -125,7 +124,7 @@ impl Learning {
             settled: Settled::of(&config.known_nodes),
             hearing: Semaphore::new(MAX_TO_HEAR),
             turn: AsyncMutex::default(),
-            sent: Budgets::new(GOSSIP_BYTES_PER_SECOND, GOSSIP_BURST_BYTES),
+            unpaid: Mutex::default(),
             work: Arc::default(),
             news: watch::Sender::default(),
         }))
@@ -140,8 +139,7 @@ impl Learning {
                 return;
             }
             state.latencies.begin(peer, latency_ms, now);
-            let is_suspended = state.suspended.contains(&peer);
-            state.gossip.withhold(&peer, is_suspended, now);
+            self.withhold(state, peer, now);
         });
     }
 
@@ -150,16 +148,6 @@ impl Learning {
             state.gossip.peer_down(peer, now);
             state.latencies.end(peer);
             state.to_send.retain(|(to, _)| to != peer);
-        });
-    }
-
-    /// Leaves the links with these nodes out of what is announced, and those with no others.
-    pub(crate) fn suspend(&self, nodes: HashSet<NodeId>, routes: &RoutingTable, now: UnixTime) {
-        self.with(routes, |state| {
-            for (peer, _) in routes.direct_peers() {
-                state.gossip.withhold(&peer, nodes.contains(&peer), now);
-            }
-            state.suspended = nodes;
         });
     }
 
@@ -204,20 +192,24 @@ impl Learning {
 
     /// What is known of a neighbour beside what the table has: where it is reached by its own word, how long a packet takes
     /// there and back, and whether its link is not announced, or it is not heard.
-    pub(crate) fn neighbour(&self, peer: &NodeId) -> Neighbour {
+    pub(crate) fn neighbour(&self, peer: &NodeId, now: UnixTime) -> Neighbour {
         let state = self.state.lock();
         let said = state.gossip.announcement(peer);
         Neighbour {
             addresses: said.map_or_else(Vec::new, |item| item.announcement.addresses.clone()),
             latency_ms: state.latencies.of(peer),
-            is_withheld: state.suspended.contains(peer),
-            is_muted: state.gossip.is_muted(peer),
+            is_withheld: self.is_withheld(&state, peer),
+            is_muted: state.gossip.is_muted(peer, now),
         }
     }
 
     /// Does what is due, and says whom to measure and until when there is nothing to do.
     fn tick(&self, routes: &RoutingTable, now: UnixTime) -> (Vec<NodeId>, Duration) {
         self.with(routes, |state| {
+            let over = self.unpaid.lock().take_over(now);
+            for peer in over {
+                self.withhold(state, peer, now);
+            }
             if state.gossip.wake_at() <= now {
                 state.gossip.tick(now);
             }
@@ -337,9 +329,6 @@ impl MeshManager {
                 let route = route.map_err(|error| MeshError::RoutingError(error.to_string()))?;
                 let message = ControlMessage::Gossip(message);
                 let draft = control_draft(route, &message, None)?;
-                let bytes = u64::try_from(draft.payload.len()).unwrap_or(u64::MAX);
-                let taken = learning.sent.take(&to, bytes, self.shared.node_api.now());
-                taken.map_err(|error| MeshError::Busy(error.to_string()))?;
                 let composed = self.compose(draft).await?;
                 self.transmit(composed.next, composed.bytes).await
             };

@@ -62,6 +62,7 @@ mod forgetful_payments;
 mod forgetful_refunds;
 mod free_lane;
 mod funding;
+mod funding_error;
 mod identity;
 mod journey;
 mod keyring;

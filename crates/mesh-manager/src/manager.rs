@@ -10,7 +10,7 @@ use crate::{
         VAIN_CLAIMS_PER_SECOND, keep_books,
     },
     refunds::Refunding,
-    route_watch::RouteWatch,
+    route_watch::{RouteWatch, keep_routes},
     sends::Sends,
     setup::{Wallet, check, settlement, wallet, wrong_setting},
     spending::{self, Spending},
@@ -196,6 +196,7 @@ impl MeshManager {
         tokio::spawn(keep_watch(Arc::downgrade(&shared)));
         tokio::spawn(keep_wallet(Arc::downgrade(&shared)));
         tokio::spawn(keep_learning(Arc::downgrade(&shared)));
+        tokio::spawn(keep_routes(Arc::downgrade(&shared)));
         Ok(Self { shared })
     }
 
@@ -222,6 +223,10 @@ impl MeshManager {
             Ok(()) => Ok(()),
             Err(refused) => {
                 tracing::debug!(%from, refusal = %refused.refusal, "packet refused");
+                if let Some(learning) = &self.shared.learning {
+                    let now = self.shared.node_api.now();
+                    learning.refused(&refused, from, self.engine().routes(), now);
+                }
                 self.tell(&refused).await;
                 Err(refused.refusal)
             }

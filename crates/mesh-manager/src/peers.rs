@@ -20,9 +20,9 @@ pub struct Peer {
     pub credit: Option<Msat>,
     /// What is known of it from packets that it was to carry.
     pub standing: Standing,
-    /// Whether the link with it is not announced: it owes.
+    /// Whether the link with it is not announced: it owes, or sends and does not pay.
     pub is_withheld: bool,
-    /// Whether it handed on so much that nobody had signed that nothing about announcements is heard of it any more.
+    /// Whether it handed on so much that nobody had signed that nothing about announcements is heard of it for a while.
     pub is_muted: bool,
 }
 
@@ -34,7 +34,7 @@ impl MeshManager {
         let mut peers = Vec::new();
         for (node_id, address) in routes.direct_peers() {
             let learning = self.shared.learning.as_ref();
-            let neighbour = learning.map(|it| it.neighbour(&node_id));
+            let neighbour = learning.map(|it| it.neighbour(&node_id, now));
             let neighbour = neighbour.unwrap_or_default();
             peers.push(Peer {
                 node_id,

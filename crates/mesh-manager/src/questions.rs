@@ -1,4 +1,4 @@
-use crate::{MeshManager, control::control_draft, exchange::NoAnswer, funding::FundingError};
+use crate::{MeshManager, control::control_draft, exchange::NoAnswer, funding_error::FundingError};
 use mesh_protocol::ControlMessage;
 use mesh_types::{MeshError, Msat, NodeId, Price, ProofForHop, Route};
 use std::time::Duration;

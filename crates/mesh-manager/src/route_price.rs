@@ -66,7 +66,7 @@ impl MeshManager {
         });
         let mut last = None;
         loop {
-            self.watch_route(&destination, packet_bytes).await;
+            self.watch_route(&destination).await;
             let routes = self.engine().routes();
             let next = match tries.next(routes, began.plus(instant.elapsed())) {
                 Ok(next) => next,

@@ -126,7 +126,7 @@ impl<'m> Sending<'m> {
         self.mesh.look_for(&destination, wire_len, patience).await;
         let mut last = None;
         loop {
-            self.mesh.watch_route(&destination, wire_len).await;
+            self.mesh.watch_route(&destination).await;
             let routes = self.mesh.engine().routes();
             let next = match self.tries.next(routes, self.now()) {
                 Ok(next) => next,
@@ -143,8 +143,7 @@ impl<'m> Sending<'m> {
                 Ok(arrived) => arrived.how.ends(),
                 Err(failed) => (failed.end, failed.told.clone()),
             };
-            self.tries
-                .ended(routes, end, self.mesh.shared.node_api.now());
+            self.tries.ended(routes, end, self.clock());
             self.tried.push(Tried {
                 route: next.route,
                 fee,
@@ -173,14 +172,24 @@ impl<'m> Sending<'m> {
         let is_allowed = self.mesh.shared.spending.check_packet(known).is_ok();
         let mut fee = if is_allowed { known } else { Msat::ZERO };
         let mut asking = None;
-        for _ in 0..MAX_PACKETS {
+        for packets_left in (0..MAX_PACKETS).rev() {
             *offered = fee;
             match self.packet(route, fee, *patience).await? {
                 Fate::Delivered(arrived) => return Ok(arrived),
-                Fate::Refused { by, code } => return Err(Failed::refused(by, code)),
-                Fate::Silence { waited } => return Err(Failed::silence(route, waited)),
+                Fate::Refused { by, code } => {
+                    self.under_way.may_be_held_back(self.clock());
+                    return Err(Failed::refused(by, code));
+                }
+                Fate::Silence { waited } => {
+                    self.under_way.may_be_held_back(self.clock());
+                    return Err(Failed::silence(route, waited));
+                }
                 Fate::PaymentRequired { by, sequence } => {
-                    asking = Some(by);
+                    // Whoever was paid for this packet alone and asks again would do so the next time.
+                    let is_denied = asking.replace(by) == Some(by) && self.is_proof(route, by);
+                    if is_denied || packets_left == 0 {
+                        break;
+                    }
                     fee = self.fund(route, sequence, *patience).await?;
                 }
             }
@@ -190,14 +199,25 @@ impl<'m> Sending<'m> {
             "{by} is still asking for payment after {} was deposited",
             self.tab.deposited()
         ));
-        // Another message may have used what was paid for this one.
-        let fault = if self.under_way.is_alone() {
+        // Another packet may have used what was paid for this one.
+        let fault = if self.is_proof(route, by) {
             Fault::Dearer
         } else {
             Fault::Other
         };
         let end = TryEnd::Refused { by, fault };
         Err(Failed::of(end, TriedEnd::StillAsking { by }, error))
+    }
+
+    /// Whether it proves something of `by` that it asks to be paid again: nothing else can have used the credit.
+    fn is_proof(&self, route: &Route, by: NodeId) -> bool {
+        let is_neighbour = route.get(1) == Some(&by);
+        let is_used = !is_neighbour && self.under_way.is_one_held_back(self.clock());
+        self.under_way.is_alone() && !is_used
+    }
+
+    fn clock(&self) -> UnixTime {
+        self.mesh.shared.node_api.now()
     }
 
     /// Sends one packet, and says what has come of it, or of one that was sent before.

@@ -56,28 +56,40 @@ async fn round(mesh: &Weak<Shared>, after: Option<ClaimKey>) -> Option<ClaimKey>
     let mut failures = 0;
     let shared = mesh.upgrade()?;
     let asked = shared.store.watched().await;
-    if let Ok(watched) = &asked {
-        shared.suspend(watched);
-    }
     drop(shared);
-    let mut watched = known(asked);
-    let behind = watched.partition_point(|it| after.is_some_and(|after| it.key <= after));
-    watched.rotate_left(behind);
-    let mut standings = HashMap::new();
-    for payment in watched {
-        let (shared, chain) = both(mesh)?;
-        let looked = shared.look_at(&payment, chain.as_ref(), &mut standings);
-        if !goes_on(looked.await, &mut failures) {
-            return Some(payment.key);
+    if let Ok(mut watched) = asked.inspect_err(say_unknown) {
+        let behind = watched.partition_point(|it| after.is_some_and(|after| it.key <= after));
+        watched.rotate_left(behind);
+        let broke_off = look_at_all(mesh, &mut watched, &mut failures).await;
+        mesh.upgrade()?.suspend(&watched);
+        if broke_off.is_some() {
+            return broke_off;
         }
     }
     let shared = mesh.upgrade()?;
-    let covenants = known(shared.covenants().await);
+    let covenants = shared.covenants().await.inspect_err(say_unknown);
     drop(shared);
-    for proof in covenants {
+    for proof in covenants.unwrap_or_default() {
         let (shared, chain) = both(mesh)?;
         if !goes_on(shared.collect(&proof, chain.as_ref()).await, &mut failures) {
             break;
+        }
+    }
+    None
+}
+
+/// Looks at each payment and notes in it how it stands; answers with where it broke off.
+async fn look_at_all(
+    mesh: &Weak<Shared>,
+    watched: &mut [Watched],
+    failures: &mut u32,
+) -> Option<ClaimKey> {
+    let mut standings = HashMap::new();
+    for payment in watched {
+        let (shared, chain) = both(mesh)?;
+        let looked = shared.look_at(payment, chain.as_ref(), &mut standings);
+        if !goes_on(looked.await, failures) {
+            return Some(payment.key);
         }
     }
     None
@@ -101,11 +113,8 @@ fn both(mesh: &Weak<Shared>) -> Option<(Arc<Shared>, Arc<dyn ChainNode>)> {
     Some((shared, chain))
 }
 
-fn known<T>(asked: Result<Vec<T>, StoreError>) -> Vec<T> {
-    asked.unwrap_or_else(|error| {
-        tracing::warn!(%error, "payments on the chain are not watched now");
-        Vec::new()
-    })
+fn say_unknown(error: &StoreError) {
+    tracing::warn!(%error, "payments on the chain are not watched now");
 }
 
 impl Shared {
@@ -118,10 +127,12 @@ impl Shared {
         }
     }
 
+    /// Looks at one payment, and notes in it how it stands.
+    ///
     /// - `standings`: what this round has been told already; one transaction may pay for many.
     async fn look_at(
         &self,
-        payment: &Watched,
+        payment: &mut Watched,
         chain: &dyn ChainNode,
         standings: &mut HashMap<TxHash, Standing>,
     ) -> Result<(), String> {
@@ -134,13 +145,14 @@ impl Shared {
                 standing
             }
         };
+        let was_frozen = std::mem::replace(&mut payment.is_frozen, standing == Standing::Gone);
         let Watched {
             payer,
             amount,
             tx_hash,
             ..
-        } = payment;
-        match (standing, payment.is_frozen) {
+        } = *payment;
+        match (standing, was_frozen) {
             (Standing::Holds, false) => return Ok(()),
             // Frozen by this process or by another gateway: what is still in hand of it goes back each time.
             (Standing::Gone, true) => {}
@@ -153,7 +165,7 @@ impl Shared {
                 return self.write_down(payment, standing).await;
             }
         }
-        self.take_back(payer).await;
+        self.take_back(&payer).await;
         Ok(())
     }
 

@@ -331,8 +331,6 @@ async fn the_link_with_a_neighbour_whose_payment_was_undone_is_not_announced_unt
         peer_node_id: Some(id(SOURCE)),
     });
     let withheld = || async {
-        // The first look finds it out, and the next one begins with what is known.
-        mesh.watch_payments().await;
         mesh.watch_payments().await;
         let peers = mesh.peers().await.into_iter();
         let withheld = peers.filter(|peer| peer.is_withheld);

@@ -2,16 +2,11 @@
 //!
 //! Time is virtual: it moves on when everybody waits.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test stops where something is not as it expects"
-)]
-
 mod support;
 
-use mesh_manager::{ForgetfulStore, SendError, SendOptions, Sent, TriedEnd};
+use mesh_manager::{ForgetfulStore, SendOptions, TriedEnd};
 use mesh_protocol::{ControlMessage, RefusalCode};
-use mesh_routing::{Fault, Place, SCORE_HALF_LIFE, Standing};
+use mesh_routing::{Fault, Place, SCORE_HALF_LIFE};
 use mesh_types::*;
 use std::{
     sync::{
@@ -20,84 +15,8 @@ use std::{
     },
     time::Duration,
 };
-use support::*;
+use support::{two_ways::*, *};
 use tokio::time::Instant;
-
-const SOURCE: u8 = 1;
-/// The cheaper relay, and in most tests the one that is not as it should be.
-const CHEAP: u8 = 2;
-const DEAR: u8 = 3;
-const DESTINATION: u8 = 4;
-const ANOTHER: u8 = 5;
-
-/// Two destinations, each behind each of two relays.
-async fn two_ways() -> Chain {
-    two_ways_of(open()).await
-}
-
-async fn two_ways_of(source: MeshConfig) -> Chain {
-    let dear = Msat::from_msat(4_000);
-    let configs = vec![
-        source,
-        gated(RELAY_PRICE),
-        gated(dear),
-        gated(DESTINATION_PRICE),
-        gated(DESTINATION_PRICE),
-    ];
-    let links = [(1, 2), (1, 3), (2, 4), (3, 4), (2, 5), (3, 5)];
-    let chain = Chain::linked(configs, &links, || Arc::new(ForgetfulStore::default())).await;
-    announce(&chain, CHEAP, RELAY_PRICE);
-    announce(&chain, DEAR, dear);
-    announce(&chain, DESTINATION, DESTINATION_PRICE);
-    announce(&chain, ANOTHER, DESTINATION_PRICE);
-    chain
-}
-
-/// Has the source know what the node asks, or seems to ask.
-fn announce(chain: &Chain, node: u8, per_packet: Msat) {
-    let price = Price {
-        per_packet,
-        per_kib: Msat::ZERO,
-    };
-    let routes = chain.mesh(0).engine().routes();
-    routes.set_price(id(node), price).unwrap();
-}
-
-fn options() -> SendOptions {
-    SendOptions {
-        packets_ahead: 1,
-        tops_up: false,
-        ..SendOptions::default()
-    }
-}
-
-async fn send_to(chain: &Chain, destination: u8) -> Result<Sent, SendError> {
-    let sending = chain
-        .mesh(0)
-        .send(id(destination), b"once".to_vec(), options());
-    sending.await
-}
-
-/// What the source thinks of a node.
-fn standing(chain: &Chain, node: u8) -> Standing {
-    let routes = chain.mesh(0).engine().routes();
-    routes.standing(&id(node), chain.clock.now())
-}
-
-fn deliveries(chain: &Chain, node: u8) -> usize {
-    let mesh = chain.mesh(usize::from(node) - 1);
-    mesh.poll_deliveries(100).len()
-}
-
-async fn earned(chain: &Chain, node: u8) -> u64 {
-    let money = money(chain.mesh(usize::from(node) - 1)).await;
-    money.earned.to_msat()
-}
-
-/// Whether a packet is one that relays are paid for.
-fn is_data(packet: &mesh_protocol::PacketView<'_>) -> bool {
-    packet.kind() == PacketKind::Data
-}
 
 fn is_receipt(packet: &mesh_protocol::PacketView<'_>) -> bool {
     let message = ControlMessage::decode(packet.payload());

@@ -29,6 +29,7 @@ pub struct RoutingTable {
     pub(crate) learned: Mutex<Learned>,
     refused_peers: AtomicU64,
     searches: AtomicU64,
+    changes: AtomicU64,
 }
 
 impl RoutingTable {
@@ -41,6 +42,7 @@ impl RoutingTable {
             learned: Mutex::default(),
             refused_peers: AtomicU64::new(0),
             searches: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
         }
     }
 
@@ -263,6 +265,11 @@ impl RoutingTable {
         self.searches.load(Ordering::Relaxed)
     }
 
+    /// How many changes there were that may make a route another one: while it stays, so do all routes.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
     /// How many bytes of the heap the graph has.
     pub fn memory_bytes(&self) -> usize {
         self.graph.read().memory_bytes()
@@ -306,7 +313,7 @@ impl RoutingTable {
         let mut graph = self.graph.write();
         let effect = change(&mut graph)?;
         if let Some(effect) = &effect {
-            self.cache.write().forget(effect);
+            self.forget(effect);
         }
         Ok(effect.is_some())
     }
@@ -319,8 +326,13 @@ impl RoutingTable {
         let mut graph = self.graph.write();
         let known = change(&mut graph);
         if let Some(Some(effect)) = &known {
-            self.cache.write().forget(effect);
+            self.forget(effect);
         }
         known.is_some()
+    }
+
+    fn forget(&self, effect: &Effect) {
+        self.cache.write().forget(effect);
+        self.changes.fetch_add(1, Ordering::Release);
     }
 }

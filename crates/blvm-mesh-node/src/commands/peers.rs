@@ -50,7 +50,10 @@ fn said(peer: &NeighbourReport) -> String {
     line("credit", credit);
     line("score", standing(&peer.standing));
     if peer.withheld {
-        line("withheld", "it owes: its link is not announced".to_owned());
+        line(
+            "withheld",
+            "it owes or does not pay: its link is not announced".to_owned(),
+        );
     }
     if peer.muted {
         line("muted", "it handed on forged announcements".to_owned());

@@ -40,7 +40,7 @@ pub struct NeighbourReport {
     pub credit_msat: Option<u64>,
     /// What is known of it as a relay.
     pub standing: StandingReport,
-    /// Whether the link with it is not announced: it owes.
+    /// Whether the link with it is not announced: it owes, or sends and does not pay.
     pub withheld: bool,
     /// Whether it is not heard about announcements any more: it handed on forgeries.
     pub muted: bool,

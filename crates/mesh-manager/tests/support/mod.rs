@@ -8,6 +8,7 @@
 
 pub(crate) mod relay;
 pub(crate) mod store;
+pub(crate) mod two_ways;
 
 use async_trait::async_trait;
 use bitcoin::hashes::{Hash, sha256};

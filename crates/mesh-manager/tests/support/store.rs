@@ -19,6 +19,17 @@ pub(crate) struct TestStore {
     pub(crate) claims_asked: AtomicU64,
     /// How often it was asked for credit.
     pub(crate) draws_asked: AtomicU64,
+    /// What its node denies, where it is a thief.
+    pub(crate) denial: Mutex<Option<Denial>>,
+}
+
+/// What a node says that has taken a payment and does not want to know of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denial {
+    /// There is no credit.
+    Credit,
+    /// The payment was used before.
+    Payment,
 }
 
 /// One [`TestStore`] for each node of a chain.
@@ -56,6 +67,7 @@ impl Default for TestStore {
             bookings,
             claims_asked: AtomicU64::default(),
             draws_asked: AtomicU64::default(),
+            denial: Mutex::default(),
         }
     }
 }
@@ -67,6 +79,10 @@ impl TestStore {
             bookings: Semaphore::new(0),
             ..Self::default()
         }
+    }
+
+    fn denies(&self, what: Denial) -> bool {
+        *self.denial.lock().unwrap() == Some(what)
     }
 
     fn up(&self) -> Result<(), StoreError> {
@@ -95,6 +111,7 @@ impl ClaimStore for TestStore {
             });
         match silent {
             Ok(_) => Err(StoreError::Unknown("the answer was lost".to_owned())),
+            Err(_) if self.denies(Denial::Payment) => Ok(ClaimOutcome::AlreadyClaimed),
             Err(_) => Ok(outcome),
         }
     }
@@ -120,6 +137,9 @@ impl CreditStore for TestStore {
     async fn draw(&self, payer: NodeId, wanted: Msat) -> Result<Drawn, StoreError> {
         self.draws_asked.fetch_add(1, Ordering::SeqCst);
         self.up()?;
+        if self.denial.lock().unwrap().is_some() {
+            return Ok(Drawn::default());
+        }
         self.inner.draw(payer, wanted).await
     }
 
@@ -135,6 +155,9 @@ impl CreditStore for TestStore {
 
     async fn credit(&self, payer: NodeId) -> Result<Msat, StoreError> {
         self.up()?;
+        if self.denial.lock().unwrap().is_some() {
+            return Ok(Msat::ZERO);
+        }
         self.inner.credit(payer).await
     }
 

@@ -2,6 +2,7 @@ use super::{
     GossipCounts, GraphChange, OwnWords,
     allowance::Allowance,
     chance::Chance,
+    conduct::Departed,
     limits::{
         COMPARISONS_FROM_ALL, ITEMS_FROM_ALL, MAX_PLACES, MAX_REFUSED, NEWS_EVERY, WATCH_EVERY,
     },
@@ -87,6 +88,7 @@ pub struct Gossip<S> {
     pub(super) own: Own,
     pub(super) shelf: Shelf,
     pub(super) neighbours: BTreeMap<NodeId, Neighbour>,
+    pub(super) departed: Departed,
     /// What peers were asked for, whom, and when.
     pub(super) in_flight: BTreeMap<NodeId, (NodeId, UnixTime)>,
     pub(super) items: Allowance,
@@ -125,6 +127,7 @@ impl<S: Signatures> Gossip<S> {
             own: Own::new(words, now),
             shelf: Shelf::new(local),
             neighbours: BTreeMap::new(),
+            departed: Departed::default(),
             in_flight: BTreeMap::new(),
             items: Allowance::full(ITEMS_FROM_ALL, now),
             comparisons: Allowance::full(COMPARISONS_FROM_ALL, now),
@@ -158,7 +161,7 @@ impl<S: Signatures> Gossip<S> {
             return Err(RoutingError::Local);
         }
         // A link that comes back may have lost what was under way.
-        self.forget_peer(&peer);
+        self.forget_peer(&peer, now);
         if self.neighbours.len() >= MAX_DIRECT_PEERS {
             return Err(RoutingError::PeersFull);
         }
@@ -167,7 +170,7 @@ impl<S: Signatures> Gossip<S> {
         let is_to_compare = peer < self.local;
         let neighbour = Neighbour {
             is_to_compare,
-            ..Neighbour::new(latency_ms, now)
+            ..Neighbour::new(latency_ms, self.departed.take(&peer, now), now)
         };
         self.neighbours.insert(peer, neighbour);
         self.own.change(now);
@@ -179,7 +182,7 @@ impl<S: Signatures> Gossip<S> {
 
     /// Forgets a peer whose link is down.
     pub fn peer_down(&mut self, peer: &NodeId, now: UnixTime) {
-        if self.forget_peer(peer) {
+        if self.forget_peer(peer, now) {
             self.own.change(now);
         }
     }
@@ -264,9 +267,10 @@ impl<S: Signatures> Gossip<S> {
         self.shelf.places()
     }
 
-    /// Whether a peer handed on so much that nobody had signed that it is not heard any more.
-    pub fn is_muted(&self, peer: &NodeId) -> bool {
-        self.neighbours.get(peer).is_some_and(Neighbour::is_muted)
+    /// Whether a peer handed on so much that nobody had signed that it is not heard now.
+    pub fn is_muted(&self, peer: &NodeId, now: UnixTime) -> bool {
+        let neighbour = self.neighbours.get(peer);
+        neighbour.is_some_and(|it| it.conduct.is_muted(now))
     }
 
     /// What became of the announcements that peers sent.
@@ -325,8 +329,12 @@ impl<S: Signatures> Gossip<S> {
         self.refused.insert(id, sequence);
     }
 
-    fn forget_peer(&mut self, peer: &NodeId) -> bool {
+    fn forget_peer(&mut self, peer: &NodeId, now: UnixTime) -> bool {
         self.in_flight.retain(|_, (asked, _)| asked != peer);
-        self.neighbours.remove(peer).is_some()
+        let Some(neighbour) = self.neighbours.remove(peer) else {
+            return false;
+        };
+        self.departed.remember(*peer, neighbour.conduct, now);
+        true
     }
 }

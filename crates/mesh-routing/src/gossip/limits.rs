@@ -48,12 +48,6 @@ pub const MAX_IN_FLIGHT: usize = 128;
 /// How many answers a peer may owe before it is asked for one at a time: it holds up what others offer.
 pub const MAX_UNANSWERED: u32 = 8;
 
-/// How many signatures of a peer's may not hold before it is not heard any more until it comes back.
-///
-/// Three, because an honest peer hands on only what it has verified, and because a fault of ours should show more than
-/// once before it cuts us off.
-pub const MAX_FORGERIES: u32 = 3;
-
 /// How long a peer has to send what it was asked for, from when it last sent something.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
@@ -182,3 +176,17 @@ pub(crate) const FINDS_FROM_PEER: Rate = Rate {
     burst: 8,
     micros_for_one: 1_000_000,
 };
+
+/// How many announcements that nobody has signed a peer may hand on: three at once, one more each hour.
+///
+/// Beyond that it is muted. Three, because an honest peer hands on only what it has verified, and because a fault of ours
+/// should show more than once before it cuts us off; an hour, because a program that was mended should be heard again.
+pub(crate) const FORGERIES_FROM_PEER: Rate = Rate {
+    burst: 3,
+    micros_for_one: 3_600_000_000,
+};
+
+/// Of how many peers whose links are down it is remembered what they may do.
+///
+/// 1,024, four times as many as there are links; they take some 200 KB. Most are forgotten after two minutes.
+pub const MAX_DEPARTED: usize = 1_024;

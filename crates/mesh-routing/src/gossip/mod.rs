@@ -9,6 +9,7 @@ mod allowance;
 mod chance;
 mod change;
 mod compare;
+mod conduct;
 mod counts;
 mod engine;
 pub(crate) mod limits;

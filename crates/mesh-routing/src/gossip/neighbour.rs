@@ -1,9 +1,6 @@
 use super::{
-    allowance::Allowance,
-    limits::{
-        BYTES_TO_PEER, COMPARISONS_FROM_PEER, FINDS_FROM_PEER, ITEMS_FROM_PEER, MAX_FORGERIES,
-        MAX_IN_FLIGHT, MAX_NEWS, MAX_OFFERS, MAX_UNANSWERED, NAMES_FROM_PEER,
-    },
+    conduct::Conduct,
+    limits::{ITEMS_FROM_PEER, MAX_IN_FLIGHT, MAX_NEWS, MAX_OFFERS, MAX_UNANSWERED},
 };
 use mesh_types::{Held, NodeId, UnixTime};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +20,6 @@ pub(crate) struct Neighbour {
     /// When it last sent one of them.
     pub(crate) sent_at: UnixTime,
     pub(crate) unanswered: u32,
-    pub(crate) forgeries: u32,
     /// Whether there was more to compare than fitted.
     pub(crate) has_more: bool,
     /// Whether an announcement went over the link since the last comparison: without, comparing again leads nowhere.
@@ -31,15 +27,11 @@ pub(crate) struct Neighbour {
     /// Whether it is the one to begin a comparison, and has not.
     pub(crate) is_to_compare: bool,
     pub(crate) compared_at: UnixTime,
-    pub(crate) items: Allowance,
-    pub(crate) names: Allowance,
-    pub(crate) bytes: Allowance,
-    pub(crate) comparisons: Allowance,
-    pub(crate) finds: Allowance,
+    pub(crate) conduct: Conduct,
 }
 
 impl Neighbour {
-    pub(crate) fn new(latency_ms: u32, now: UnixTime) -> Self {
+    pub(crate) fn new(latency_ms: u32, conduct: Conduct, now: UnixTime) -> Self {
         Self {
             latency_ms,
             is_withheld: false,
@@ -48,22 +40,12 @@ impl Neighbour {
             in_flight: 0,
             sent_at: now,
             unanswered: 0,
-            forgeries: 0,
             has_more: false,
             has_moved: false,
             is_to_compare: false,
             compared_at: now,
-            items: Allowance::full(ITEMS_FROM_PEER, now),
-            names: Allowance::full(NAMES_FROM_PEER, now),
-            bytes: Allowance::full(BYTES_TO_PEER, now),
-            comparisons: Allowance::full(COMPARISONS_FROM_PEER, now),
-            finds: Allowance::full(FINDS_FROM_PEER, now),
+            conduct,
         }
-    }
-
-    /// Whether it handed on too much that nobody had signed.
-    pub(crate) fn is_muted(&self) -> bool {
-        self.forgeries >= MAX_FORGERIES
     }
 
     /// Whether a comparison with it did not end, or did not begin.
@@ -96,7 +78,7 @@ impl Neighbour {
             0..MAX_UNANSWERED => MAX_IN_FLIGHT,
             _ => 1,
         };
-        let allowed = self.items.left(ITEMS_FROM_PEER, now);
+        let allowed = self.conduct.items.left(ITEMS_FROM_PEER, now);
         let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
         most.saturating_sub(self.in_flight).min(allowed)
     }

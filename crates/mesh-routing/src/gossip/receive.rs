@@ -4,8 +4,8 @@ use super::{
     compare::{Differences, beginning, compare},
     limits::{
         AHEAD, BYTES_TO_PEER, COMPARISONS_FROM_ALL, COMPARISONS_FROM_PEER, FINDS_FROM_PEER,
-        ITEMS_FROM_ALL, ITEMS_FROM_PEER, ITEMS_OF_ORIGIN, MAX_ITEMS_BYTES, MAX_PLACES,
-        NAMES_FROM_PEER,
+        FORGERIES_FROM_PEER, ITEMS_FROM_ALL, ITEMS_FROM_PEER, ITEMS_OF_ORIGIN, MAX_ITEMS_BYTES,
+        MAX_PLACES, NAMES_FROM_PEER,
     },
     shelf::{ends_at, places_of},
 };
@@ -23,18 +23,21 @@ impl<S: Signatures> Gossip<S> {
             self.counts.unheard += 1;
             return;
         };
-        let is_allowed = !neighbour.is_muted()
+        let is_allowed = !neighbour.conduct.is_muted(now)
             && match &message {
-                GossipMessage::Have(held) => names(&mut neighbour.names, held.len(), now),
-                GossipMessage::Want(ids) => names(&mut neighbour.names, ids.len(), now),
+                GossipMessage::Have(held) => names(&mut neighbour.conduct.names, held.len(), now),
+                GossipMessage::Want(ids) => names(&mut neighbour.conduct.names, ids.len(), now),
                 // What was asked for was counted when it was asked for.
                 GossipMessage::Items(items) => items.len() <= MAX_ITEMS,
                 GossipMessage::Compare(comparison) => {
                     comparison.is_well_formed()
-                        && neighbour.comparisons.take(1, COMPARISONS_FROM_PEER, now)
+                        && neighbour
+                            .conduct
+                            .comparisons
+                            .take(1, COMPARISONS_FROM_PEER, now)
                         && self.comparisons.take(1, COMPARISONS_FROM_ALL, now)
                 }
-                GossipMessage::Find { .. } => neighbour.finds.take(1, FINDS_FROM_PEER, now),
+                GossipMessage::Find { .. } => neighbour.conduct.finds.take(1, FINDS_FROM_PEER, now),
             };
         if !is_allowed {
             self.counts.unheard += 1;
@@ -118,7 +121,7 @@ impl<S: Signatures> Gossip<S> {
         };
         let allowed = usize::try_from(self.items.left(ITEMS_FROM_ALL, now));
         let room = neighbour.room(now).min(allowed.unwrap_or(usize::MAX));
-        if room == 0 || neighbour.is_muted() || neighbour.offers.is_empty() {
+        if room == 0 || neighbour.conduct.is_muted(now) || neighbour.offers.is_empty() {
             return;
         }
         // From anywhere in the order of ids, so that nobody who chooses his ids is always asked for first.
@@ -143,7 +146,7 @@ impl<S: Signatures> Gossip<S> {
             neighbour.offers.remove(id);
         }
         let count = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
-        neighbour.items.take(count, ITEMS_FROM_PEER, now);
+        neighbour.conduct.items.take(count, ITEMS_FROM_PEER, now);
         self.items.take(count, ITEMS_FROM_ALL, now);
         neighbour.in_flight += wanted.len();
         for id in &wanted {
@@ -166,7 +169,7 @@ impl<S: Signatures> Gossip<S> {
             };
             let len = kept.item.encoded_len();
             let cost = u64::try_from(len).unwrap_or(u64::MAX);
-            if !neighbour.bytes.take(cost, BYTES_TO_PEER, now) {
+            if !neighbour.conduct.bytes.take(cost, BYTES_TO_PEER, now) {
                 break;
             }
             if items.len() >= MAX_ITEMS || bytes + len > MAX_ITEMS_BYTES {
@@ -202,7 +205,10 @@ impl<S: Signatures> Gossip<S> {
         let more = u64::try_from(places_of(said) - 1).unwrap_or(u64::MAX);
         self.items.take_most(more, ITEMS_FROM_ALL, now);
         if let Some(neighbour) = self.neighbours.get_mut(&from) {
-            neighbour.items.take_most(more, ITEMS_FROM_PEER, now);
+            neighbour
+                .conduct
+                .items
+                .take_most(more, ITEMS_FROM_PEER, now);
             neighbour.in_flight = neighbour.in_flight.saturating_sub(1);
             neighbour.unanswered = 0;
             neighbour.sent_at = now;
@@ -214,8 +220,11 @@ impl<S: Signatures> Gossip<S> {
         if said.check().is_err() || !self.signatures.holds(&item) {
             self.counts.forged += 1;
             if let Some(neighbour) = self.neighbours.get_mut(&from) {
-                neighbour.forgeries += 1;
-                if neighbour.is_muted() {
+                neighbour
+                    .conduct
+                    .forgeries
+                    .take(1, FORGERIES_FROM_PEER, now);
+                if neighbour.conduct.is_muted(now) {
                     neighbour.offers.clear();
                 }
             }

@@ -100,6 +100,7 @@ impl<S: Signatures> Gossip<S> {
             self.counts.ended += 1;
         }
         self.sought.sweep(now);
+        self.departed.sweep(now);
         if self.refused_since.plus(REFUSED_FOR) <= now {
             self.refused.clear();
             self.closed.clear();

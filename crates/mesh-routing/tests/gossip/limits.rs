@@ -194,6 +194,56 @@ fn what_is_sent_to_a_peer_is_bounded() {
 }
 
 #[test]
+fn a_peer_that_comes_back_has_what_it_had_left_and_no_more() {
+    let mut gossip = with_peers(2);
+    let mut now = START;
+    let forged = |number: u32| {
+        let mut item = signed(announcement(id(number), [], START));
+        item.signature[0] ^= 1;
+        item
+    };
+    let come_back = |gossip: &mut Gossip<StandIn>, peer: u32, now: UnixTime| {
+        gossip.peer_down(&id(peer), now);
+        gossip.peer_up(id(peer), 10, now).unwrap();
+        // Also where it was not noticed that the link was down.
+        gossip.peer_up(id(peer), 10, now).unwrap();
+        gossip.take_messages();
+    };
+
+    // Requests for nodes: eight at once, over however many links.
+    for number in 0..16 {
+        let find = GossipMessage::Find {
+            target: id(900 + number),
+            hops: 1,
+        };
+        gossip.message(id(2), find, now);
+        come_back(&mut gossip, 2, now);
+    }
+    assert_eq!(gossip.counts().unheard, 8);
+
+    // Forgeries: the third mutes, and coming back is no excuse.
+    for number in 100..110 {
+        teach(&mut gossip, id(1), &[forged(number)], &mut now);
+        come_back(&mut gossip, 1, now);
+    }
+    assert_eq!(gossip.counts().forged, 3);
+    assert!(gossip.is_muted(&id(1), now));
+    assert!(!gossip.is_muted(&id(2), now));
+
+    // An hour later it is heard again, though gone for all of it, and muted by the next one.
+    gossip.peer_down(&id(1), now);
+    now = now.plus(3_700 * SECOND);
+    gossip.tick(now);
+    gossip.peer_up(id(1), 10, now).unwrap();
+    assert!(!gossip.is_muted(&id(1), now));
+    let mut late = signed(announcement(id(200), [], now));
+    late.signature[0] ^= 1;
+    teach(&mut gossip, id(1), &[late], &mut now);
+    assert_eq!(gossip.counts().forged, 4);
+    assert!(gossip.is_muted(&id(1), now));
+}
+
+#[test]
 fn announcements_of_the_past_and_the_future_are_not_looked_at() {
     let mut gossip = with_peers(1);
     let mut now = UnixTime::from_secs(START.to_secs() + 10_000);

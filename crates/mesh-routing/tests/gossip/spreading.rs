@@ -271,11 +271,11 @@ fn a_peer_that_hands_on_forgeries_is_not_heard_any_more() {
         let at = mesh.now.plus(round * SECOND);
         let mut forged = signed(announcement(id(9), [id(2)], at));
         forged.signature[0] ^= 1;
-        assert!(!mesh.node(2).gossip.is_muted(&id(LIAR)));
+        assert!(!mesh.node(2).gossip.is_muted(&id(LIAR), mesh.now));
         offer(&mut mesh, LIAR, 2, forged);
         mesh.run_for(SECOND);
     }
-    assert!(mesh.node(2).gossip.is_muted(&id(LIAR)));
+    assert!(mesh.node(2).gossip.is_muted(&id(LIAR), mesh.now));
     let news = signed(announcement(id(88), [id(LIAR)], mesh.now));
     offer(&mut mesh, LIAR, 2, news);
     mesh.run_for(SECOND);

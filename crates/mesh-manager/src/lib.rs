@@ -63,6 +63,7 @@ mod forgetful_refunds;
 mod free_lane;
 mod funding;
 mod identity;
+mod in_hand;
 mod journey;
 mod keyring;
 mod learning;

@@ -304,46 +304,6 @@ impl Engine {
             .map_err(Refusal::FreeLaneSpent)
     }
 
-    /// Takes the packet's number, the last thing that can fail: of two that are the same only one gets past here.
-    fn mark<'e>(
-        &'e self,
-        ticket: Ticket<'e>,
-        arrival: Arrival<'_>,
-        now: UnixTime,
-    ) -> Result<Ticket<'e>, Refusal> {
-        let packet = arrival.packet;
-        self.windows
-            .mark(&packet.source(), packet.sequence(), now)?;
-        Ok(ticket.marked(None))
-    }
-
-    /// As [`Engine::mark`], at the destination, which takes the number of the original as well. So whichever of a packet and
-    /// its copies is first, over whatever route, is delivered, and none of the others is.
-    fn mark_delivery<'e>(
-        &'e self,
-        ticket: Ticket<'e>,
-        arrival: Arrival<'_>,
-        now: UnixTime,
-    ) -> Result<Ticket<'e>, Refusal> {
-        let packet = arrival.packet;
-        let (source, sequence) = (packet.source(), packet.sequence());
-        let message = packet.copy_of().unwrap_or(sequence);
-        // Held until the numbers are taken: whoever finds one taken so knows that its packet has been carried.
-        let mut in_hand = self.in_hand.hold();
-        if in_hand.has(&source, message) {
-            return Err(Refusal::InHand);
-        }
-        self.windows.mark(&source, message, now)?;
-        if message != sequence
-            && let Err(error) = self.windows.mark(&source, sequence, now)
-        {
-            self.windows.unmark(&source, message);
-            return Err(error.into());
-        }
-        in_hand.add(source, message);
-        Ok(ticket.marked(Some(message)))
-    }
-
     /// Reads a message that another mesh sent to this node.
     fn hear(
         &self,

@@ -479,6 +479,20 @@ async fn a_source_that_shows_payments_that_are_none_soon_has_nobody_ask_the_chai
 }
 
 #[tokio::test]
+async fn a_source_that_shows_payments_of_which_the_chain_cannot_tell_soon_has_nobody_ask_it() {
+    let (store, blocks) = (Arc::new(TestStore::default()), Arc::<BlockChain>::default());
+    let relay = relay_over(&store, &blocks).await;
+    let quote = quote(&relay.mesh);
+    for seed in 1..=60 {
+        let (tx_hash, _, proof) = settle(&quote, seed);
+        blocks.unanswerable.lock().unwrap().push(tx_hash);
+        let refused = relay.take(&offering(&relay, Some(proof))).await;
+        assert_eq!(refused.unwrap_err().reason(), RefusalReason::Busy);
+    }
+    assert_eq!(blocks.questions.load(Ordering::SeqCst), 20);
+}
+
+#[tokio::test]
 async fn of_many_packets_with_one_payment_exactly_one_is_credited() {
     let (store, blocks) = (Arc::new(TestStore::default()), Arc::<BlockChain>::default());
     let relay = Arc::new(relay_over(&store, &blocks).await);

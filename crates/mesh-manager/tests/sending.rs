@@ -10,7 +10,7 @@
 mod support;
 
 use mesh_manager::{ForgetfulStore, SendError, SendOptions, Sent, TriedEnd};
-use mesh_protocol::{ControlMessage, RefusalCode};
+use mesh_protocol::{ControlMessage, MAX_PAYLOAD_LEN, RefusalCode};
 use mesh_routing::{Fault, Place, SCORE_HALF_LIFE, Standing};
 use mesh_types::*;
 use std::{
@@ -525,6 +525,12 @@ async fn what_a_route_costs_is_told_before_anything_is_paid() {
     assert!(chain.nodes[0].wallet.paid.lock().unwrap().is_empty());
     let sent = send_to(&chain, DESTINATION).await.unwrap();
     assert_eq!(sent.fee, price.total);
+    for too_many in [MAX_PAYLOAD_LEN, usize::MAX] {
+        let asked = chain
+            .mesh(0)
+            .quote_route(id(DESTINATION), too_many, &options);
+        assert!(matches!(asked.await, Err(MeshError::InvalidPacket(_))));
+    }
     // A relay that answers nothing is passed by.
     chain.wires.drop_to("node-2");
     let price = ask().await.unwrap();

@@ -64,23 +64,27 @@ async fn round(mesh: &Weak<Shared>, after: Option<ClaimKey>) -> Option<ClaimKey>
     let behind = watched.partition_point(|it| after.is_some_and(|after| it.key <= after));
     watched.rotate_left(behind);
     let mut standings = HashMap::new();
+    let mut broke_off = None;
     for payment in watched {
         let (shared, chain) = both(mesh)?;
         let looked = shared.look_at(&payment, chain.as_ref(), &mut standings);
         if !goes_on(looked.await, &mut failures) {
-            return Some(payment.key);
+            broke_off = Some(payment.key);
+            break;
         }
     }
     let shared = mesh.upgrade()?;
     let covenants = known(shared.covenants().await);
     drop(shared);
+    // Whatever cannot be told of payments, there is money to be collected.
+    failures = 0;
     for proof in covenants {
         let (shared, chain) = both(mesh)?;
         if !goes_on(shared.collect(&proof, chain.as_ref()).await, &mut failures) {
             break;
         }
     }
-    None
+    broke_off
 }
 
 /// Says whether to go on with the round.
@@ -177,14 +181,14 @@ impl Shared {
             return Ok(());
         };
         let tx_hash = TxHash::from_bytes(spend.compute_txid().to_byte_array());
-        let found = ask(chain.transaction(tx_hash)).await?;
-        match found {
-            None => ask(chain.submit(serialize(&spend))).await,
-            Some(found) if found.depth >= self.final_depth.get() => {
+        match ask(chain.transaction(tx_hash)).await {
+            // A node without an index cannot tell of what was never sent. To send it once too often does no harm.
+            Ok(None) | Err(_) => ask(chain.submit(serialize(&spend))).await,
+            Ok(Some(found)) if found.depth >= self.final_depth.get() => {
                 let forgotten = self.store.forget_proof(local, proof.clone()).await;
                 forgotten.map_err(|error| error.to_string())
             }
-            Some(_) => Ok(()),
+            Ok(Some(_)) => Ok(()),
         }
     }
 }

@@ -182,7 +182,7 @@ async fn garbage_is_answered_and_the_connection_goes_on() {
 async fn what_is_unknown_is_named() {
     let desk = Desk::open(vec![]).await;
     let mut raw = desk.raw().await;
-    let cases: [(&str, &str); 8] = [
+    let cases: [(&str, &str); 10] = [
         (
             r#"{"version":1,"request":{"ledger":{"deposits":{"first":{"most":0}}}}}"#,
             "most = 0: expected 1 to 10000",
@@ -214,6 +214,14 @@ async fn what_is_unknown_is_named() {
         (
             r#"{"version":1,"request":{"receive":{"max":1,"wait_secs":9999}}}"#,
             "wait_secs = 9999",
+        ),
+        (
+            r#"{"version":1,"request":{"routes":{"destination":null,"payload_bytes":4294967295}}}"#,
+            "payload_bytes = 4294967295",
+        ),
+        (
+            r#"{"version":1,"request":{"price":{"destination":"1111111111111111111111111111111111111111111111111111111111111111","bytes":4294967295,"timeout_secs":1,"in_clear":false}}}"#,
+            "bytes = 4294967295",
         ),
     ];
     for (line, expected) in cases {

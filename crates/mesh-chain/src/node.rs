@@ -265,6 +265,14 @@ impl BitcoinRpc {
         })
     }
 
+    fn unspent(&self, coin: &Coin) -> Result<ChainOutput, ChainError> {
+        let strange = || {
+            self.rpc
+                .strange("gettxout", "its amount or its script does not read")
+        };
+        Ok(coin.unspent().ok_or_else(strange)?)
+    }
+
     fn told(&self, raw: &Raw, depth: u32) -> Result<ChainTransaction, ChainError> {
         let strange = || self.rpc.strange("getrawtransaction", "it is no hex");
         Ok(raw.at_depth(depth).ok_or_else(strange)?)
@@ -281,18 +289,17 @@ impl ChainNode for BitcoinRpc {
         self.tip().await?;
         let OutPoint { tx_hash, index } = outpoint;
         if let Some(coin) = self.coin(&tx_hash, index, true).await? {
-            let strange = || {
-                self.rpc
-                    .strange("gettxout", "its amount or its script does not read")
-            };
-            return Ok(coin.unspent().ok_or_else(strange)?);
+            return self.unspent(&coin);
         }
         // What only the mempool has spent, the chain has still.
-        let in_chain = self.coin(&tx_hash, index, false).await?;
-        Ok(match in_chain {
-            Some(_) => ChainOutput::Spent,
-            None => ChainOutput::Missing,
-        })
+        if self.coin(&tx_hash, index, false).await?.is_none() {
+            return Ok(ChainOutput::Missing);
+        }
+        // Or a block has brought it between the two questions.
+        match self.coin(&tx_hash, index, true).await? {
+            Some(coin) => self.unspent(&coin),
+            None => Ok(ChainOutput::Spent),
+        }
     }
 
     async fn transaction(&self, tx_hash: TxHash) -> Result<Option<ChainTransaction>, ChainError> {

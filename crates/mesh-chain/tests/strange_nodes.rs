@@ -181,6 +181,29 @@ async fn coins_and_transactions_that_do_not_read_are_errors() {
 }
 
 #[tokio::test]
+async fn an_output_that_a_block_brings_between_two_questions_is_not_called_spent() {
+    let asked = AtomicU32::new(0);
+    let double = Double::start(move |method, _| {
+        let is_there = method == "gettxout" && asked.fetch_add(1, Ordering::SeqCst) > 0;
+        is_there.then(|| Reply::Result(coin()))
+    })
+    .await;
+    let found = double.met().await.output(OUTPUT).await.unwrap();
+    assert!(matches!(found, ChainOutput::Unspent { depth: 3, .. }));
+}
+
+#[tokio::test]
+async fn an_output_that_the_mempool_alone_has_spent_is_called_spent() {
+    let double = Double::start(|method, params| {
+        let is_in_chain = method == "gettxout" && params[2] == json!(false);
+        is_in_chain.then(|| Reply::Result(coin()))
+    })
+    .await;
+    let found = double.met().await.output(OUTPUT).await.unwrap();
+    assert_eq!(found, ChainOutput::Spent);
+}
+
+#[tokio::test]
 async fn a_block_that_was_undone_confirms_nothing_though_an_index_names_it() {
     for (confirmations, in_active_chain, depth) in [
         (json!(4), json!(true), Some(4)),

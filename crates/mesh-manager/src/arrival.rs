@@ -1,5 +1,6 @@
 use crate::{Refusal, Refused, Tell};
 use mesh_protocol::{ControlMessage, PacketView};
+use mesh_replay::{SequenceError, SourceError};
 use mesh_types::{NodeId, PacketKind, Route};
 
 /// A packet at its place on the route, authenticated.
@@ -24,11 +25,19 @@ impl Arrival<'_> {
     }
 
     /// A refusal of this packet.
+    ///
+    /// Of what has come before, or is in hand, its source hears once: else a relay could repeat a packet, keep back that it
+    /// was delivered, and pass on that it was refused.
     pub(crate) fn refused(&self, refusal: Refusal) -> Refused {
-        Refused {
-            refusal,
-            tell: self.tell(),
-        }
+        let is_answered = match &refusal {
+            Refusal::InHand => true,
+            Refusal::Sequence(SourceError::Sequence(SequenceError::Duplicate { sequence })) => {
+                *sequence == self.packet.sequence()
+            }
+            _ => false,
+        };
+        let tell = if is_answered { None } else { self.tell() };
+        Refused { refusal, tell }
     }
 
     /// Whom to tell. Replies are never answered, so that two meshes cannot refuse each other for ever.

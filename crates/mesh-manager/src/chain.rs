@@ -10,8 +10,10 @@ use tokio::time::timeout;
 /// 64, because a node that is slow to answer must not be asked more, and payments on the chain are few.
 pub(crate) const MAX_QUESTIONS: usize = 64;
 
-/// How often a source may have the chain asked about payments that turn out to be none, or used: at once, and a second. A
-/// payment that is claimed costs nothing of it.
+/// How often a source may have the chain asked about payments that turn out to be none, or used, or of which the chain cannot
+/// tell: at once, and a second. A payment that is claimed costs nothing of it.
+///
+/// What the chain cannot tell counts, because a node without an index cannot tell of any transaction that there is not.
 pub(crate) const QUESTIONS_BURST: u64 = 20;
 pub(crate) const QUESTIONS_PER_SECOND: u64 = 1;
 
@@ -103,22 +105,11 @@ impl MeshManager {
             .shared
             .questions
             .take(&source, 1, self.shared.node_api.now());
-        taken.map_err(|spent| {
-            busy(&format!(
-                "too many payments that are none, or used: {spent}"
-            ))
-        })?;
+        taken.map_err(|spent| busy(&format!("too many payments that are not claimed: {spent}")))?;
         let (question, asked) = pending.split();
         let answer = match timeout(PATIENCE, question.put_to(chain.as_ref())).await {
-            Ok(Ok(answer)) => answer,
-            undecided => {
-                // Not the source's fault.
-                self.shared.questions.give_back(&source, 1);
-                return Err(match undecided {
-                    Ok(Err(error)) => busy(&error.to_string()),
-                    _ => busy("the chain is slow to answer"),
-                });
-            }
+            Ok(answer) => answer.map_err(|error| busy(&error.to_string()))?,
+            Err(_) => return Err(busy("the chain is slow to answer")),
         };
         let payment = answer.map_err(|error| refuse(error.into()))?;
         Ok(asked.verified(payment))

@@ -87,11 +87,18 @@ impl MeshManager {
     }
 
     /// What the nodes behind the source ask for `payload_len` bytes, as far as is known.
+    ///
+    /// In the table a node of which nobody has said anything asks nothing, as one that has said so itself. Only that one has
+    /// given its word.
     fn announced(&self, route: &Route, payload_len: usize) -> Announced {
         let routes = self.engine().routes();
-        let prices = route.iter().skip(1).map(|node| routes.price(node));
+        let learning = self.shared.learning.as_ref();
+        let price = |node| {
+            let known = routes.price(node).filter(|price| *price != Price::FREE);
+            known.or_else(|| learning?.announced_price(node))
+        };
         Announced {
-            prices: prices.collect(),
+            prices: route.iter().skip(1).map(price).collect(),
             total: routes.quote_route(route, payload_len).map(|it| it.total),
         }
     }
@@ -109,7 +116,6 @@ impl MeshManager {
             return Ok(());
         }
         for (price, node) in announced.prices.iter().zip(terms) {
-            let price = price.filter(|price| *price != Price::FREE);
             let (Some(announced), Some(asked)) = (
                 price.and_then(|price| price.of(payload_len)),
                 node.price.of(payload_len),

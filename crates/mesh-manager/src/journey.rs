@@ -80,6 +80,9 @@ impl Engine {
                 packet,
                 position: from.position,
             };
+            // The same may have come again while this one waited, and have been carried.
+            let fresh = self.windows.check(&packet.source(), packet.sequence(), now);
+            fresh.map_err(|error| arrival.refused(error.into()))?;
             self.admit(arrival, from, now)
                 .map_err(|refusal| arrival.refused(refusal))
         };
@@ -199,13 +202,13 @@ impl Engine {
         match next {
             Some(next) => Ok(Step::Forward {
                 next,
-                ticket: self.mark(ticket, arrival, None, now)?,
+                ticket: self.mark(ticket, arrival, now)?,
             }),
             None => {
                 let delivery = self.open(arrival)?;
                 Ok(Step::Deliver {
                     delivery,
-                    ticket: self.mark(ticket, arrival, packet.copy_of(), now)?,
+                    ticket: self.mark_delivery(ticket, arrival, now)?,
                 })
             }
         }
@@ -299,31 +302,6 @@ impl Engine {
         taken
             .map(|()| Charge::Lane { lane, bytes })
             .map_err(Refusal::FreeLaneSpent)
-    }
-
-    /// Takes the packet's number, the last thing that can fail: of two copies only one gets past here.
-    ///
-    /// A destination takes the number of the original as well. So whichever of a packet and its copies is first, over
-    /// whatever route, is delivered, and none of the others is.
-    fn mark<'e>(
-        &'e self,
-        ticket: Ticket<'e>,
-        arrival: Arrival<'_>,
-        copy_of: Option<u64>,
-        now: UnixTime,
-    ) -> Result<Ticket<'e>, Refusal> {
-        let packet = arrival.packet;
-        let source = packet.source();
-        if let Some(original) = copy_of {
-            self.windows.mark(&source, original, now)?;
-        }
-        if let Err(error) = self.windows.mark(&source, packet.sequence(), now) {
-            if let Some(original) = copy_of {
-                self.windows.unmark(&source, original);
-            }
-            return Err(error.into());
-        }
-        Ok(ticket.marked(copy_of))
     }
 
     /// Reads a message that another mesh sent to this node.

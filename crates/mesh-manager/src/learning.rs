@@ -203,6 +203,13 @@ impl Learning {
         }
     }
 
+    /// What a node asks by its own signed word.
+    pub(crate) fn announced_price(&self, node: &NodeId) -> Option<Price> {
+        let state = self.state.lock();
+        let said = state.gossip.announcement(node)?;
+        Some(said.announcement.price)
+    }
+
     /// Does what is due, and says whom to measure and until when there is nothing to do.
     fn tick(&self, routes: &RoutingTable, now: UnixTime) -> (Vec<NodeId>, Duration) {
         self.with(routes, |state| {

@@ -64,6 +64,7 @@ mod free_lane;
 mod funding;
 mod funding_error;
 mod identity;
+mod in_hand;
 mod journey;
 mod keyring;
 mod learning;

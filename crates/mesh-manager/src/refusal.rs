@@ -34,6 +34,9 @@ pub enum Refusal {
     /// Its sequence number was used before, is too old, or leaps.
     #[error(transparent)]
     Sequence(#[from] SourceError),
+    /// What it carries is being delivered at this moment, out of another packet.
+    #[error("what it carries is being delivered")]
+    InHand,
     /// The peer brings packets of new sources faster than they can be authenticated.
     #[error("too many new sources: {0}")]
     NewSources(BudgetSpent),
@@ -161,7 +164,8 @@ impl Refusal {
             Self::NotOnRoute => RefusalReason::NotOnRoute,
             Self::WrongPreviousHop { .. } => RefusalReason::WrongPreviousHop,
             Self::OutOfTime { .. } => RefusalReason::OutOfTime,
-            Self::Sequence(SourceError::Sequence(SequenceError::Duplicate { .. })) => {
+            Self::InHand
+            | Self::Sequence(SourceError::Sequence(SequenceError::Duplicate { .. })) => {
                 RefusalReason::Duplicate
             }
             Self::Sequence(SourceError::Sequence(_)) => RefusalReason::Sequence,

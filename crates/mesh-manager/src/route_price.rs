@@ -3,9 +3,9 @@ use crate::{
     failed::Failed,
     funding::{fee_of, no_amount},
     questions::Terms,
+    send::wire_len,
     sending::nothing_tried,
 };
-use mesh_protocol::SEAL_OVERHEAD;
 use mesh_routing::{Tries, TryLimits, split};
 use mesh_types::{MAX_PACKET_AGE, MeshError, Msat, NodeId, Route};
 use tokio::time::Instant;
@@ -45,15 +45,14 @@ impl MeshManager {
     /// All nodes of the best route are asked at once. Where one does not answer, the next best is asked.
     ///
     /// # Errors
-    /// [`MeshError`] says why no route could be asked.
+    /// [`MeshError`] says why no route could be asked, or that no packet carries so much.
     pub async fn quote_route(
         &self,
         destination: NodeId,
         payload_len: usize,
         options: &SendOptions,
     ) -> Result<RoutePrice, MeshError> {
-        let overhead = if options.is_sealed { SEAL_OVERHEAD } else { 0 };
-        let packet_bytes = payload_len.saturating_add(overhead);
+        let packet_bytes = wire_len(payload_len, options.is_sealed)?;
         let (clock, instant) = (&self.shared.node_api, Instant::now());
         let began = clock.now();
         let mut tries = Tries::new(TryLimits {

@@ -117,15 +117,7 @@ impl MeshManager {
     ) -> Result<Sent, SendError> {
         let is_free = self.rides_free(&payload);
         let is_sealed = options.is_sealed && !is_free;
-        let overhead = if is_sealed { SEAL_OVERHEAD } else { 0 };
-        let wire_len = payload.len().saturating_add(overhead);
-        if wire_len > MAX_PAYLOAD_LEN {
-            let most = MAX_PAYLOAD_LEN.saturating_sub(overhead);
-            let found = payload.len();
-            let reason =
-                format!("a packet carries at most {most} bytes of payload here, not {found}");
-            return Err(SendError::at_once(MeshError::InvalidPacket(reason)));
-        }
+        let wire_len = wire_len(payload.len(), is_sealed).map_err(SendError::at_once)?;
         let message = Message {
             destination,
             payload,
@@ -214,6 +206,18 @@ impl MeshManager {
         let gated = mesh_protocol::RoutingPolicyEngine::new(mesh_types::MeshMode::PaymentGated);
         gated.determine_policy(gated.detect_protocol(payload)) == RoutingPolicy::Free
     }
+}
+
+/// How many bytes a payload has in a packet.
+pub(crate) fn wire_len(payload_len: usize, is_sealed: bool) -> Result<usize, MeshError> {
+    let overhead = if is_sealed { SEAL_OVERHEAD } else { 0 };
+    let most = MAX_PAYLOAD_LEN.saturating_sub(overhead);
+    if payload_len > most {
+        return Err(MeshError::InvalidPacket(format!(
+            "a packet carries at most {most} bytes of payload here, not {payload_len}"
+        )));
+    }
+    Ok(payload_len.saturating_add(overhead))
 }
 
 /// What a refusal means to whoever called.

@@ -31,7 +31,7 @@ pub(crate) struct Sending<'m> {
     began: Began,
     /// What copies are copies of, once there is a first packet.
     original: Option<MessageId>,
-    /// Packets of which nothing was heard: an answer that comes late still counts.
+    /// Packets that the destination has said nothing of: its answer still counts when it comes late, or behind a refusal.
     unheard: Vec<Unheard<'m>>,
     tried: Vec<Tried>,
 }
@@ -56,6 +56,8 @@ struct Unheard<'m> {
     packet: UnderWay<'m>,
     route: Route,
     fee: Msat,
+    /// Whether it offered nothing, and a node on the way asks to be paid.
+    is_asked_for: bool,
 }
 
 /// What one packet has come to.
@@ -249,6 +251,7 @@ impl<'m> Sending<'m> {
             packet,
             route: route.clone(),
             fee,
+            is_asked_for: false,
         });
         let waited = patience.min(self.left());
         let heard = self.hear(Some(sequence), waited).await;
@@ -281,11 +284,21 @@ impl<'m> Sending<'m> {
                 Poll::Pending
             });
             let (index, heard) = timeout(left, next).await.ok()?;
-            let one = self.unheard.remove(index);
-            let Some(heard) = heard else { continue };
+            let Some(heard) = heard else {
+                self.unheard.remove(index);
+                continue;
+            };
+            let one = self.unheard.get_mut(index)?;
+            let is_over = heard.from == one.route.destination();
+            let is_asked_for = matches!(heard.message, ControlMessage::PaymentRequired { .. });
+            one.is_asked_for |= is_asked_for && one.fee == Msat::ZERO;
             let took = (last == Some(one.packet.sequence)).then(|| since.elapsed());
-            if let Some(fate) = one.fate(heard, took) {
-                return Some(fate);
+            let fate = one.fate(heard, took);
+            if is_over {
+                self.unheard.remove(index);
+            }
+            if fate.is_some() {
+                return fate;
             }
         }
     }
@@ -346,7 +359,7 @@ impl<'m> Sending<'m> {
     fn failed(self, reason: MeshError) -> Result<Sent, SendError> {
         Err(SendError {
             reason,
-            may_have_arrived: !self.unheard.is_empty(),
+            may_have_arrived: self.unheard.iter().any(|one| !one.is_asked_for),
             tries: self.tried,
         })
     }
@@ -354,7 +367,7 @@ impl<'m> Sending<'m> {
 
 impl Unheard<'_> {
     /// What an answer to it comes to: within `took` where it is the packet that was sent last. A late refusal is nothing new.
-    fn fate(self, heard: Heard, took: Option<Duration>) -> Option<Fate> {
+    fn fate(&self, heard: Heard, took: Option<Duration>) -> Option<Fate> {
         let UnderWay {
             sequence, message, ..
         } = self.packet;
@@ -364,7 +377,7 @@ impl Unheard<'_> {
         let arrived = |how| {
             Some(Fate::Delivered(Arrived {
                 sequence,
-                route: self.route,
+                route: self.route.clone(),
                 fee: self.fee,
                 how,
             }))

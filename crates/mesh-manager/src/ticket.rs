@@ -12,8 +12,8 @@ pub struct Ticket<'e> {
     engine: &'e Engine,
     source: NodeId,
     sequence: u64,
-    /// The number of the packet that this is a copy of, where this node is the destination.
-    copy_of: Option<u64>,
+    /// The number of what it carries, where this node is the destination.
+    message: Option<u64>,
     charge: Charge,
     decided_at: UnixTime,
     is_marked: bool,
@@ -42,17 +42,17 @@ impl<'e> Ticket<'e> {
             engine,
             source,
             sequence,
-            copy_of: None,
+            message: None,
             charge,
             decided_at,
             is_marked: false,
         }
     }
 
-    /// Says that the packet's number now stands in its source's window, and so does that of the original where it is `copy_of`
-    /// one; they have to be taken out if it is not carried.
-    pub(crate) fn marked(mut self, copy_of: Option<u64>) -> Self {
-        self.copy_of = copy_of;
+    /// Says that the packet's number now stands in its source's window, and at the destination that of its `message`, which is
+    /// in hand there; they have to be taken out if it is not carried.
+    pub(crate) fn marked(mut self, message: Option<u64>) -> Self {
+        self.message = message;
         self.is_marked = true;
         self
     }
@@ -68,11 +68,18 @@ impl<'e> Ticket<'e> {
     /// Books the packet as carried: to be called once the next link, or the application, has taken it.
     pub fn carried(mut self) {
         self.is_marked = false;
+        self.let_go();
         if let Charge::Credit(reservation) = self.take_charge() {
             self.engine.accounts.commit(reservation);
             self.engine.debts.note(self.decided_at);
         }
         self.engine.traffic.count_carried();
+    }
+
+    fn let_go(&mut self) {
+        if let Some(message) = self.message.take() {
+            self.engine.in_hand.hold().remove(&self.source, message);
+        }
     }
 
     fn take_charge(&mut self) -> Charge {
@@ -83,11 +90,12 @@ impl<'e> Ticket<'e> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         if self.is_marked {
-            let numbers = [Some(self.sequence), self.copy_of];
+            let numbers = [Some(self.sequence), self.message];
             for number in numbers.into_iter().flatten() {
                 self.engine.windows.unmark(&self.source, number);
             }
         }
+        self.let_go();
         match self.take_charge() {
             Charge::Nothing => {}
             Charge::Lane { lane, bytes } => self.engine.lane(lane).give_back(&self.source, bytes),

@@ -87,6 +87,9 @@ pub struct SendError {
     pub reason: MeshError,
     /// Whether a packet with it is unaccounted for: it may have been delivered, or still be, though once at most. Sending the
     /// same in another call is another message, and could be delivered beside it.
+    ///
+    /// The destination accounts for a packet, and nobody else: a node on the way may have sent on what it says that it refuses.
+    /// Only of a packet that offered nothing, to ask for the price, the word of whoever asks to be paid is taken.
     pub may_have_arrived: bool,
     /// The ways that were tried, in order.
     pub tries: Vec<Tried>,

@@ -53,42 +53,38 @@ pub(crate) async fn keep_watch(mesh: Weak<Shared>) {
 ///
 /// The mesh is not held between two looks, so that it can end in the middle of a round.
 async fn round(mesh: &Weak<Shared>, after: Option<ClaimKey>) -> Option<ClaimKey> {
-    let mut failures = 0;
     let shared = mesh.upgrade()?;
     let asked = shared.store.watched().await;
     drop(shared);
+    let mut broke_off = None;
     if let Ok(mut watched) = asked.inspect_err(say_unknown) {
         let behind = watched.partition_point(|it| after.is_some_and(|after| it.key <= after));
         watched.rotate_left(behind);
-        let broke_off = look_at_all(mesh, &mut watched, &mut failures).await;
+        broke_off = look_at_all(mesh, &mut watched).await;
         mesh.upgrade()?.suspend(&watched);
-        if broke_off.is_some() {
-            return broke_off;
-        }
     }
     let shared = mesh.upgrade()?;
     let covenants = shared.covenants().await.inspect_err(say_unknown);
     drop(shared);
+    // Whatever cannot be told of payments, there is money to be collected.
+    let mut failures = 0;
     for proof in covenants.unwrap_or_default() {
         let (shared, chain) = both(mesh)?;
         if !goes_on(shared.collect(&proof, chain.as_ref()).await, &mut failures) {
             break;
         }
     }
-    None
+    broke_off
 }
 
 /// Looks at each payment and notes in it how it stands; answers with where it broke off.
-async fn look_at_all(
-    mesh: &Weak<Shared>,
-    watched: &mut [Watched],
-    failures: &mut u32,
-) -> Option<ClaimKey> {
+async fn look_at_all(mesh: &Weak<Shared>, watched: &mut [Watched]) -> Option<ClaimKey> {
+    let mut failures = 0;
     let mut standings = HashMap::new();
     for payment in watched {
         let (shared, chain) = both(mesh)?;
         let looked = shared.look_at(payment, chain.as_ref(), &mut standings);
-        if !goes_on(looked.await, failures) {
+        if !goes_on(looked.await, &mut failures) {
             return Some(payment.key);
         }
     }
@@ -189,14 +185,14 @@ impl Shared {
             return Ok(());
         };
         let tx_hash = TxHash::from_bytes(spend.compute_txid().to_byte_array());
-        let found = ask(chain.transaction(tx_hash)).await?;
-        match found {
-            None => ask(chain.submit(serialize(&spend))).await,
-            Some(found) if found.depth >= self.final_depth.get() => {
+        match ask(chain.transaction(tx_hash)).await {
+            // A node without an index cannot tell of what was never sent. To send it once too often does no harm.
+            Ok(None) | Err(_) => ask(chain.submit(serialize(&spend))).await,
+            Ok(Some(found)) if found.depth >= self.final_depth.get() => {
                 let forgotten = self.store.forget_proof(local, proof.clone()).await;
                 forgotten.map_err(|error| error.to_string())
             }
-            Some(_) => Ok(()),
+            Ok(Some(_)) => Ok(()),
         }
     }
 }

@@ -140,3 +140,43 @@ fn a_copy_of_what_fell_out_of_the_window_is_not_delivered() {
     let copy = over(&source, 4, Some(first.message));
     assert_eq!(arrive(&destination, 4, &copy), Err(RefusalReason::Sequence));
 }
+
+#[test]
+fn nobody_is_told_that_a_message_has_arrived_which_the_inbox_may_still_refuse() {
+    let (source, destination) = (source(), destination());
+    let first = over(&source, 2, None);
+    let copy = over(&source, 4, Some(first.message));
+    let Ok(Step::Deliver { ticket, .. }) = destination.receive(&id(2), &first.bytes, START) else {
+        panic!("it is not delivered");
+    };
+    let refused = destination.receive(&id(4), &copy.bytes, START).unwrap_err();
+    assert_eq!(refused.tell, None);
+    drop(ticket);
+    assert!(arrive(&destination, 4, &copy).is_ok());
+}
+
+#[test]
+fn a_relay_that_repeats_a_packet_while_it_waits_cannot_have_it_refused_behind_its_delivery() {
+    let (source, destination) = (source(), engine(DESTINATION, gated(PRICE), &[2, 4]));
+    // Both wait for credit to be drawn, of which there is enough for one, or for both.
+    for drawn in [PRICE, Msat::from_msat(2 * PRICE.to_msat())] {
+        let first = over(&source, 2, None);
+        let waiting = [(); 2].map(
+            |()| match destination.receive(&id(2), &first.bytes, START) {
+                Ok(Step::Draw(pending)) => pending,
+                step => panic!("{step:?}"),
+            },
+        );
+        let [one, other] = waiting;
+        let one = destination.drawn(one, drawn).unwrap();
+        match destination.resume(&first.bytes, one, START) {
+            Ok(Step::Deliver { ticket, .. }) => ticket.carried(),
+            step => panic!("{step:?}"),
+        }
+        let other = destination.drawn(other, Msat::ZERO).unwrap();
+        let refused = destination.resume(&first.bytes, other, START).unwrap_err();
+        assert_eq!(refused.refusal.reason(), RefusalReason::Duplicate);
+        assert_eq!(refused.tell, None);
+        let _ = destination.accounts().take_back(&id(SOURCE));
+    }
+}

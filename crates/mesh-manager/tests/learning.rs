@@ -9,7 +9,7 @@ mod support;
 
 use mesh_manager::{
     Draft, Engine, ForgetfulStore, LearningStatus, MeshManager, Refusal, RefusalReason,
-    SendOptions, Step,
+    SendOptions, Step, TriedEnd,
 };
 use mesh_protocol::{ControlMessage, PacketView};
 use mesh_routing::GossipCounts;
@@ -153,6 +153,42 @@ impl Liar {
         self.is_asked_for(held.node_id).await;
         let items = GossipMessage::Items(vec![Arc::new(item)]);
         self.say(items).await.unwrap();
+    }
+
+    /// Asks for so much for every packet, and quotes no invoice.
+    async fn ask_for(&mut self, per_packet: Msat) {
+        let price = Price {
+            per_packet,
+            per_kib: Msat::ZERO,
+        };
+        loop {
+            let (_, bytes) = self.heard.recv().await.unwrap();
+            let packet = PacketView::parse(&bytes).unwrap();
+            let sequence = packet.sequence();
+            let is_question = matches!(
+                ControlMessage::decode(packet.payload()),
+                Ok(ControlMessage::QuoteRequest { .. })
+            );
+            let answer = match packet.kind() {
+                PacketKind::Control if is_question => ControlMessage::Quote {
+                    sequence,
+                    price,
+                    credit: Msat::ZERO,
+                    invoice: None,
+                },
+                PacketKind::Control => continue,
+                PacketKind::Data => ControlMessage::PaymentRequired {
+                    sequence,
+                    price: per_packet,
+                    missing: per_packet,
+                    invoice: None,
+                },
+            };
+            let now = self.chain.clock.now();
+            let bytes = message(&self.engine, &[LIAR, 1], &answer, now);
+            // Some are answers that nobody waits for any more.
+            let _ = self.chain.mesh(0).receive(id(LIAR), bytes).await;
+        }
     }
 
     async fn counts(&self) -> GossipCounts {
@@ -348,6 +384,25 @@ async fn forged_announcements_change_nothing_and_the_third_mutes_their_bearer() 
     }
     let routes = liar.chain.mesh(0).engine().routes();
     assert_eq!(routes.price(&id(3)).unwrap().per_packet, price_of(3));
+}
+
+#[tokio::test]
+async fn who_announces_that_it_asks_nothing_and_then_asks_is_dearer_than_announced() {
+    let (chain, hurry) = line(1).await;
+    let mut liar = Liar::beside(chain, hurry).await;
+    let said = words(LIAR, &[1], liar.chain.clock.now());
+    assert_eq!(said.price, Price::FREE);
+    liar.hand_on(identity(LIAR).sign_announcement(said).unwrap())
+        .await;
+    let sender = liar.chain.mesh(0).clone();
+    let sending = sender.send(id(LIAR), b"free?".to_vec(), options());
+    let error = tokio::select! {
+        sent = sending => sent.unwrap_err(),
+        () = liar.ask_for(price_of(5)) => unreachable!("it asks for ever"),
+    };
+    let dearer = TriedEnd::Dearer { by: id(LIAR) };
+    assert_eq!(error.tries.first().unwrap().end, dearer);
+    assert_eq!(error.tries.first().unwrap().deposited, Msat::ZERO);
 }
 
 #[tokio::test]

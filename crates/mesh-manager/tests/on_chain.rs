@@ -267,6 +267,31 @@ async fn what_a_covenant_pays_is_collected_also_in_the_next_life() {
 }
 
 #[tokio::test]
+async fn what_a_covenant_pays_is_collected_though_the_chain_cannot_tell_of_its_spending_nor_of_payments()
+ {
+    let settled = Settled::new().await;
+    let covenant = Covenant::paying(quote(&settled.relay.mesh));
+    covenant.fund(&settled.blocks, 1);
+    let mut proofs = vec![covenant.proof.clone()];
+    let (tx_hash, spend) = covenant.spend();
+    let mut untold = vec![tx_hash, settled.tx_hash];
+    for seed in 7..10 {
+        let (tx_hash, transaction, proof) = settle(&quote(&settled.relay.mesh), seed);
+        settled.blocks.mine(tx_hash, &transaction, 1);
+        proofs.push(proof);
+        untold.push(tx_hash);
+    }
+    for proof in proofs {
+        let packet = offering(&settled.relay, Some(proof));
+        settled.relay.take(&packet).await.unwrap();
+    }
+    settled.blocks.unanswerable.lock().unwrap().extend(untold);
+    settled.relay.mesh.watch_payments().await;
+    let submitted = settled.blocks.submitted.lock().unwrap().clone();
+    assert_eq!(submitted.last(), Some(&serialize(&spend)));
+}
+
+#[tokio::test]
 async fn a_covenant_whose_coin_is_undone_freezes_its_credit() {
     let (store, blocks) = (Arc::new(TestStore::default()), Arc::<BlockChain>::default());
     let relay = relay_over(&store, &blocks).await;
@@ -472,6 +497,20 @@ async fn a_source_that_shows_payments_that_are_none_soon_has_nobody_ask_the_chai
     for seed in 1..=60 {
         let (_, _, proof) = settle(&quote, seed);
         assert!(relay.take(&offering(&relay, Some(proof))).await.is_err());
+    }
+    assert_eq!(blocks.questions.load(Ordering::SeqCst), 20);
+}
+
+#[tokio::test]
+async fn a_source_that_shows_payments_of_which_the_chain_cannot_tell_soon_has_nobody_ask_it() {
+    let (store, blocks) = (Arc::new(TestStore::default()), Arc::<BlockChain>::default());
+    let relay = relay_over(&store, &blocks).await;
+    let quote = quote(&relay.mesh);
+    for seed in 1..=60 {
+        let (tx_hash, _, proof) = settle(&quote, seed);
+        blocks.unanswerable.lock().unwrap().push(tx_hash);
+        let refused = relay.take(&offering(&relay, Some(proof))).await;
+        assert_eq!(refused.unwrap_err().reason(), RefusalReason::Busy);
     }
     assert_eq!(blocks.questions.load(Ordering::SeqCst), 20);
 }

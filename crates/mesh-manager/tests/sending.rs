@@ -5,7 +5,7 @@
 mod support;
 
 use mesh_manager::{ForgetfulStore, SendOptions, TriedEnd};
-use mesh_protocol::{ControlMessage, RefusalCode};
+use mesh_protocol::{ControlMessage, MAX_PAYLOAD_LEN, RefusalCode};
 use mesh_routing::{Fault, Place, SCORE_HALF_LIFE};
 use mesh_types::*;
 use std::{
@@ -277,6 +277,44 @@ async fn a_relay_that_holds_a_packet_back_and_sends_it_later_delivers_nothing_tw
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_relay_that_refuses_what_it_sends_on_does_not_make_a_source_sure_that_it_has_not_arrived()
+{
+    let chain = two_ways().await;
+    let routes = chain.mesh(0).engine().routes();
+    routes.remove_direct_peer(&id(DEAR));
+    chain.wires.obey(|from, packet| match from {
+        from if from == id(CHEAP) && is_data(packet) => Passage::Denied,
+        from if from == id(CHEAP) && is_receipt(packet) => Passage::Lost,
+        _ => Passage::Free,
+    });
+    let error = send_to(&chain, DESTINATION).await.unwrap_err();
+    assert_eq!(deliveries(&chain, DESTINATION), 1);
+    let busy = TriedEnd::Refused {
+        by: id(CHEAP),
+        code: RefusalCode::Busy,
+    };
+    assert_eq!(error.tries.last().unwrap().end, busy);
+    assert!(error.may_have_arrived);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_receipt_that_comes_behind_the_refusal_of_a_relay_ends_the_call() {
+    let chain = two_ways().await;
+    chain.wires.obey(|from, packet| match is_data(packet) {
+        true if from == id(CHEAP) => Passage::Denied,
+        true if from == id(DEAR) => Passage::Lost,
+        false if from == id(DESTINATION) && is_receipt(packet) => {
+            Passage::Late(Duration::from_secs(1))
+        }
+        _ => Passage::Free,
+    });
+    let sent = send_to(&chain, DESTINATION).await.unwrap();
+    assert_eq!(sent.tries.last().unwrap().end, TriedEnd::DeliveredBefore);
+    assert_eq!(sent.route, route(&[SOURCE, CHEAP, DESTINATION]));
+    assert_eq!(deliveries(&chain, DESTINATION), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_tried_beyond_the_budget_or_the_deadline() {
     let chain = two_ways().await;
     chain.wires.obey(|from, packet| match is_data(packet) {
@@ -406,6 +444,12 @@ async fn what_a_route_costs_is_told_before_anything_is_paid() {
     assert!(chain.nodes[0].wallet.paid.lock().unwrap().is_empty());
     let sent = send_to(&chain, DESTINATION).await.unwrap();
     assert_eq!(sent.fee, price.total);
+    for too_many in [MAX_PAYLOAD_LEN, usize::MAX] {
+        let asked = chain
+            .mesh(0)
+            .quote_route(id(DESTINATION), too_many, &options);
+        assert!(matches!(asked.await, Err(MeshError::InvalidPacket(_))));
+    }
     // A relay that answers nothing is passed by.
     chain.wires.drop_to("node-2");
     let price = ask().await.unwrap();

@@ -44,7 +44,7 @@ fn not_sent(report: NotSentReport, is_json: bool) -> Result<(), CommandError> {
     } else {
         let mut text = tried(&report.tries);
         if report.may_have_arrived {
-            text += "arrived     NOT KNOWN: what nothing was heard of may be delivered, or still be, once\n";
+            text += "arrived     NOT KNOWN: what its destination has said nothing of may be delivered, or still be, once\n";
         }
         print(&text)?;
     }

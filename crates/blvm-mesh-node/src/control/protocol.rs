@@ -333,7 +333,10 @@ impl Request {
                 Some(most) => check_range("most", most, 1, MAX_LEDGER_LINES),
                 None => Ok(()),
             },
-            Self::Price(call) => check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS),
+            Self::Price(call) => {
+                check_range("bytes", call.bytes, 0, MAX_BYTES)?;
+                check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS)
+            }
             Self::Send(call) => {
                 check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS)?;
                 check_range("deadline_secs", call.deadline_secs, 1, MAX_WAIT_SECS)?;

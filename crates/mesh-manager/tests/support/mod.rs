@@ -343,6 +343,8 @@ pub(crate) enum Passage {
     Late(Duration),
     /// The link does not take it.
     Full,
+    /// The link takes it, and whoever hands it over says that it did not.
+    Denied,
 }
 
 impl Wires {
@@ -433,6 +435,10 @@ impl NodeAPI for WiredNode {
         }
         match self.wires.passage(self.id, &bytes) {
             Passage::Free => {}
+            Passage::Denied => {
+                let _ = queue.send((self.id, bytes));
+                return Err(MeshError::Busy("the link's queue is full".to_owned()));
+            }
             Passage::Lost => return Ok(()),
             Passage::Full => return Err(MeshError::Busy("the link's queue is full".to_owned())),
             Passage::Late(by) => {

@@ -164,13 +164,14 @@ fn in_words(report: &Report) -> String {
         .map(|(trade, count)| format!("{count} {trade}"));
     let liars: Vec<String> = liars.collect();
     let (traffic, quiet, pairs) = (&report.traffic, &report.quiet, &report.pairs);
-    let converged = report
-        .converged_secs
-        .map_or("never".to_owned(), |secs| format!("{secs} s"));
+    let learned = report.converged_secs.map_or_else(
+        || "it was not seen that all know all".to_owned(),
+        |secs| format!("all know all {secs} s after the last start"),
+    );
     [
         format!("nodes        {} in a {}, {} links, seed {}", report.nodes, report.topology, report.links, report.seed),
         format!("liars        {}", if liars.is_empty() { "none".to_owned() } else { liars.join(", ") }),
-        format!("all know all {converged} after the last start"),
+        format!("learned      {learned}"),
         format!(
             "sent         {} things: {} delivered, {} given up, {} without a route",
             traffic.errands, traffic.delivered, traffic.undelivered, traffic.unroutable

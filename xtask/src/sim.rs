@@ -2,7 +2,7 @@ use crate::{
     error::Error,
     shell::{cargo, run as run_command, run_unsaid},
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, process::Command};
 
 /// Simulates a mesh of many nodes in virtual time, and checks at every step that nothing happens that
 /// must not.
@@ -75,16 +75,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Result<(), Error> {
-    let mut command = cargo();
-    command.args([
-        "run",
-        "--locked",
-        "--quiet",
-        "--release",
-        "-p",
-        "mesh-sim",
-        "--",
-    ]);
+    let mut command = simulator();
     let options = [
         ("--nodes", args.nodes.map(|it| it.to_string())),
         ("--topology", args.topology.clone()),
@@ -113,18 +104,7 @@ pub(crate) fn run(args: &Args) -> Result<(), Error> {
 
 /// What CI has time for: a large mesh once, and each topology with a few seeds.
 pub(crate) fn all() -> Result<(), Error> {
-    let sim = |options: &[&str]| {
-        let program = [
-            "run",
-            "--locked",
-            "--quiet",
-            "--release",
-            "-p",
-            "mesh-sim",
-            "--",
-        ];
-        run_command(cargo().args(program).args(options))
-    };
+    let sim = |options: &[&str]| run_command(simulator().args(options));
     for topology in [
         "line",
         "ring",
@@ -136,4 +116,11 @@ pub(crate) fn all() -> Result<(), Error> {
         sim(&["--nodes", "40", "--seeds", "3", "--topology", topology])?;
     }
     sim(&["--nodes", "1000", "--storm", "3", "--quiet", "10"])
+}
+
+fn simulator() -> Command {
+    let mut command = cargo();
+    command.args(["run", "--locked", "--quiet", "--release"]);
+    command.args(["-p", "mesh-sim", "--"]);
+    command
 }

@@ -1,6 +1,9 @@
-use crate::SecretFrom;
+use mesh_secret::SecretFrom;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// The longest secret that is read, in bytes: a cookie has 75, and nobody types a longer password.
+pub const MAX_SECRET_LEN: usize = 1 << 10;
 
 /// Where a Bitcoin node is, and who may ask it: its cookie, or a user and a password.
 ///

@@ -1,6 +1,7 @@
-use crate::{ChainConfig, OpenError, SecretError, SecretFrom, error::CallError};
+use crate::{ChainConfig, MAX_SECRET_LEN, OpenError, error::CallError};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hyper::header::HeaderValue;
+use mesh_secret::{SecretError, SecretFrom};
 use std::{io::ErrorKind, path::PathBuf};
 use zeroize::Zeroizing;
 
@@ -41,7 +42,7 @@ impl Credentials {
     pub(crate) fn show(&self) -> Result<Shown, CallError> {
         match self {
             Self::Cookie(path) => {
-                let cookie = SecretFrom::File(path.clone()).read();
+                let cookie = SecretFrom::File(path.clone()).read(MAX_SECRET_LEN);
                 let cookie = cookie.map_err(|error| match &error {
                     // A node that has not started yet has no cookie.
                     SecretError::File { source, .. } if source.kind() == ErrorKind::NotFound => {
@@ -58,7 +59,7 @@ impl Credentials {
                 shown(user, password)
             }
             Self::User { user, password } => {
-                let secret = password.read();
+                let secret = password.read(MAX_SECRET_LEN);
                 let secret = secret.map_err(|error| CallError::Denied(error.to_string()))?;
                 let text = std::str::from_utf8(secret.bytes());
                 let text =

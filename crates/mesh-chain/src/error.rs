@@ -1,4 +1,4 @@
-use crate::SecretError;
+use mesh_secret::SecretError;
 use mesh_types::{ChainError, Network};
 use thiserror::Error;
 

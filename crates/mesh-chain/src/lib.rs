@@ -14,11 +14,10 @@ mod http;
 mod node;
 mod places;
 mod rpc;
-mod secret;
 
-pub use config::ChainConfig;
+pub use config::{ChainConfig, MAX_SECRET_LEN};
 pub use error::OpenError;
 pub use http::{ANSWER_PATIENCE, CONNECT_PATIENCE, MAX_ANSWER, MAX_AT_ONCE};
+pub use mesh_secret::{SecretError, SecretFrom};
 pub use node::{BitcoinRpc, MAX_BEHIND, MAX_LOOKED_AT};
 pub use places::MAX_PLACES;
-pub use secret::{MAX_SECRET_LEN, SecretError, SecretFrom};

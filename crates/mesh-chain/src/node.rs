@@ -1,5 +1,5 @@
 use crate::{
-    ChainConfig, OpenError,
+    ChainConfig, MAX_SECRET_LEN, OpenError,
     answer::{ChainInfo, Coin, Header, Index, Indices, Raw},
     error::CallError,
     places::{Place, Places},
@@ -38,7 +38,7 @@ impl BitcoinRpc {
     /// [`OpenError`], when the settings cannot be used.
     pub fn new(config: &ChainConfig, network: Network) -> Result<Self, OpenError> {
         if let Some(password) = &config.password {
-            password.read()?;
+            password.read(MAX_SECRET_LEN)?;
         }
         Ok(Self {
             rpc: Rpc::new(config)?,

@@ -1,6 +1,9 @@
-use crate::SecretFrom;
+use mesh_secret::SecretFrom;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// The longest secret that is read, in bytes: a macaroon with every permission and some caveats takes a thousand.
+pub const MAX_SECRET_LEN: usize = 4 << 10;
 
 /// Which wallet a node uses, and where it is: the section `[lightning]` of the settings.
 ///

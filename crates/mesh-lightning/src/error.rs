@@ -1,4 +1,4 @@
-use crate::SecretError;
+use mesh_secret::SecretError;
 use mesh_types::Network;
 use std::{io, path::PathBuf};
 use thiserror::Error;

@@ -35,12 +35,12 @@ mod lnd;
 mod open;
 mod pay;
 mod said;
-mod secret;
 
 #[cfg(feature = "cln")]
 pub use cln::{Cln, MAX_CLN_ANSWER};
 pub use config::{
     BitcoindConfig, ChainConfig, ClnConfig, LdkConfig, LightningConfig, LnbitsConfig, LndConfig,
+    MAX_SECRET_LEN,
 };
 pub use error::OpenError;
 #[cfg(feature = "rest")]
@@ -51,6 +51,6 @@ pub use ldk::{Ldk, LdkChannel, LdkStatus, MAX_WAITING_INVOICES, OPENING_PATIENCE
 pub use lnbits::{Lnbits, PROBE_AMOUNT};
 #[cfg(feature = "lnd")]
 pub use lnd::Lnd;
+pub use mesh_secret::{SecretError, SecretFrom};
 pub use open::{Opened, open};
 pub use pay::{MAX_WAIT, REQUEST_PATIENCE};
-pub use secret::{MAX_SECRET_LEN, SecretError, SecretFrom};

@@ -3,7 +3,7 @@ mod settled;
 mod time;
 
 use crate::{
-    LnbitsConfig, OpenError,
+    LnbitsConfig, MAX_SECRET_LEN, OpenError,
     call::CallError,
     http::{Endpoint, Http, pinned, public},
     invoice::{Invoice, check_issued, check_request},
@@ -164,7 +164,7 @@ fn read_key(config: &LnbitsConfig) -> Result<HeaderValue, OpenError> {
     let no_key = || OpenError::Key {
         place: config.key.to_string(),
     };
-    let secret = config.key.read()?;
+    let secret = config.key.read(MAX_SECRET_LEN)?;
     let text = str::from_utf8(secret.bytes()).map_err(|_| no_key())?.trim();
     let is_key = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let mut key = HeaderValue::from_str(text).map_err(|_| no_key())?;

@@ -3,7 +3,7 @@ mod macaroon;
 mod settled;
 
 use crate::{
-    LndConfig, OpenError, REQUEST_PATIENCE,
+    LndConfig, MAX_SECRET_LEN, OpenError, REQUEST_PATIENCE,
     call::CallError,
     http::{Endpoint, Http, pinned},
     invoice::{Invoice, check_issued, check_request, payment_hash},
@@ -61,7 +61,8 @@ impl Lnd {
             place: config.macaroon.to_string(),
             command: macaroon::bake(),
         };
-        let macaroon = Macaroon::read(&config.macaroon.read()?).ok_or_else(no_macaroon)?;
+        let macaroon =
+            Macaroon::read(&config.macaroon.read(MAX_SECRET_LEN)?).ok_or_else(no_macaroon)?;
         let mut key = HeaderValue::from_str(macaroon.hex()).map_err(|_| no_macaroon())?;
         key.set_sensitive(true);
         let server = endpoint.server_name(ADDRESS)?;

@@ -27,8 +27,9 @@ pub(super) const PICTURE: &[Room] = &[
         ],
     ),
     heavy("mesh-store", TYPES),
-    heavy("mesh-lightning", TYPES),
-    heavy("mesh-chain", TYPES),
+    heavy("mesh-secret", &[]),
+    heavy("mesh-lightning", TYPES_AND_SECRET),
+    heavy("mesh-chain", TYPES_AND_SECRET),
     heavy("mesh-link", TYPES),
     heavy(
         "mesh-regtest",
@@ -65,6 +66,7 @@ pub(super) const PICTURE: &[Room] = &[
 pub(super) const MANAGER: &str = "mesh-manager";
 
 const TYPES: &[&str] = &["mesh-types"];
+const TYPES_AND_SECRET: &[&str] = &["mesh-types", "mesh-secret"];
 const TYPES_AND_SIBLINGS: &[&str] = &[
     "mesh-types",
     "mesh-protocol",
@@ -84,6 +86,8 @@ pub(super) const DRAWING: &str = r"
                       blvm-mesh
    ───────────────────────┼──────────────────────────
    mesh-store   mesh-lightning   mesh-chain   mesh-link   blvm-mesh-node   mesh-sim   mesh-regtest
+                       └─────┬─────┘
+                        mesh-secret
 
 ";
 

@@ -1,5 +1,5 @@
 use crate::{
-    BitcoindConfig, ChainConfig, OpenError,
+    BitcoindConfig, ChainConfig, MAX_SECRET_LEN, OpenError,
     call::CallError,
     http::{Endpoint, Http, public},
 };
@@ -9,6 +9,7 @@ use hyper::{
     header::{AUTHORIZATION, HeaderValue, USER_AGENT},
 };
 use ldk_node::{Builder, bitcoin};
+use mesh_secret::SecretFrom;
 use mesh_types::Network;
 use serde::Deserialize;
 use serde_json::json;
@@ -239,7 +240,7 @@ fn credentials(config: &BitcoindConfig) -> Result<(String, Zeroizing<String>), O
             password: None,
             ..
         } => {
-            let text = crate::SecretFrom::File(cookie.clone()).read()?;
+            let text = SecretFrom::File(cookie.clone()).read(MAX_SECRET_LEN)?;
             let text = std::str::from_utf8(text.bytes()).ok();
             let pair = text.and_then(|text| text.trim().split_once(':'));
             let (user, password) = pair.ok_or_else(|| {
@@ -253,7 +254,7 @@ fn credentials(config: &BitcoindConfig) -> Result<(String, Zeroizing<String>), O
             password: Some(password),
             ..
         } => {
-            let text = password.read()?;
+            let text = password.read(MAX_SECRET_LEN)?;
             let password = std::str::from_utf8(text.bytes());
             let password = password.map_err(|_| wrong("names a password that is no text"))?;
             Ok((

@@ -1,4 +1,4 @@
-use crate::secret::Secret;
+use mesh_secret::Secret;
 use mesh_types::to_hex;
 use std::collections::BTreeSet;
 use zeroize::Zeroizing;

@@ -8,9 +8,6 @@ use std::{
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-/// The longest secret that is read, in bytes: a cookie has 75, and nobody types a longer password.
-pub const MAX_SECRET_LEN: usize = 1 << 10;
-
 /// The bits of a file's mode that let users outside its owner and its group read or write it.
 const OTHERS: u32 = 0o006;
 
@@ -26,7 +23,7 @@ pub enum SecretFrom {
 
 impl SecretFrom {
     /// Lets the path of a file begin at `folder`.
-    pub(crate) fn root(&mut self, folder: &Path) {
+    pub fn root(&mut self, folder: &Path) {
         if let Self::File(path) = self {
             *path = folder.join(&*path);
         }
@@ -55,22 +52,30 @@ pub enum SecretError {
     #[error("the environment variable {0}, which should hold a secret, is not set")]
     NotSet(String),
     /// There is nothing there, or too much.
-    #[error("{place} holds no secret: {len} bytes, where 1 to {MAX_SECRET_LEN} are expected")]
+    #[error("{place} holds no secret: {len} bytes, where 1 to {most} are expected")]
     Length {
         /// The file or the variable.
         place: String,
         /// The bytes found, one more than the most at most.
         len: usize,
+        /// The most that are read.
+        most: usize,
     },
 }
 
 /// A secret. `Debug` hides it, and memory forgets it.
-pub(crate) struct Secret(Zeroizing<Vec<u8>>);
+pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl SecretFrom {
-    pub(crate) fn read(&self) -> Result<Secret, SecretError> {
+    /// Reads it.
+    ///
+    /// - `most`: how many bytes it may have.
+    ///
+    /// # Errors
+    /// [`SecretError`]
+    pub fn read(&self, most: usize) -> Result<Secret, SecretError> {
         let secret = match self {
-            Self::File(path) => read_file(path.clone())?,
+            Self::File(path) => read_file(path.clone(), most)?,
             Self::Env(name) => {
                 let value =
                     std::env::var_os(name).ok_or_else(|| SecretError::NotSet(name.clone()))?;
@@ -78,20 +83,20 @@ impl SecretFrom {
             }
         };
         let len = secret.len();
-        if len == 0 || len > MAX_SECRET_LEN {
+        if len == 0 || len > most {
             let place = self.to_string();
-            return Err(SecretError::Length { place, len });
+            return Err(SecretError::Length { place, len, most });
         }
         Ok(Secret(secret))
     }
 }
 
-fn read_file(path: PathBuf) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let mut secret = Zeroizing::new(Vec::with_capacity(MAX_SECRET_LEN + 1));
+fn read_file(path: PathBuf, most: usize) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let mut secret = Zeroizing::new(Vec::with_capacity(most.saturating_add(1)));
     let read = File::open(&path).and_then(|file| {
         let open = is_open_to_others(&file)?;
-        let most = u64::try_from(MAX_SECRET_LEN + 1).unwrap_or(u64::MAX);
-        file.take(most).read_to_end(&mut secret)?;
+        let enough = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+        file.take(enough).read_to_end(&mut secret)?;
         Ok(open)
     });
     match read {
@@ -113,7 +118,8 @@ fn is_open_to_others(_: &File) -> io::Result<bool> {
 }
 
 impl Secret {
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// Its bytes, as they are kept.
+    pub fn bytes(&self) -> &[u8] {
         &self.0
     }
 }
@@ -142,6 +148,8 @@ mod tests {
     use super::*;
     use std::{fs, os::unix::fs::PermissionsExt as _};
 
+    const MOST: usize = 4 << 10;
+
     fn file(content: &[u8], mode: u32) -> (tempfile::TempDir, SecretFrom) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
@@ -154,7 +162,7 @@ mod tests {
     fn a_file_that_others_can_read_or_write_is_refused() {
         for mode in [0o644, 0o604, 0o602, 0o666] {
             let (_folder, from) = file(b"hunter2", mode);
-            let error = from.read().unwrap_err();
+            let error = from.read(MOST).unwrap_err();
             assert!(
                 matches!(error, SecretError::Open { .. }),
                 "{mode:o} {error}"
@@ -162,32 +170,34 @@ mod tests {
         }
         for mode in [0o600, 0o400, 0o640] {
             let (_folder, from) = file(b"hunter2", mode);
-            assert_eq!(from.read().unwrap().bytes(), b"hunter2");
+            assert_eq!(from.read(MOST).unwrap().bytes(), b"hunter2");
         }
     }
 
     #[test]
     fn debug_hides_the_secret() {
         let (_folder, from) = file(b"hunter2", 0o600);
-        assert_eq!(format!("{:?}", from.read().unwrap()), "Secret");
+        assert_eq!(format!("{:?}", from.read(MOST).unwrap()), "Secret");
     }
 
     #[test]
     fn what_is_missing_empty_or_endless_is_said() {
-        let gone = SecretFrom::File("/no/such/key".into()).read().unwrap_err();
+        let gone = SecretFrom::File("/no/such/key".into())
+            .read(MOST)
+            .unwrap_err();
         assert!(gone.to_string().starts_with("the secret file /no/such/key"));
-        let unset = SecretFrom::Env("MESH_NO_SUCH_PASSWORD".to_owned()).read();
+        let unset = SecretFrom::Env("MESH_NO_SUCH_KEY".to_owned()).read(MOST);
         assert!(matches!(unset, Err(SecretError::NotSet(_))));
-        for content in [&[][..], &[b'a'; MAX_SECRET_LEN + 5]] {
+        for content in [&[][..], &[b'a'; MOST + 5]] {
             let (_folder, from) = file(content, 0o600);
-            assert!(matches!(from.read(), Err(SecretError::Length { .. })));
+            assert!(matches!(from.read(MOST), Err(SecretError::Length { .. })));
         }
     }
 
     #[test]
     fn an_environment_variable_holds_a_secret_too() {
         let path = std::env::var("PATH").unwrap();
-        let secret = SecretFrom::Env("PATH".to_owned()).read().unwrap();
+        let secret = SecretFrom::Env("PATH".to_owned()).read(MOST).unwrap();
         assert_eq!(secret.bytes(), path.as_bytes());
     }
 }

@@ -1,4 +1,4 @@
-use crate::MeshManager;
+use crate::{MeshManager, route_watch::best};
 use mesh_types::{MeshError, NodeId, Route};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
@@ -33,10 +33,7 @@ impl MeshManager {
         patience: Duration,
     ) {
         let routes = self.engine().routes();
-        let is_found = || {
-            let is_trusted = routes.find_route_for(destination, payload_len).is_some();
-            is_trusted || routes.find_last_resort(destination, payload_len).is_some()
-        };
+        let is_found = || best(routes, destination, payload_len).is_some();
         let Some(learning) = &self.shared.learning else {
             return;
         };

@@ -114,7 +114,12 @@ impl Shared {
     }
 }
 
-fn best(routes: &RoutingTable, destination: &NodeId, payload_len: usize) -> Option<Vec<NodeId>> {
+/// The best way, or the last resort where none is trusted.
+pub(crate) fn best(
+    routes: &RoutingTable,
+    destination: &NodeId,
+    payload_len: usize,
+) -> Option<Vec<NodeId>> {
     routes
         .find_route_for(destination, payload_len)
         .or_else(|| Some(routes.find_last_resort(destination, payload_len)?.nodes))

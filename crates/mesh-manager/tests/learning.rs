@@ -18,9 +18,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
-use support::*;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::{learning::*, *};
 
 /// A neighbour whom no manager runs for: the test says what it says.
 const LIAR: u8 = 66;
@@ -35,16 +33,6 @@ fn price_of(seed: u8) -> Msat {
     Msat::from_msat(1_000 * u64::from(seed))
 }
 
-/// Links two nodes, both of which hear of it.
-fn link(chain: &Chain, a: u8, b: u8) {
-    node(chain, a).hears_that_linked(b);
-    node(chain, b).hears_that_linked(a);
-}
-
-fn node(chain: &Chain, seed: u8) -> &TestNode {
-    chain.nodes.get(usize::from(seed) - 1).unwrap()
-}
-
 async fn line(count: u8) -> (Chain, Hurry) {
     let chain = strangers(count).await;
     for seed in 1..count {
@@ -52,22 +40,6 @@ async fn line(count: u8) -> (Chain, Hurry) {
     }
     let hurry = Hurry::on(&chain.clock);
     (chain, hurry)
-}
-
-/// Waits until something holds.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, waiting).await;
-    assert!(in_time.is_ok(), "never: {what}");
-}
-
-fn knows_way(chain: &Chain, from: u8, to: u8) -> bool {
-    let routes = node(chain, from).mesh.engine().routes();
-    routes.find_route(&id(to)).is_some()
 }
 
 async fn all_know_all(chain: &Chain) {

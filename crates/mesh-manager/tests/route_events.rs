@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a test stops where something is not as it expects"
 )]
 
@@ -11,9 +10,7 @@ mod support;
 use mesh_manager::ForgetfulStore;
 use mesh_types::*;
 use std::{sync::Arc, time::Duration};
-use support::*;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::{learning::*, *};
 
 /// The first hops of the routes that a node was told of, in order; `None` where there was no route any more.
 fn told(node: &TestNode) -> Vec<Option<NodeId>> {
@@ -36,14 +33,9 @@ async fn until_told(node: &TestNode, expected: &[Option<NodeId>]) {
     assert!(in_time.is_ok(), "{:?} and not {expected:?}", told(node));
 }
 
-fn link(chain: &Chain, a: u8, b: u8) {
-    chain.nodes[usize::from(a) - 1].hears_that_linked(b);
-    chain.nodes[usize::from(b) - 1].hears_that_linked(a);
-}
-
 fn unlink(chain: &Chain, a: u8, b: u8) {
-    chain.nodes[usize::from(a) - 1].hears_that_gone(b);
-    chain.nodes[usize::from(b) - 1].hears_that_gone(a);
+    node(chain, a).hears_that_gone(b);
+    node(chain, b).hears_that_gone(a);
 }
 
 #[tokio::test]

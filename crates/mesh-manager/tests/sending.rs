@@ -26,10 +26,7 @@ fn is_receipt(packet: &mesh_protocol::PacketView<'_>) -> bool {
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_takes_the_money_and_drops_packets_is_passed_by_and_told_of() {
     let chain = two_ways().await;
-    chain.wires.obey(|from, packet| match is_data(packet) {
-        true if from == id(CHEAP) => Passage::Lost,
-        _ => Passage::Free,
-    });
+    chain.wires.treat_data_of(CHEAP, Passage::Lost);
     let sent = send_to(&chain, DESTINATION).await.unwrap();
     assert_eq!(sent.route, route(&[SOURCE, DEAR, DESTINATION]));
     let [lost, delivered] = sent.tries.as_slice() else {
@@ -48,11 +45,7 @@ async fn a_relay_that_takes_the_money_and_drops_packets_is_passed_by_and_told_of
 #[tokio::test(start_paused = true)]
 async fn a_black_hole_falls_at_its_source_alone_and_recovers_and_no_honest_node_falls() {
     let chain = two_ways().await;
-    let rule = |from: NodeId, packet: &mesh_protocol::PacketView<'_>| match is_data(packet) {
-        true if from == id(CHEAP) => Passage::Lost,
-        _ => Passage::Free,
-    };
-    chain.wires.obey(rule);
+    chain.wires.treat_data_of(CHEAP, Passage::Lost);
     for round in 0..8 {
         let to = [DESTINATION, ANOTHER][round % 2];
         send_to(&chain, to).await.unwrap();
@@ -91,10 +84,7 @@ async fn an_honest_relay_before_a_black_hole_does_not_fall_for_it() {
     let links = [(1, 2), (2, 3), (3, 5), (3, 6), (1, 4), (4, 5), (4, 6)];
     let chain = Chain::linked(configs, &links, || Arc::new(ForgetfulStore::default())).await;
     announce(&chain, 4, dear);
-    chain.wires.obey(|from, packet| match is_data(packet) {
-        true if from == id(3) => Passage::Lost,
-        _ => Passage::Free,
-    });
+    chain.wires.treat_data_of(3, Passage::Lost);
     for round in 0..12 {
         let sent = send_to(&chain, [5, 6][round % 2]).await.unwrap();
         assert_eq!(sent.route[1], id(4));
@@ -109,10 +99,9 @@ async fn an_honest_relay_before_a_black_hole_does_not_fall_for_it() {
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_is_slow_with_every_packet_falls() {
     let chain = two_ways().await;
-    chain.wires.obey(|from, packet| match is_data(packet) {
-        true if from == id(CHEAP) => Passage::Late(Duration::from_secs(3)),
-        _ => Passage::Free,
-    });
+    chain
+        .wires
+        .treat_data_of(CHEAP, Passage::Late(Duration::from_secs(3)));
     for round in 0..8 {
         let to = [DESTINATION, ANOTHER][round % 2];
         let sent = send_to(&chain, to).await.unwrap();
@@ -168,10 +157,7 @@ async fn the_only_relay_that_asks_more_than_it_announced_is_paid_within_the_budg
 #[tokio::test(start_paused = true)]
 async fn a_busy_relay_is_left_alone_for_a_moment_and_costs_nothing() {
     let chain = two_ways().await;
-    chain.wires.obey(|from, packet| match is_data(packet) {
-        true if from == id(CHEAP) => Passage::Full,
-        _ => Passage::Free,
-    });
+    chain.wires.treat_data_of(CHEAP, Passage::Full);
     let sent = send_to(&chain, DESTINATION).await.unwrap();
     let busy = TriedEnd::Refused {
         by: id(CHEAP),
@@ -266,10 +252,9 @@ async fn a_receipt_that_comes_while_another_way_is_tried_ends_the_call() {
 #[tokio::test(start_paused = true)]
 async fn a_relay_that_holds_a_packet_back_and_sends_it_later_delivers_nothing_twice() {
     let chain = two_ways().await;
-    chain.wires.obey(|from, packet| match is_data(packet) {
-        true if from == id(CHEAP) => Passage::Late(Duration::from_secs(40)),
-        _ => Passage::Free,
-    });
+    chain
+        .wires
+        .treat_data_of(CHEAP, Passage::Late(Duration::from_secs(40)));
     let sent = send_to(&chain, DESTINATION).await.unwrap();
     assert_eq!(sent.route, route(&[SOURCE, DEAR, DESTINATION]));
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -403,10 +388,7 @@ async fn payments_at_once_share_what_a_limit_has_room_for_and_none_is_made_where
 #[tokio::test(start_paused = true)]
 async fn the_node_is_told_when_the_best_route_is_another_and_when_there_is_none() {
     let chain = two_ways().await;
-    chain.wires.obey(|from, packet| match is_data(packet) {
-        true if from == id(CHEAP) => Passage::Lost,
-        _ => Passage::Free,
-    });
+    chain.wires.treat_data_of(CHEAP, Passage::Lost);
     for _ in 0..4 {
         send_to(&chain, DESTINATION).await.unwrap();
     }

@@ -11,17 +11,14 @@ mod support;
 use mesh_manager::{Attempt, ForgetfulStore, Refusal, Reply, SendOptions};
 use mesh_types::*;
 use std::{sync::Arc, time::Duration};
-use support::*;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use support::{learning::*, *};
 
 /// The nodes `1 - 2 - … - n`, which have learned of each other.
 async fn line(configs: Vec<MeshConfig>) -> (Chain, Hurry) {
     let count = configs.len() as u8;
     let chain = Chain::unlinked(configs, || Arc::new(ForgetfulStore::default())).await;
     for (a, b) in (1..count).zip(2..) {
-        chain.nodes[usize::from(a) - 1].hears_that_linked(b);
-        chain.nodes[usize::from(b) - 1].hears_that_linked(a);
+        link(&chain, a, b);
     }
     let hurry = Hurry::on(&chain.clock);
     until("the ends know a way", || {
@@ -29,21 +26,6 @@ async fn line(configs: Vec<MeshConfig>) -> (Chain, Hurry) {
     })
     .await;
     (chain, hurry)
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let waiting = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    let in_time = tokio::time::timeout(PATIENCE, waiting).await;
-    assert!(in_time.is_ok(), "never: {what}");
-}
-
-fn knows_way(chain: &Chain, from: u8, to: u8) -> bool {
-    let routes = chain.mesh(usize::from(from) - 1).engine().routes();
-    routes.find_route(&id(to)).is_some()
 }
 
 async fn withheld(chain: &Chain, node: u8) -> Vec<NodeId> {

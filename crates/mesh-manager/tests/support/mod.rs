@@ -6,6 +6,7 @@
     reason = "a test stops where something is not as it expects"
 )]
 
+pub(crate) mod learning;
 pub(crate) mod relay;
 pub(crate) mod store;
 pub(crate) mod two_ways;
@@ -374,6 +375,15 @@ impl Wires {
         rule: impl Fn(NodeId, &mesh_protocol::PacketView<'_>) -> Passage + Send + 'static,
     ) {
         *self.rule.lock().unwrap() = Some(Box::new(rule));
+    }
+
+    /// Lets this become of every data packet that a node hands over, and all else pass.
+    pub(crate) fn treat_data_of(&self, node: u8, passage: Passage) {
+        let node = id(node);
+        self.obey(move |from, packet| {
+            let is_its_data = from == node && packet.kind() == PacketKind::Data;
+            if is_its_data { passage } else { Passage::Free }
+        });
     }
 
     fn passage(&self, from: NodeId, bytes: &[u8]) -> Passage {

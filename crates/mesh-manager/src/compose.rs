@@ -1,6 +1,6 @@
 use crate::Engine;
 use mesh_protocol::{
-    EmitError, KeyError, SEAL_NONCE_LEN, SealContext, SealError, emit_authenticated,
+    ControlMessage, EmitError, KeyError, SEAL_NONCE_LEN, SealContext, SealError, emit_authenticated,
 };
 use mesh_types::{MeshError, MeshPacket, Msat, NodeId, PacketKind, ProofForHop, Route, UnixTime};
 use thiserror::Error;
@@ -22,6 +22,31 @@ pub struct Draft {
     pub is_sealed: bool,
     /// Whether the destination shall confirm.
     pub wants_receipt: bool,
+}
+
+impl Draft {
+    /// The packet that carries a message to another mesh.
+    ///
+    /// # Errors
+    /// [`MeshError::InvalidPacket`] when no packet is long enough for it.
+    pub fn control(
+        route: Route,
+        message: &ControlMessage,
+        proof: Option<ProofForHop>,
+    ) -> Result<Self, MeshError> {
+        let payload = message
+            .encode()
+            .map_err(|error| MeshError::InvalidPacket(error.to_string()))?;
+        Ok(Self {
+            route,
+            kind: PacketKind::Control,
+            payload,
+            fee: Msat::ZERO,
+            proof,
+            is_sealed: false,
+            wants_receipt: false,
+        })
+    }
 }
 
 /// What one packet carries, or several that are copies of each other: of those the destination delivers one.

@@ -1,6 +1,6 @@
 use crate::{Answer, Budgets, Draft, MeshManager, Refusal, Refused, pending::Heard};
 use mesh_protocol::{ControlMessage, RefusalCode};
-use mesh_types::{MeshError, Msat, NodeId, PacketKind, Price, ProofForHop, Route, StoreError};
+use mesh_types::{Msat, NodeId, Price, Route, StoreError};
 
 impl MeshManager {
     /// Answers a message of another mesh, or hands it to whoever waits for it.
@@ -109,7 +109,7 @@ impl MeshManager {
             self.engine()
                 .keys
                 .admit_route(&back, self.shared.node_api.now())?;
-            let composed = self.compose(control_draft(back, &message, None)?).await?;
+            let composed = self.compose(Draft::control(back, &message, None)?).await?;
             self.transmit(composed.next, composed.bytes).await
         };
         if let Err(error) = sent.await {
@@ -126,25 +126,5 @@ fn or_busy(answer: Result<ControlMessage, StoreError>, sequence: u64) -> Control
             sequence,
             code: RefusalCode::Busy,
         }
-    })
-}
-
-/// The packet that carries a message to another mesh.
-pub(crate) fn control_draft(
-    route: Route,
-    message: &ControlMessage,
-    proof: Option<ProofForHop>,
-) -> Result<Draft, MeshError> {
-    let payload = message
-        .encode()
-        .map_err(|error| MeshError::InvalidPacket(error.to_string()))?;
-    Ok(Draft {
-        route,
-        kind: PacketKind::Control,
-        payload,
-        fee: Msat::ZERO,
-        proof,
-        is_sealed: false,
-        wants_receipt: false,
     })
 }

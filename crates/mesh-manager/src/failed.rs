@@ -13,6 +13,15 @@ pub(crate) struct Failed {
     pub(crate) is_final: bool,
 }
 
+/// What a refusal says about the node that refuses.
+pub const fn fault_of(code: RefusalCode) -> Fault {
+    match code {
+        RefusalCode::NoRoute => Fault::NoLink,
+        RefusalCode::Busy => Fault::Busy,
+        _ => Fault::Other,
+    }
+}
+
 impl Failed {
     pub(crate) const fn of(end: TryEnd, told: TriedEnd, error: MeshError) -> Self {
         Self {
@@ -24,11 +33,7 @@ impl Failed {
     }
 
     pub(crate) fn refused(by: NodeId, code: RefusalCode) -> Self {
-        let fault = match code {
-            RefusalCode::NoRoute => Fault::NoLink,
-            RefusalCode::Busy => Fault::Busy,
-            _ => Fault::Other,
-        };
+        let fault = fault_of(code);
         let end = TryEnd::Refused { by, fault };
         Self::of(end, TriedEnd::Refused { by, code }, refused(by, code))
     }

@@ -3,9 +3,7 @@ mod signer;
 mod unpaid;
 mod withheld;
 
-use crate::{
-    MeshManager, Refusal, Refused, control::control_draft, manager::Shared, setup::wrong_setting,
-};
+use crate::{Draft, MeshManager, Refusal, Refused, manager::Shared, setup::wrong_setting};
 use latency::Latencies;
 use mesh_protocol::{ControlMessage, IdentityKey, MAX_PAYLOAD_LEN};
 use mesh_routing::{
@@ -328,14 +326,18 @@ impl MeshManager {
         Ok(())
     }
 
+    /// The packet that carries a message to a neighbour, and no further.
+    fn to_neighbour(&self, peer: NodeId, message: &ControlMessage) -> Result<Draft, MeshError> {
+        let route = Route::new(vec![self.node_id(), peer]);
+        let route = route.map_err(|error| MeshError::RoutingError(error.to_string()))?;
+        Draft::control(route, message, None)
+    }
+
     /// Sends what waits for neighbours. What a link does not take is lost: it is found again by comparing.
     async fn send_gossip(&self, learning: &Learning) {
         while let Some((to, message)) = learning.next_to_send() {
             let sent = async {
-                let route = Route::new(vec![self.node_id(), to]);
-                let route = route.map_err(|error| MeshError::RoutingError(error.to_string()))?;
-                let message = ControlMessage::Gossip(message);
-                let draft = control_draft(route, &message, None)?;
+                let draft = self.to_neighbour(to, &ControlMessage::Gossip(message))?;
                 let composed = self.compose(draft).await?;
                 self.transmit(composed.next, composed.bytes).await
             };

@@ -103,6 +103,7 @@ pub use clock::SystemClock;
 pub use compose::{ComposeError, Composed, Draft, MessageId};
 pub use delivery::{Delivery, INBOX_PACKETS};
 pub use engine::{Engine, EngineSetup};
+pub use failed::fault_of;
 pub use finding::MAX_LOOKING;
 pub use forgetful::ForgetfulStore;
 pub use identity::{IdentityError, identity_in, load_or_create_identity};

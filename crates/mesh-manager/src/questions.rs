@@ -1,4 +1,4 @@
-use crate::{MeshManager, control::control_draft, exchange::NoAnswer, funding_error::FundingError};
+use crate::{Draft, MeshManager, exchange::NoAnswer, funding_error::FundingError};
 use mesh_protocol::ControlMessage;
 use mesh_types::{MeshError, Msat, NodeId, Price, ProofForHop, Route};
 use std::time::Duration;
@@ -149,7 +149,7 @@ impl MeshManager {
         let way = route.prefix(position.saturating_add(1));
         let way = way.ok_or_else(|| NoAnswer::Own(no_such_node(position)))?;
         let node = way.destination();
-        let draft = control_draft(way, request, proof).map_err(NoAnswer::Own)?;
+        let draft = Draft::control(way, request, proof).map_err(NoAnswer::Own)?;
         let (_, heard) = self.exchange(draft, timeout).await?;
         let by = heard.from;
         match heard.message {

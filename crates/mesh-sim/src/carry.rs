@@ -11,8 +11,7 @@ use mesh_manager::{
 };
 use mesh_protocol::{ControlMessage, PacketView};
 use mesh_types::{
-    ClaimKey, ClaimOutcome, ClaimStore as _, CreditStore as _, Msat, NodeId, PacketKind,
-    ProofForHop, Route,
+    ClaimKey, ClaimOutcome, ClaimStore as _, CreditStore as _, Msat, NodeId, PacketKind, Route,
 };
 use std::sync::Arc;
 
@@ -241,7 +240,7 @@ impl World {
     }
 
     pub(crate) fn reply(&mut self, number: u32, back: Route, message: &ControlMessage) {
-        if let Some(draft) = control_draft(back, message, None) {
+        if let Ok(draft) = Draft::control(back, message, None) {
             self.send_draft(number, draft);
         }
     }
@@ -312,21 +311,5 @@ fn fare(bytes: &[u8], node: &NodeId) -> Option<Fare> {
         relays: nodes.saturating_sub(2),
         is_end: position + 1 == nodes,
         is_paid: packet.kind() == PacketKind::Data,
-    })
-}
-
-pub(crate) fn control_draft(
-    route: Route,
-    message: &ControlMessage,
-    proof: Option<ProofForHop>,
-) -> Option<Draft> {
-    Some(Draft {
-        route,
-        kind: PacketKind::Control,
-        payload: message.encode().ok()?,
-        fee: Msat::ZERO,
-        proof,
-        is_sealed: false,
-        wants_receipt: false,
     })
 }

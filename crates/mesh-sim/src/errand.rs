@@ -1,9 +1,8 @@
 use crate::{
     Sabotage,
-    carry::control_draft,
     world::{Event, World},
 };
-use mesh_manager::{Answer, Draft, MessageId};
+use mesh_manager::{Answer, Draft, MessageId, fault_of};
 use mesh_payment::bitcoin::hashes::{Hash as _, sha256};
 use mesh_protocol::{ControlMessage, RefusalCode, SEAL_OVERHEAD};
 use mesh_routing::{Fault, NoMoreTries, Outcome, Tries, TryEnd, TryLimits, cost_of, split};
@@ -184,7 +183,7 @@ impl World {
         errand.shown = proof.map(|proof| (payee, proof));
         let draft = errand.proof_for_hop().and_then(|proof| {
             let route = errand.route.prefix(usize::from(proof.hop) + 1)?;
-            control_draft(route, &ControlMessage::Deposit, Some(proof))
+            Draft::control(route, &ControlMessage::Deposit, Some(proof)).ok()
         });
         match draft.and_then(|draft| self.send_draft(source, draft)) {
             Some(sequence) => {
@@ -201,10 +200,9 @@ impl World {
         let amount = errand.share_of(&payee).checked_mul(PACKETS_AHEAD);
         let amount = amount.unwrap_or(MOST_DEPOSIT).min(MOST_DEPOSIT);
         let length = errand.route.position(&payee).map_or(0, |hop| hop + 1);
-        let draft = errand
-            .route
-            .prefix(length)
-            .and_then(|route| control_draft(route, &ControlMessage::QuoteRequest { amount }, None));
+        let draft = errand.route.prefix(length).and_then(|route| {
+            Draft::control(route, &ControlMessage::QuoteRequest { amount }, None).ok()
+        });
         match draft.and_then(|draft| self.send_draft(source, draft)) {
             Some(sequence) => {
                 errand.packets += 1;
@@ -359,7 +357,7 @@ impl World {
                     return self.send_errand(source, errand);
                 }
                 errand.refused_by(by);
-                self.way_failed(source, errand, refused(fault(code)));
+                self.way_failed(source, errand, refused(fault_of(code)));
             }
             _ => {}
         }
@@ -435,12 +433,4 @@ pub(crate) fn paid_by(proof: &PaymentProof) -> Option<(ClaimKey, Msat)> {
         ClaimKey::from_payment_hash(hash),
         Msat::from_msat(*amount_msats),
     ))
-}
-
-const fn fault(code: RefusalCode) -> Fault {
-    match code {
-        RefusalCode::NoRoute => Fault::NoLink,
-        RefusalCode::Busy | RefusalCode::FreeLaneSpent => Fault::Busy,
-        _ => Fault::Other,
-    }
 }

@@ -1,10 +1,10 @@
 use crate::{
     Trade,
-    carry::control_draft,
     node::ADDRESS,
     signer::signed,
     world::{Event, World},
 };
+use mesh_manager::Draft;
 use mesh_protocol::{ControlMessage, PacketView, decode_proof};
 use mesh_types::{
     AnnouncedLink, Announcement, CarryLimits, GossipMessage, Held, Msat, NodeId, Price,
@@ -78,7 +78,7 @@ impl World {
                 && let Ok(hop) = u8::try_from(route.len() - 1)
             {
                 let stolen = Some(ProofForHop { hop, proof });
-                if let Some(draft) = control_draft(route, &ControlMessage::Deposit, stolen) {
+                if let Ok(draft) = Draft::control(route, &ControlMessage::Deposit, stolen) {
                     self.tally.proofs_stolen += u64::from(self.send_draft(liar, draft).is_some());
                 }
             }
@@ -94,7 +94,7 @@ impl World {
         let amount = Msat::from_msat(1_000_000);
         for _ in 0..FLOOD {
             let request = ControlMessage::QuoteRequest { amount };
-            if let Some(draft) = control_draft(route.clone(), &request, None) {
+            if let Ok(draft) = Draft::control(route.clone(), &request, None) {
                 self.tally.floods += u64::from(self.send_draft(liar, draft).is_some());
             }
         }

@@ -1,6 +1,6 @@
-use crate::{MeshManager, control::control_draft};
+use crate::MeshManager;
 use mesh_protocol::ControlMessage;
-use mesh_types::{MeshError, Msat, NodeId, Route, UnixTime};
+use mesh_types::{MeshError, Msat, NodeId, UnixTime};
 use std::{collections::HashMap, time::Duration};
 
 /// How often each link is measured.
@@ -84,10 +84,8 @@ impl Latencies {
 /// Measures how long it takes to hear from a neighbour: its answer is authenticated, and nobody is between.
 pub(super) async fn measure(mesh: MeshManager, peer: NodeId) {
     let measured = async {
-        let route = Route::new(vec![mesh.node_id(), peer]);
-        let route = route.map_err(|error| MeshError::RoutingError(error.to_string()))?;
         let question = ControlMessage::QuoteRequest { amount: Msat::ZERO };
-        let draft = control_draft(route, &question, None)?;
+        let draft = mesh.to_neighbour(peer, &question)?;
         let asked_at = mesh.shared.node_api.now();
         mesh.exchange(draft, PATIENCE).await?;
         let now = mesh.shared.node_api.now();

@@ -1,5 +1,5 @@
 use crate::{
-    on_chain::{PENDING, mine, our_script, paid_on_chain, settle_on_chain},
+    on_chain::{count_at_depth, mine, our_script, paid_on_chain, settle_on_chain},
     payer::{PAID, Payer, WhyNot},
     program,
     wallet::{Wallet, address, broadcast},
@@ -91,21 +91,7 @@ async fn a_covenant_is_credit_once_its_coin_is_deep_enough() {
     let payer = Payer::of(&home).await;
     let covenant = Covenant::paying(payer.quote(&home), &mut wallet);
     let proof = covenant.proof();
-    assert_eq!(payer.send(Some(&proof)).await, Err(PENDING), "not funded");
-    broadcast(&node, &covenant.funding).await.unwrap();
-    assert_eq!(
-        payer.send(Some(&proof)).await,
-        Err(PENDING),
-        "in the mempool"
-    );
-    mine(&node, 1).await;
-    assert_eq!(
-        payer.send(Some(&proof)).await,
-        Err(PENDING),
-        "one block deep"
-    );
-    mine(&node, 1).await;
-    assert_eq!(payer.send(Some(&proof)).await, Ok(()));
+    count_at_depth(&node, &payer, &covenant.funding, &proof).await;
     assert_eq!(
         node.status().await.unwrap().money.deposited_msat,
         PAID.to_msat()

@@ -72,7 +72,27 @@ pub(crate) async fn mine(node: &RealNode, blocks: u32) {
         .unwrap();
 }
 
-pub(crate) const PENDING: WhyNot = WhyNot::Refused(RefusalCode::ProofPending);
+/// Sends what pays, and sees that the proof of it counts when it is two blocks deep, and not before.
+pub(crate) async fn count_at_depth(
+    node: &RealNode,
+    payer: &Payer,
+    transaction: &Transaction,
+    proof: &PaymentProof,
+) {
+    let pending = async |when: &str| {
+        let sent = payer.send(Some(proof)).await;
+        assert_eq!(sent, Err(PENDING), "{when}");
+    };
+    pending("not even in the mempool").await;
+    broadcast(node, transaction).await.unwrap();
+    pending("in the mempool").await;
+    mine(node, 1).await;
+    pending("one block deep").await;
+    mine(node, 1).await;
+    assert_eq!(payer.send(Some(proof)).await, Ok(()));
+}
+
+const PENDING: WhyNot = WhyNot::Refused(RefusalCode::ProofPending);
 
 #[tokio::test]
 async fn a_payment_on_the_chain_is_credit_at_depth_and_frozen_while_a_reorganisation_undoes_it() {
@@ -82,25 +102,7 @@ async fn a_payment_on_the_chain_is_credit_at_depth_and_frozen_while_a_reorganisa
     let mut wallet = Wallet::mined_on(&node).await;
     let payer = Payer::of(&home).await;
     let (transaction, proof) = settle(&mut wallet, &payer.quote(&home));
-    assert_eq!(
-        payer.send(Some(&proof)).await,
-        Err(PENDING),
-        "not even in the mempool"
-    );
-    broadcast(&node, &transaction).await.unwrap();
-    assert_eq!(
-        payer.send(Some(&proof)).await,
-        Err(PENDING),
-        "in the mempool"
-    );
-    mine(&node, 1).await;
-    assert_eq!(
-        payer.send(Some(&proof)).await,
-        Err(PENDING),
-        "one block deep"
-    );
-    mine(&node, 1).await;
-    assert_eq!(payer.send(Some(&proof)).await, Ok(()));
+    count_at_depth(&node, &payer, &transaction, &proof).await;
     let money = node.status().await.unwrap().money;
     assert_eq!((money.deposited_msat, money.watched), (PAID.to_msat(), 1));
     assert_eq!(payer.send(None).await, Ok(()), "the credit carries");

@@ -411,4 +411,9 @@ fn the_bitcoin_node_is_read_and_printed_without_secrets() {
     assert_says(open, &["[chain] password belongs into a file"]);
     let said = NodeConfig::parse(open, Path::new("/")).unwrap_err();
     assert!(!said.to_string().contains("hunter2"), "{said}");
+    let key =
+        "[mesh]\n[lightning]\nbackend = \"lnbits\"\nurl = \"https://a.example\"\nkey = \"hunter2\"";
+    assert_says(key, &["[lightning] a secret belongs into a file"]);
+    let said = NodeConfig::parse(key, Path::new("/")).unwrap_err();
+    assert!(!said.to_string().contains("hunter2"), "{said}");
 }

@@ -1,4 +1,7 @@
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
+};
 use std::{
     fmt,
     fs::File,
@@ -11,8 +14,14 @@ use zeroize::Zeroizing;
 /// The bits of a file's mode that let users outside its owner and its group read or write it.
 const OTHERS: u32 = 0o006;
 
-/// Where a secret is kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What settings say in place of a secret.
+const EXPECTED: &str =
+    r#"a secret belongs into a file or a variable: write { file = "..." } or { env = "..." }"#;
+
+/// Where a secret is kept: `{ file = "..." }` or `{ env = "..." }`.
+///
+/// What else stands in its place may be the secret itself: it is refused, and never repeated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecretFrom {
     /// A file that others cannot read.
@@ -27,6 +36,57 @@ impl SecretFrom {
         if let Self::File(path) = self {
             *path = folder.join(&*path);
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for SecretFrom {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Place)
+    }
+}
+
+struct Place;
+
+#[derive(Deserialize)]
+#[serde(field_identifier, rename_all = "lowercase")]
+enum Kind {
+    File,
+    Env,
+}
+
+impl<'de> Visitor<'de> for Place {
+    type Value = SecretFrom;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(EXPECTED)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<SecretFrom, A::Error> {
+        let place = match map.next_key()? {
+            Some(Kind::File) => SecretFrom::File(map.next_value()?),
+            Some(Kind::Env) => SecretFrom::Env(map.next_value()?),
+            None => return Err(A::Error::custom(EXPECTED)),
+        };
+        match map.next_key::<IgnoredAny>()? {
+            None => Ok(place),
+            Some(_) => Err(A::Error::custom(EXPECTED)),
+        }
+    }
+
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<SecretFrom, E> {
+        Err(E::custom(EXPECTED))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<SecretFrom, E> {
+        Err(E::custom(EXPECTED))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<SecretFrom, E> {
+        Err(E::custom(EXPECTED))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<SecretFrom, E> {
+        Err(E::custom(EXPECTED))
     }
 }
 
@@ -192,6 +252,33 @@ mod tests {
             let (_folder, from) = file(content, 0o600);
             assert!(matches!(from.read(MOST), Err(SecretError::Length { .. })));
         }
+    }
+
+    #[test]
+    fn a_secret_that_stands_in_the_settings_is_refused_and_not_repeated() {
+        #[derive(Debug, Deserialize)]
+        struct Section {
+            key: SecretFrom,
+        }
+        let section = |text: &str| toml::from_str::<Section>(text);
+        for text in [
+            r#"key = "1234567""#,
+            "key = 1234567",
+            "key = 1234567.5",
+            r#"key = ["1234567"]"#,
+            "key = {}",
+            r#"key = { file = "a", env = "b" }"#,
+            r#"key = { path = "a" }"#,
+        ] {
+            let error = section(text).unwrap_err();
+            assert!(!error.message().contains("1234567"), "{error}");
+        }
+        let error = section(r#"key = "1234567""#).unwrap_err();
+        assert!(error.message().starts_with("a secret belongs into a file"));
+        let place = section(r#"key = { file = "a" }"#).unwrap().key;
+        assert_eq!(place, SecretFrom::File("a".into()));
+        let place = section(r#"key = { env = "B" }"#).unwrap().key;
+        assert_eq!(place, SecretFrom::Env("B".to_owned()));
     }
 
     #[test]

@@ -181,7 +181,7 @@ fn lightning(written: toml::Table, folder: &Path) -> Result<LightningSection, Se
 
 fn chain(written: toml::Table, folder: &Path) -> Result<ChainConfig, SettingError> {
     if written.get("password").is_some_and(toml::Value::is_str) {
-        // The reader's own message would repeat it.
+        // It is refused anyway; this says which setting it is.
         return Err(SettingError::PasswordInTheOpen);
     }
     let config: Result<ChainConfig, toml::de::Error> = written.try_into();

@@ -1,9 +1,8 @@
 use crate::{
     control::{LinkReport, PriceReport, TopologyReport},
     hops::{ends, hops},
-    text::{counted, msat, short, thousands},
+    text::{amount, counted, short, thousands},
 };
-use blvm_mesh::Msat;
 use std::collections::{BTreeMap, HashMap};
 
 /// The most nodes that are drawn in a terminal: what a person takes in at a glance.
@@ -208,7 +207,7 @@ impl<'a> Drawing<'a> {
 }
 
 fn price(price: &PriceReport) -> String {
-    let part = |sum_msat: u64, of: &str| format!("{} {of}", msat(Msat::from_msat(sum_msat)));
+    let part = |sum_msat: u64, of: &str| format!("{} {of}", amount(sum_msat));
     match (price.per_packet_msat, price.per_kib_msat) {
         (0, 0) => "asks nothing".to_owned(),
         (packet, 0) => part(packet, "a packet"),

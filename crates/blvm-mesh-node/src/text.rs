@@ -25,6 +25,11 @@ pub(crate) fn msat(amount: Msat) -> String {
     format!("{} msat", thousands(amount.to_msat()))
 }
 
+/// Writes an amount that a report has.
+pub(crate) fn amount(sum_msat: u64) -> String {
+    msat(Msat::from_msat(sum_msat))
+}
+
 /// Writes millisatoshi in satoshi, with all three places behind the point; the unit is not written.
 pub(crate) fn sats(msat: u64) -> String {
     format!("{}.{:03}", thousands(msat / 1_000), msat % 1_000)
@@ -39,6 +44,12 @@ pub(crate) fn counted(count: u64, one: &str) -> String {
 /// Writes the two ends of a node id, for people; it is no name to look a node up by.
 pub(crate) fn short(node_id: &NodeId) -> String {
     ends(&node_id.to_string())
+}
+
+/// Writes a route, for people.
+pub(crate) fn way(route: &[NodeId]) -> String {
+    let nodes: Vec<_> = route.iter().map(short).collect();
+    nodes.join(" -> ")
 }
 
 /// Writes the two ends of a long word.

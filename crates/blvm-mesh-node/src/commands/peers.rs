@@ -3,10 +3,10 @@ use crate::{
     cli::PeersArgs,
     command_error::CommandError,
     control::{Answer, FaultWord, NeighbourReport, Request, StandingReport},
-    text::{counted, msat},
+    text::{amount, counted},
     utc::Utc,
 };
-use blvm_mesh::{Msat, UnixTime};
+use blvm_mesh::UnixTime;
 
 /// Shows the nodes that links are up with.
 pub(crate) async fn peers(args: &PeersArgs) -> Result<(), CommandError> {
@@ -59,10 +59,6 @@ fn said(peer: &NeighbourReport) -> String {
         line("muted", "it handed on forged announcements".to_owned());
     }
     text
-}
-
-fn amount(sum_msat: u64) -> String {
-    msat(Msat::from_msat(sum_msat))
 }
 
 /// A score with its reasons: `0.57, left out of routes: no answer 15:58:15`.

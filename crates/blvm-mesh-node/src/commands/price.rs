@@ -3,9 +3,8 @@ use crate::{
     cli::PriceArgs,
     command_error::CommandError,
     control::{Answer, PriceCall, Request, RoutePriceReport},
-    text::{msat, short},
+    text::{amount, short, way},
 };
-use blvm_mesh::Msat;
 
 /// Asks what sending a packet costs, and pays nothing.
 pub(crate) async fn price(args: &PriceArgs) -> Result<(), CommandError> {
@@ -26,9 +25,7 @@ pub(crate) async fn price(args: &PriceArgs) -> Result<(), CommandError> {
 }
 
 fn said(price: &RoutePriceReport) -> String {
-    let amount = |amount| msat(Msat::from_msat(amount));
-    let route: Vec<_> = price.route.iter().map(short).collect();
-    let mut text = format!("route       {}\n", route.join(" -> "));
+    let mut text = format!("route       {}\n", way(&price.route));
     text += &format!(
         "price       {} for a packet with {} bytes\n",
         amount(price.total_msat),

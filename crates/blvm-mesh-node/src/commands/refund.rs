@@ -3,9 +3,8 @@ use crate::{
     cli::RefundArgs,
     command_error::CommandError,
     control::{Answer, RefundCall, RefundReport, Request},
-    text::msat,
+    text::amount,
 };
-use blvm_mesh::Msat;
 
 /// Asks another node for credit back.
 pub(crate) async fn refund(args: &RefundArgs) -> Result<(), CommandError> {
@@ -25,7 +24,6 @@ pub(crate) async fn refund(args: &RefundArgs) -> Result<(), CommandError> {
 }
 
 fn said(refunded: &RefundReport) -> String {
-    let amount = |amount| msat(Msat::from_msat(amount));
     let mut text = format!("refunded    {}\n", amount(refunded.amount_msat));
     text += &format!("fee         {}\n", amount(refunded.fee_msat));
     text += &format!("left there  {}\n", amount(refunded.credit_msat));

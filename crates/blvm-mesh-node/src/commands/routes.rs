@@ -6,9 +6,9 @@ use crate::{
     cli::RoutesArgs,
     command_error::CommandError,
     control::{Answer, Request, RouteReport, RoutesCall, RoutesReport},
-    text::{counted, msat, short, thousands},
+    text::{amount, counted, short, thousands},
 };
-use blvm_mesh::{Msat, NodeId};
+use blvm_mesh::NodeId;
 
 /// Shows the routes that packets would take.
 pub(crate) async fn routes(args: &RoutesArgs) -> Result<(), CommandError> {
@@ -44,8 +44,8 @@ fn alternatives(destination: &NodeId, report: &RoutesReport) -> String {
             text += &format!(
                 "    {}  {} a packet, {} a KiB; score {}\n",
                 short(&hop.node_id),
-                msat(Msat::from_msat(packet)),
-                msat(Msat::from_msat(kib)),
+                amount(packet),
+                amount(kib),
                 standing(&hop.standing)
             );
         }
@@ -84,7 +84,7 @@ fn costs(route: &RouteReport) -> String {
     let hops = u64::try_from(route.hops.len()).unwrap_or(u64::MAX);
     format!(
         "{}, {} ms, {}",
-        msat(Msat::from_msat(route.price_msat)),
+        amount(route.price_msat),
         thousands(route.latency_ms.into()),
         counted(hops, "hop")
     )

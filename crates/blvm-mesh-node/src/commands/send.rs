@@ -4,9 +4,9 @@ use crate::{
     command_error::CommandError,
     control::{Answer, NotSentReport, Request, SendCall, SentReport, TriedReport, TriedWord},
     hex::parse_hex,
-    text::{msat, short},
+    text::{amount, way},
 };
-use blvm_mesh::{MAX_PAYLOAD_LEN, Msat, to_hex};
+use blvm_mesh::{MAX_PAYLOAD_LEN, to_hex};
 use std::{
     fs::File,
     io::{self, Read},
@@ -85,20 +85,19 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
 }
 
 fn said(sent: &SentReport, bytes: usize) -> String {
-    let route: Vec<_> = sent.route.iter().map(short).collect();
     let fee = match sent.fee_msat {
         0 => "free".to_owned(),
-        fee => msat(Msat::from_msat(fee)),
+        fee => amount(fee),
     };
     let mut text = String::new();
     if sent.tries.len() > 1 {
         text += &tried(&sent.tries);
     }
     text += &format!("delivered   {bytes} bytes, packet {}\n", sent.sequence);
-    text += &format!("route       {}\n", route.join(" -> "));
+    text += &format!("route       {}\n", way(&sent.route));
     text += &format!("fee         {fee}\n");
     if sent.deposited_msat > 0 {
-        let deposited = msat(Msat::from_msat(sent.deposited_msat));
+        let deposited = amount(sent.deposited_msat);
         text +=
             &format!("deposited   {deposited}, of which the rest is credit for the next packets\n");
     }
@@ -109,8 +108,7 @@ fn said(sent: &SentReport, bytes: usize) -> String {
 fn tried(tries: &[TriedReport]) -> String {
     let mut text = String::new();
     for (number, one) in (1..).zip(tries) {
-        let route: Vec<_> = one.route.iter().map(short).collect();
-        text += &format!("try {number:<7} {}\n", route.join(" -> "));
+        text += &format!("try {number:<7} {}\n", way(&one.route));
         let end = match (one.end, &one.by) {
             // Where in the route the node stands says how far the packet came.
             (_, Some(by)) => {
@@ -123,7 +121,7 @@ fn tried(tries: &[TriedReport]) -> String {
         };
         text += &format!(
             "            {end}; it cost {}, {} ms\n",
-            msat(Msat::from_msat(one.cost_msat)),
+            amount(one.cost_msat),
             one.took_ms
         );
     }

@@ -4,9 +4,9 @@ use crate::{
     command_error::CommandError,
     config::Backend,
     control::{Answer, LearningReport, MoneyReport, Request, StatusReport, TrafficReport},
-    text::{counted, msat, thousands},
+    text::{amount, counted, thousands},
 };
-use blvm_mesh::{MeshMode, Msat};
+use blvm_mesh::MeshMode;
 
 /// The most lines of each list that are shown to a person; `--json` has all of them.
 const SHOWN: usize = 20;
@@ -153,10 +153,6 @@ fn lists(status: &StatusReport) -> String {
         list("refusals", refusals),
     ]
     .concat()
-}
-
-fn amount(sum_msat: u64) -> String {
-    msat(Msat::from_msat(sum_msat))
 }
 
 /// A label, how many there are, and a line for each.

@@ -1,4 +1,5 @@
 use crate::{
+    MODULE_NAME,
     chain_facts::ChainFacts,
     events::{MOST_WAITING, Publisher, SUBSCRIBED, listen, tell},
     node_source::NodeSource,
@@ -9,9 +10,6 @@ use blvm_node::{node::Node, utils::create_shutdown_receiver};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinSet};
-
-/// The name under which the node knows the mesh.
-const MODULE_ID: &str = "blvm-mesh";
 
 /// A mesh inside a running blvm-node.
 pub struct MeshInside {
@@ -49,7 +47,7 @@ impl MeshInside {
         let (heard, hearing) = mpsc::channel(MOST_WAITING);
         let node_events = Arc::clone(modules.lock().await.event_manager());
         node_events
-            .subscribe_module(MODULE_ID.to_owned(), SUBSCRIBED.to_vec(), heard)
+            .subscribe_module(MODULE_NAME.to_owned(), SUBSCRIBED.to_vec(), heard)
             .await
             .map_err(|error| InsideError::Events(error.to_string()))?;
         let source = Arc::new(NodeSource::inside(modules));

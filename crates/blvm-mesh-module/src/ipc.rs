@@ -209,6 +209,7 @@ impl Keeper {
             client,
             pace,
             heard: self.heard.clone(),
+            has_heard: false,
         };
         let node_version = self.greet(&mut talk).await?;
         let events = RequestPayload::SubscribeEvents {
@@ -304,6 +305,7 @@ struct Talk {
     client: ModuleIpcClient,
     pace: Interval,
     heard: mpsc::Sender<ModuleMessage>,
+    has_heard: bool,
 }
 
 impl Talk {
@@ -351,9 +353,13 @@ impl Talk {
         })
     }
 
-    fn hear(&self, message: Option<ModuleMessage>) -> Result<(), End> {
+    fn hear(&mut self, message: Option<ModuleMessage>) -> Result<(), End> {
         match message {
             Some(event @ ModuleMessage::Event(_)) => {
+                if !self.has_heard {
+                    tracing::info!("the node tells its events");
+                    self.has_heard = true;
+                }
                 // Events are hints, and lossy on their way here too.
                 let _ = self.heard.try_send(event);
                 Ok(())

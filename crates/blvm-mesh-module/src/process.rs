@@ -127,7 +127,7 @@ async fn start(
 ///
 /// - `facts`: what is read ahead when the node answers, where it is asked about the chain over IPC.
 async fn report(mut state: watch::Receiver<IpcState>, facts: Option<Arc<ChainFacts>>) {
-    loop {
+    while state.changed().await.is_ok() {
         let now = state.borrow_and_update().clone();
         for line in now.missing(facts.is_some()) {
             tracing::warn!("{line}");
@@ -140,9 +140,6 @@ async fn report(mut state: watch::Receiver<IpcState>, facts: Option<Arc<ChainFac
                     Err(error) => tracing::warn!(%error, "the newest blocks are not known yet"),
                 }
             }
-        }
-        if state.changed().await.is_err() {
-            return;
         }
     }
 }

@@ -9,8 +9,10 @@
     reason = "a test stops where something is not as it expects"
 )]
 
+mod beside;
 mod covenants;
 mod crossing;
+mod module;
 mod on_chain;
 mod payer;
 mod wallet;

@@ -24,6 +24,7 @@ mod process;
 mod process_config;
 mod recent_blocks;
 pub mod regtest;
+mod rpc_server;
 mod transactions;
 
 pub use chain_facts::ChainFacts;
@@ -34,6 +35,10 @@ pub use ipc::{IpcState, NodeSocket};
 pub use log_file::{LOG_BYTES, LOG_FILE, start_log};
 pub use process::{MeshBeside, MeshBesideError};
 pub use process_config::{CONFIG_FILE, ProcessConfig, ProcessConfigError};
+pub use rpc_server::{
+    CONNECTION, COOKIE_FILE, MAX_CONNECTIONS, MAX_REQUEST_BYTES, READING, RpcBindError, RpcMethods,
+    RpcServer,
+};
 
 /// The name under which a node knows the mesh among its modules.
 pub const MODULE_NAME: &str = "blvm-mesh";

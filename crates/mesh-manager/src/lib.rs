@@ -114,7 +114,7 @@ pub use pause::{Asked, Halfway, PendingClaim, PendingDraw, PendingQuestion};
 pub use payer::{PAYMENT_MARGIN, PaidQuote, QuoteToPay, pay_quote};
 pub use peers::Peer;
 pub use pending::MAX_PENDING;
-pub use questions::Quoted;
+pub use questions::{Quoted, QuotedInvoice};
 pub use refund_asking::RefundReceived;
 pub use refusal::{Refusal, RefusalReason, Refused, Tell};
 pub use route_price::{NodePrice, RoutePrice};

@@ -120,6 +120,6 @@ pub use refusal::{Refusal, RefusalReason, Refused, Tell};
 pub use route_price::{NodePrice, RoutePrice};
 pub use send::{Attempt, Reply, SendOptions, Sent};
 pub use spending::SpendingLimit;
-pub use status::{Money, Status};
+pub use status::{Money, Remembered, Status};
 pub use ticket::Ticket;
 pub use tried::{SendError, Tried, TriedEnd};

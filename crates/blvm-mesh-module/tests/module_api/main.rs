@@ -2,9 +2,11 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "a test stops where something is not as it expects"
 )]
 
 mod bad_bytes;
+mod calls;
 mod golden;
+mod json_rpc;
+mod two_nodes;

@@ -16,6 +16,7 @@ mod events;
 mod inside;
 mod node_source;
 mod recent_blocks;
+mod register;
 pub mod regtest;
 mod transactions;
 

@@ -19,9 +19,9 @@ pub(crate) async fn register(node: Arc<NodeSource>, api: Arc<MeshApi>) {
     };
     match node_api.register_module_api(api).await {
         Ok(()) => tracing::info!("other modules can call the mesh"),
-        Err(error) => tracing::warn!(
+        Err(error) => tracing::info!(
             %error,
-            "this node lets its other modules call no module inside it, so they cannot call the mesh: docs/blvm-node.md has what can"
+            "this node takes neither a module API nor RPC names of what runs inside it: its other modules cannot call the mesh"
         ),
     }
 }

@@ -112,8 +112,14 @@ fn time_to_try(ttl_secs: Option<u64>) -> Result<Duration, ApiError> {
 fn quote_of(proof: &PaymentProof) -> Result<Quote, ApiError> {
     let refused = |error: &dyn std::fmt::Display| ApiError::Refused(error.to_string());
     let text = match proof {
-        PaymentProof::Lightning { invoice, .. } => {
+        PaymentProof::Lightning {
+            invoice, preimage, ..
+        } => {
             let invoice = Invoice::parse(invoice).map_err(|error| refused(&error))?;
+            // Proofs that are none use up what other nodes look at of this one's.
+            if sha256::Hash::hash(preimage).as_byte_array() != invoice.payment_hash() {
+                return Err(refused(&"its preimage is not that of its invoice"));
+            }
             invoice.description().unwrap_or_default().to_owned()
         }
         PaymentProof::OnChainSettlement {

@@ -151,13 +151,17 @@ fn proof(invoice: String, preimage: [u8; 32], amount_msats: u64) -> Proof {
     }
 }
 
-async fn invoice_for(nodes: &TwoNodes, api: &MeshApi, payee: [u8; 32]) -> (Proof, u64) {
+async fn invoice_of(api: &MeshApi, payee: [u8; 32]) -> HopInvoiceResponse {
     let request = HopInvoiceRequest {
         destination: payee,
         amount_msats: 20_500,
         expiry_seconds: Some(3_600),
     };
-    let quoted = api.request_hop_invoice(request).await.unwrap();
+    api.request_hop_invoice(request).await.unwrap()
+}
+
+async fn paid_invoice_of(nodes: &TwoNodes, api: &MeshApi, payee: [u8; 32]) -> (Proof, u64) {
+    let quoted = invoice_of(api, payee).await;
     let preimage = nodes.paid_by_somebody(&quoted.invoice).await;
     let proof = proof(quoted.invoice, preimage, quoted.amount_msats);
     (proof, quoted.amount_msats)
@@ -166,7 +170,7 @@ async fn invoice_for(nodes: &TwoNodes, api: &MeshApi, payee: [u8; 32]) -> (Proof
 #[tokio::test]
 async fn an_invoice_that_a_caller_has_paid_pays_for_packets_once_and_the_nodes_wallet_for_none() {
     let nodes = TwoNodes::start(ENOUGH).await;
-    let (proof, amount_msats) = invoice_for(&nodes, &nodes.near_api, nodes.far_id()).await;
+    let (proof, amount_msats) = paid_invoice_of(&nodes, &nodes.near_api, nodes.far_id()).await;
     assert_eq!(amount_msats, 21_000, "rounded up to whole satoshi");
     let request = SendPacketRequest {
         payment_proof: Some(proof),
@@ -188,7 +192,7 @@ async fn an_invoice_that_a_caller_has_paid_pays_for_packets_once_and_the_nodes_w
 async fn a_proof_that_cannot_be_used_here_is_refused_with_the_reason_and_nothing_is_sent() {
     let nodes = TwoNodes::start(ENOUGH).await;
     // The far node has asked for it, so it buys the far node credit.
-    let (others, _) = invoice_for(&nodes, &nodes.far_api, nodes.near_id()).await;
+    let (others, _) = paid_invoice_of(&nodes, &nodes.far_api, nodes.near_id()).await;
     let no_quote = Proof::OnChainSettlement {
         payment_request_id: "invoice 7".to_owned(),
         tx_hash: [1; 32],
@@ -203,11 +207,14 @@ async fn a_proof_that_cannot_be_used_here_is_refused_with_the_reason_and_nothing
         timestamp: 1,
     };
     let no_invoice = proof("lnbc1".to_owned(), [0; 32], 1);
+    let unpaid = invoice_of(&nodes.near_api, nodes.far_id()).await;
+    let unpaid = proof(unpaid.invoice, [0; 32], unpaid.amount_msats);
     for (proof, reason) in [
         (others, "request_hop_invoice"),
         (no_quote, "mesh-quote"),
         (no_covenant, "covenant"),
         (no_invoice, ""),
+        (unpaid, "preimage"),
     ] {
         let request = SendPacketRequest {
             payment_proof: Some(proof),

@@ -1,3 +1,4 @@
+use crate::{api::CallerLimits, callers::Callers};
 use blvm_mesh::Network;
 use blvm_mesh_node::config::{MAX_CONFIG_BYTES, SettingError};
 use blvm_node::{ProtocolVersion, config::NodeConfig};
@@ -19,6 +20,8 @@ pub struct FullNodeConfig {
     pub node: NodeConfig,
     /// What the mesh reads.
     pub mesh: blvm_mesh_node::NodeConfig,
+    /// What other modules and RPC callers may do: `[mesh.module_api]`.
+    pub callers: CallerLimits,
     /// The network of both.
     pub protocol: ProtocolVersion,
     /// The node's data folder.
@@ -65,6 +68,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// What is wrong with it.
         source: SettingError,
+    },
+    /// The part about other modules is not understood.
+    #[error("{path}: [mesh.module_api]: {reason}")]
+    ModuleApi {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The node's network is none that is known.
     #[error(
@@ -156,17 +167,27 @@ impl FullNodeConfig {
             mesh,
             node: network,
         })?;
+        let callers = match ours.get_mut("mesh") {
+            Some(Value::Table(mesh)) => Callers::taken_from(mesh),
+            _ => Ok(Callers::MayNot),
+        };
+        let callers = callers.map_err(|reason| ConfigError::ModuleApi {
+            path: path(),
+            reason,
+        })?;
         let mut home = Table::new();
         let mesh_dir = data_dir.join(MESH_DIR).to_string_lossy().into_owned();
         home.insert("data_dir".to_owned(), Value::String(mesh_dir));
         ours.insert("node".to_owned(), Value::Table(home));
         let mesh = blvm_mesh_node::NodeConfig::parse(&ours.to_string(), folder);
+        let mesh = mesh.map_err(|source| ConfigError::Mesh {
+            path: path(),
+            source,
+        })?;
         Ok(Self {
             node,
-            mesh: mesh.map_err(|source| ConfigError::Mesh {
-                path: path(),
-                source,
-            })?,
+            callers: callers.limits(&mesh.mesh),
+            mesh,
             protocol,
             data_dir,
         })
@@ -231,6 +252,21 @@ mod tests {
     }
 
     #[test]
+    fn other_modules_may_spend_what_is_said_or_what_a_route_may_cost_and_else_nothing() {
+        let may_msat = |mesh: &str| {
+            let config = parse(&format!("{STORAGE}[mesh]\n{mesh}")).unwrap();
+            config.callers.per_send.to_msat()
+        };
+        assert_eq!(may_msat(""), 0);
+        assert_eq!(may_msat("[mesh.module_api]\n"), 0);
+        assert_eq!(may_msat("module_api.per_send_msat = 7\n"), 7);
+        assert_eq!(may_msat("spending.per_day_msat = 9\n"), 1_000_000);
+        assert_eq!(may_msat("spending.per_route_msat = 9\n"), 9);
+        let both = "spending.per_route_msat = 9\nmodule_api.per_send_msat = 0\n";
+        assert_eq!(may_msat(both), 0);
+    }
+
+    #[test]
     fn what_is_missing_or_unknown_is_named() {
         let said = |text: &str| parse(text).unwrap_err().to_string();
         let (mesh, storage) = ("[mesh]\n", STORAGE);
@@ -245,6 +281,18 @@ mod tests {
             (
                 format!("protocol_version = \"main\"\n{storage}{mesh}"),
                 "BitcoinV1",
+            ),
+            (
+                format!("{storage}{mesh}module_api.per_day = 1\n"),
+                "per_send_msat",
+            ),
+            (
+                format!("{storage}{mesh}module_api.per_send_msat = -1\n"),
+                "[mesh.module_api]",
+            ),
+            (
+                format!("{storage}{mesh}module_api = 1\n"),
+                "[mesh.module_api]",
             ),
             (format!("listen_addr = 7\n{storage}{mesh}"), "blvm.toml"),
             ("= 1".to_owned(), "blvm.toml"),

@@ -3,7 +3,10 @@ use blvm_mesh::ChainError;
 use blvm_node::module::{
     ipc::{
         ModuleIpcClient,
-        protocol::{MessageType, ModuleMessage, RequestMessage, RequestPayload, ResponsePayload},
+        protocol::{
+            InvocationMessage, InvocationResultMessage, MessageType, ModuleMessage, RequestMessage,
+            RequestPayload, ResponsePayload,
+        },
     },
     traits::ModuleError,
 };
@@ -78,8 +81,29 @@ pub enum IpcState {
 /// A module's side of the connection to its node. The connection is made again and again.
 #[derive(Debug, Clone)]
 pub(crate) struct IpcLink {
-    asking: mpsc::Sender<Question>,
+    saying: mpsc::Sender<Say>,
     state: watch::Receiver<IpcState>,
+}
+
+/// What other modules ask of this one, by the node.
+pub(crate) struct Call {
+    pub(crate) invocation: InvocationMessage,
+    /// The connection by which it came; its answer belongs there.
+    connection: u64,
+}
+
+/// Where events and calls go. What finds its place full is lost.
+pub(crate) struct Heard {
+    pub(crate) events: mpsc::Sender<ModuleMessage>,
+    pub(crate) calls: mpsc::Sender<Call>,
+}
+
+enum Say {
+    Ask(Question),
+    Answer {
+        result: InvocationResultMessage,
+        connection: u64,
+    },
 }
 
 struct Question {
@@ -89,24 +113,20 @@ struct Question {
 
 impl IpcLink {
     /// A link, and the work that keeps it.
-    ///
-    /// - `heard`: where events go. What finds it full is lost.
-    pub(crate) fn to(
-        socket: NodeSocket,
-        heard: mpsc::Sender<ModuleMessage>,
-    ) -> (Self, impl Future<Output = ()> + Send) {
-        let (asking, questions) = mpsc::channel(MOST_ASKING);
+    pub(crate) fn to(socket: NodeSocket, heard: Heard) -> (Self, impl Future<Output = ()> + Send) {
+        let (saying, said) = mpsc::channel(MOST_ASKING);
         let (state, watched) = watch::channel(IpcState::Away {
             reason: "not connected yet".to_owned(),
         });
         let keeper = Keeper {
             socket,
             heard,
-            questions,
+            said,
             state,
+            connection: 0,
         };
         let link = Self {
-            asking,
+            saying,
             state: watched,
         };
         (link, keeper.keep())
@@ -117,16 +137,29 @@ impl IpcLink {
     /// # Errors
     /// When the node is away, says no, or ends the connection.
     pub(crate) async fn ask(&self, payload: RequestPayload) -> Result<ResponsePayload, ChainError> {
-        if !matches!(*self.state.borrow(), IpcState::Served { .. }) {
+        if !self.is_served() {
             return Err(away());
         }
         let (answer, answered) = oneshot::channel();
         let question = Question { payload, answer };
         let asked = async {
-            self.asking.send(question).await.map_err(|_| away())?;
+            self.saying
+                .send(Say::Ask(question))
+                .await
+                .map_err(|_| away())?;
             answered.await.map_err(|_| away())?
         };
         timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(away()))
+    }
+
+    pub(crate) fn is_served(&self) -> bool {
+        matches!(*self.state.borrow(), IpcState::Served { .. })
+    }
+
+    /// Answers a call, where the connection is still the one by which it came.
+    pub(crate) async fn answer(&self, call: Call, result: InvocationResultMessage) {
+        let connection = call.connection;
+        let _ = self.saying.send(Say::Answer { result, connection }).await;
     }
 
     /// Whether the node lets this module do what its manifest asks for. A call that is not allowed ends the connection.
@@ -165,9 +198,11 @@ impl From<ModuleError> for End {
 /// Keeps the one connection: greets, subscribes, asks one question after another, and hears events meanwhile.
 struct Keeper {
     socket: NodeSocket,
-    heard: mpsc::Sender<ModuleMessage>,
-    questions: mpsc::Receiver<Question>,
+    heard: Heard,
+    said: mpsc::Receiver<Say>,
     state: watch::Sender<IpcState>,
+    /// The number of the connection.
+    connection: u64,
 }
 
 impl Keeper {
@@ -190,7 +225,7 @@ impl Keeper {
                     tries_manifest = true;
                     self.tell(IpcState::Away { reason });
                     // Whoever has asked is told now.
-                    while self.questions.try_recv().is_ok() {}
+                    while self.said.try_recv().is_ok() {}
                     sleep(pause).await;
                 }
             }
@@ -203,12 +238,14 @@ impl Keeper {
             self.settled().await;
         }
         let client = ModuleIpcClient::connect(&self.socket.path).await?;
+        self.connection += 1;
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut talk = Talk {
             client,
             pace,
-            heard: self.heard.clone(),
+            heard: &self.heard,
+            connection: self.connection,
             has_heard: false,
         };
         let node_version = self.greet(&mut talk).await?;
@@ -229,16 +266,24 @@ impl Keeper {
         });
         loop {
             tokio::select! {
-                question = self.questions.recv() => {
-                    let Some(Question { payload, answer }) = question else {
-                        return Ok(());
-                    };
+                said = self.said.recv() => match said {
+                    None => return Ok(()),
                     // Whoever asked may have gone away meanwhile.
-                    if !answer.is_closed() {
+                    Some(Say::Ask(Question { payload, answer })) if !answer.is_closed() => {
                         let _ = answer.send(talk.ask(payload).await?);
                     }
-                }
-                message = talk.client.receive_message() => talk.hear(message?)?,
+                    Some(Say::Answer { result, connection }) if connection == talk.connection => {
+                        talk.client.send_invocation_result(result).await?;
+                    }
+                    Some(_) => {}
+                },
+                message = talk.client.receive_message() => match message {
+                    // So are calls of JSON-RPC names, which none is told that it may make.
+                    Err(ModuleError::SerializationError(error)) => {
+                        tracing::warn!(error, "the node said what cannot be read");
+                    }
+                    message => talk.hear(message?)?,
+                },
             }
         }
     }
@@ -274,7 +319,7 @@ impl Keeper {
     }
 
     /// Waits for the greeting however long it takes.
-    async fn greet(&self, talk: &mut Talk) -> Result<String, End> {
+    async fn greet(&self, talk: &mut Talk<'_>) -> Result<String, End> {
         let correlation_id = talk.client.next_correlation_id();
         let payload = RequestPayload::Handshake {
             module_id: self.socket.module_id.clone(),
@@ -301,14 +346,15 @@ impl Keeper {
 }
 
 /// A connection that has been greeted.
-struct Talk {
+struct Talk<'k> {
     client: ModuleIpcClient,
     pace: Interval,
-    heard: mpsc::Sender<ModuleMessage>,
+    heard: &'k Heard,
+    connection: u64,
     has_heard: bool,
 }
 
-impl Talk {
+impl Talk<'_> {
     /// # Errors
     /// [`End`] when the connection is of no use any more; inside, what the node said instead of an answer.
     async fn ask(
@@ -361,7 +407,16 @@ impl Talk {
                     self.has_heard = true;
                 }
                 // Events are hints, and lossy on their way here too.
-                let _ = self.heard.try_send(event);
+                let _ = self.heard.events.try_send(event);
+                Ok(())
+            }
+            Some(ModuleMessage::Invocation(invocation)) => {
+                let connection = self.connection;
+                // Its caller hears nothing then, and gives up.
+                let _ = self.heard.calls.try_send(Call {
+                    invocation,
+                    connection,
+                });
                 Ok(())
             }
             Some(_) => Ok(()),
@@ -383,6 +438,7 @@ const fn kind(payload: &RequestPayload) -> MessageType {
         RequestPayload::GetMempoolTransaction { .. } => MessageType::GetMempoolTransaction,
         RequestPayload::SubmitMempoolTransaction { .. } => MessageType::SubmitMempoolTransaction,
         RequestPayload::PublishEvent { .. } => MessageType::PublishEvent,
+        RequestPayload::RegisterModuleApi { .. } => MessageType::RegisterModuleApi,
         _ => MessageType::Response,
     }
 }

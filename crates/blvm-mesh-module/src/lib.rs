@@ -12,6 +12,9 @@
 //! There are no rules of the mesh here. What the released node does otherwise than its documentation says is listed in
 //! docs/blvm-node.md, with the version where it was seen.
 
+pub mod api;
+mod callers;
+mod calls;
 mod chain_facts;
 mod config;
 mod demo;
@@ -23,6 +26,7 @@ mod node_source;
 mod process;
 mod process_config;
 mod recent_blocks;
+mod register;
 pub mod regtest;
 mod rpc_server;
 mod transactions;
@@ -34,7 +38,7 @@ pub use inside::{InsideError, MeshInside};
 pub use ipc::{IpcState, NodeSocket};
 pub use log_file::{LOG_BYTES, LOG_FILE, start_log};
 pub use process::{MeshBeside, MeshBesideError};
-pub use process_config::{CONFIG_FILE, ProcessConfig, ProcessConfigError};
+pub use process_config::{CONFIG_FILE, ProcessConfig, ProcessConfigError, RPC_ADDR_BY_DEFAULT};
 pub use rpc_server::{
     CONNECTION, COOKIE_FILE, MAX_CONNECTIONS, MAX_REQUEST_BYTES, READING, RpcBindError, RpcMethods,
     RpcServer,

@@ -1,4 +1,7 @@
-use crate::ipc::IpcLink;
+use crate::{
+    api::{API_VERSION, METHODS, MeshApi},
+    ipc::IpcLink,
+};
 use blvm_mesh::ChainError;
 use blvm_node::{
     Block, Transaction,
@@ -151,6 +154,32 @@ impl NodeSource {
                     ResponsePayload::MempoolTransactionSubmitted(_) => Ok(()),
                     _ => Err(strange()),
                 }
+            }
+        }
+    }
+
+    /// Whether the node can be asked.
+    pub(crate) async fn has_started(&self) -> bool {
+        match self {
+            Self::Inside(node) => node.api().await.is_ok(),
+            Self::Beside(link) => link.is_served(),
+        }
+    }
+
+    /// Has the node route calls of its other modules to the mesh.
+    pub(crate) async fn register(&self, mesh: Arc<MeshApi>) -> Result<(), ChainError> {
+        match self {
+            Self::Inside(node) => {
+                let api = node.api().await?;
+                api.register_module_api(mesh).await.map_err(said)
+            }
+            Self::Beside(link) => {
+                reading_only(link)?;
+                let question = RequestPayload::RegisterModuleApi {
+                    methods: METHODS.map(str::to_owned).to_vec(),
+                    api_version: API_VERSION,
+                };
+                link.ask(question).await.map(drop)
             }
         }
     }

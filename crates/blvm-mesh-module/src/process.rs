@@ -1,9 +1,12 @@
 use crate::{
+    api::{MAX_CALLS, MeshApi},
+    calls::answer_calls,
     chain_facts::ChainFacts,
     events::{MOST_WAITING, Publisher, listen, tell},
-    ipc::{IpcLink, IpcState, NodeSocket},
+    ipc::{Heard, IpcLink, IpcState, NodeSocket},
     node_source::NodeSource,
     process_config::ProcessConfig,
+    rpc_server::{RpcBindError, RpcServer},
 };
 use blvm_mesh::{ChainNode, MeshManager};
 use blvm_mesh_node::{LockError, Service, ServiceError, StartError};
@@ -36,6 +39,9 @@ pub enum MeshBesideError {
     /// The mesh itself did not start.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// Its JSON-RPC cannot be served.
+    #[error(transparent)]
+    Rpc(#[from] RpcBindError),
 }
 
 impl MeshBeside {
@@ -47,10 +53,12 @@ impl MeshBeside {
         config: &ProcessConfig,
         socket: NodeSocket,
     ) -> Result<Self, MeshBesideError> {
-        let (heard, hearing) = mpsc::channel(MOST_WAITING);
-        let (link, keep) = IpcLink::to(socket, heard);
+        let folder = &config.mesh.node.data_dir;
+        let (events, hearing) = mpsc::channel(MOST_WAITING);
+        let (calls, called) = mpsc::channel(MAX_CALLS);
+        let (link, keep) = IpcLink::to(socket, Heard { events, calls });
         let state = link.state();
-        let source = Arc::new(NodeSource::Beside(link));
+        let source = Arc::new(NodeSource::Beside(link.clone()));
         let facts = Arc::new(ChainFacts::new(Arc::clone(&source)));
         // Where a node is named that answers JSON-RPC, that one is asked: it tells more, and is always served.
         let chain = match config.mesh.chain {
@@ -61,11 +69,27 @@ impl MeshBeside {
         let watcher = Arc::new(Publisher::new(published));
         let asks_ipc = chain.is_some();
         let service = start(config, &watcher, &chain).await?;
+        let api = Arc::new(MeshApi::new(service.node(), config.callers));
+        let server = match RpcServer::bind(config.rpc_addr, folder).await {
+            Ok(server) => server,
+            Err(error) => {
+                service.stop().await;
+                return Err(error.into());
+            }
+        };
         let mut tasks = JoinSet::new();
         tasks.spawn(keep);
         tasks.spawn(listen(service.node().manager().clone(), hearing));
-        tasks.spawn(tell(source, publishing));
-        tasks.spawn(report(state.clone(), asks_ipc.then_some(facts)));
+        tasks.spawn(tell(Arc::clone(&source), publishing));
+        tasks.spawn(answer_calls(link, called, Arc::clone(&api)));
+        let serving = server.run(Arc::clone(&api) as _);
+        tasks.spawn(async { match serving.await {} });
+        let report = Report {
+            source,
+            facts: asks_ipc.then_some(facts),
+            api,
+        };
+        tasks.spawn(report.of(state.clone()));
         Ok(Self {
             service,
             state,
@@ -123,23 +147,49 @@ async fn start(
     }
 }
 
-/// Says in the log how it stands with the node, what is missing, and why.
-///
-/// - `facts`: what is read ahead when the node answers, where it is asked about the chain over IPC.
-async fn report(mut state: watch::Receiver<IpcState>, facts: Option<Arc<ChainFacts>>) {
-    while state.changed().await.is_ok() {
-        let now = state.borrow_and_update().clone();
-        for line in now.missing(facts.is_some()) {
-            tracing::warn!("{line}");
-        }
-        if let IpcState::Served { node_version, .. } = &now {
-            tracing::info!(%node_version, "the node serves this module");
-            if let Some(facts) = &facts {
-                match facts.catch_up().await {
-                    Ok(height) => tracing::info!(height, "the newest blocks are known"),
-                    Err(error) => tracing::warn!(%error, "the newest blocks are not known yet"),
+/// What is done, and said in the log, when it stands otherwise with the node.
+struct Report {
+    source: Arc<NodeSource>,
+    /// What is read ahead when the node answers, where it is asked about the chain over IPC.
+    facts: Option<Arc<ChainFacts>>,
+    api: Arc<MeshApi>,
+}
+
+impl Report {
+    async fn of(self, mut state: watch::Receiver<IpcState>) {
+        while state.changed().await.is_ok() {
+            let now = state.borrow_and_update().clone();
+            for line in now.missing(self.facts.is_some()) {
+                tracing::warn!("{line}");
+            }
+            if let IpcState::Served {
+                node_version,
+                as_manifest,
+            } = now
+            {
+                tracing::info!(%node_version, "the node serves this module");
+                self.catch_up().await;
+                if as_manifest {
+                    self.register().await;
                 }
             }
+        }
+    }
+
+    async fn catch_up(&self) {
+        let Some(facts) = &self.facts else {
+            return;
+        };
+        match facts.catch_up().await {
+            Ok(height) => tracing::info!(height, "the newest blocks are known"),
+            Err(error) => tracing::warn!(%error, "the newest blocks are not known yet"),
+        }
+    }
+
+    async fn register(&self) {
+        match self.source.register(Arc::clone(&self.api)).await {
+            Ok(()) => tracing::info!("other modules can call the mesh"),
+            Err(error) => tracing::warn!(%error, "other modules cannot call the mesh"),
         }
     }
 }
@@ -170,7 +220,7 @@ impl IpcState {
             Self::Served {
                 as_manifest: false, ..
             } => {
-                missing.push("other modules are told no events of the mesh: the node lets this module do nothing but read".to_owned());
+                missing.push("other modules are told no events of the mesh and cannot call it: the node lets this module do nothing but read".to_owned());
                 if asks_ipc {
                     missing.push("covenants are refused: the node does not let this module see its mempool, where their coins may be spent; name its JSON-RPC in [chain], and it can".to_owned());
                 }

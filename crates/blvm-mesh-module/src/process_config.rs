@@ -1,3 +1,4 @@
+use crate::{api::CallerLimits, callers::Callers};
 use blvm_mesh::{ConfigError as FlatError, MeshConfig};
 use blvm_mesh_node::{
     NodeConfig,
@@ -7,6 +8,7 @@ use std::{
     collections::HashMap,
     fs,
     io::{self, Read},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
 use thiserror::Error;
@@ -29,14 +31,27 @@ const FROM_EVERY_NODE: [&str; 4] = [
 /// The tables that stand beside the settings of the mesh, as in the configuration of `blvm-mesh run`.
 const TABLES: [&str; 2] = ["lightning", "chain"];
 
-/// The setting that a module has and `[mesh]` has not.
+/// A setting that a module has and `[mesh]` has not: where `blvm-mesh status` finds it.
 const CONTROL_SOCKET: &str = "control_socket";
+
+/// Another: where JSON-RPC is answered.
+const RPC_ADDR: &str = "rpc_addr";
+
+/// A table of `[mesh]` that stand-alone nodes have not, and its one key.
+const MODULE_API: [&str; 2] = ["module_api", "module_api.per_send_msat"];
+
+/// Where JSON-RPC is answered when nothing is said: beside the port of the links, on this machine alone.
+pub const RPC_ADDR_BY_DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8335);
 
 /// What a module is told: the settings of `[mesh]` without that line, `[lightning]`, and `[chain]`.
 #[derive(Debug, Clone)]
 pub struct ProcessConfig {
     /// What the mesh is told. Its data folder is the module's.
     pub mesh: NodeConfig,
+    /// What other modules and RPC callers may do: `[module_api]`.
+    pub callers: CallerLimits,
+    /// Where JSON-RPC is answered.
+    pub rpc_addr: SocketAddr,
     /// The file it was read from, where there is one.
     pub file: Option<PathBuf>,
 }
@@ -93,6 +108,14 @@ pub enum ProcessConfigError {
     /// A setting that the node hands on does not fit.
     #[error("{PREFIX}*, from [modules.blvm-mesh] of the node's configuration: {0}")]
     FromNode(FlatError),
+    /// The part about other modules is not understood.
+    #[error("{path}: [module_api]: {reason}")]
+    ModuleApi {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The mesh does not take them.
     #[error("{path}: {source}")]
     Mesh {
@@ -116,15 +139,61 @@ impl ProcessConfig {
     ) -> Result<Self, ProcessConfigError> {
         let path = folder.join(CONFIG_FILE);
         let text = read(&path)?;
-        let mesh = parse(
-            text.as_deref().unwrap_or_default(),
-            &path,
-            folder,
-            environment,
-        )?;
+        let read = text.as_deref().unwrap_or_default();
+        let config = Self::parse(read, &path, folder, environment)?;
         Ok(Self {
-            mesh,
             file: text.is_some().then_some(path),
+            ..config
+        })
+    }
+
+    /// - `path`: what the file is called, for errors.
+    fn parse(
+        text: &str,
+        path: &Path,
+        folder: &Path,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ProcessConfigError> {
+        let syntax = |source| ProcessConfigError::Syntax {
+            path: path.to_owned(),
+            source,
+        };
+        let mut written: Table = toml::from_str(text).map_err(syntax)?;
+        let mut all = Table::new();
+        for name in TABLES {
+            if let Some(table) = written.remove(name) {
+                all.insert(name.to_owned(), table);
+            }
+        }
+        let mut mesh = gathered(written, path)?;
+        for (key, value) in from_node(environment, path)? {
+            put(&mut mesh, &key, value);
+        }
+        let mut node = Table::new();
+        node.insert("data_dir".to_owned(), text_of(folder));
+        if let Some(socket) = mesh.remove(CONTROL_SOCKET) {
+            node.insert(CONTROL_SOCKET.to_owned(), socket);
+        }
+        let rpc_addr = match mesh.remove(RPC_ADDR) {
+            None => RPC_ADDR_BY_DEFAULT,
+            Some(written) => written.try_into().map_err(syntax)?,
+        };
+        let callers = Callers::taken_from(&mut mesh).map_err(|reason| {
+            let path = path.to_owned();
+            ProcessConfigError::ModuleApi { path, reason }
+        })?;
+        all.insert("mesh".to_owned(), Value::Table(mesh));
+        all.insert("node".to_owned(), Value::Table(node));
+        let mesh = NodeConfig::parse(&all.to_string(), folder);
+        let mesh = mesh.map_err(|source| ProcessConfigError::Mesh {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            callers: callers.limits(&mesh.mesh),
+            mesh,
+            rpc_addr,
+            file: None,
         })
     }
 }
@@ -148,39 +217,6 @@ fn read(path: &Path) -> Result<Option<String>, ProcessConfigError> {
         });
     }
     Ok(Some(text))
-}
-
-fn parse(
-    text: &str,
-    path: &Path,
-    folder: &Path,
-    environment: impl IntoIterator<Item = (String, String)>,
-) -> Result<NodeConfig, ProcessConfigError> {
-    let mut written: Table = toml::from_str(text).map_err(|source| ProcessConfigError::Syntax {
-        path: path.to_owned(),
-        source,
-    })?;
-    let mut node = Table::new();
-    node.insert("data_dir".to_owned(), text_of(folder));
-    if let Some(socket) = written.remove(CONTROL_SOCKET) {
-        node.insert(CONTROL_SOCKET.to_owned(), socket);
-    }
-    let mut all = Table::new();
-    for name in TABLES {
-        if let Some(table) = written.remove(name) {
-            all.insert(name.to_owned(), table);
-        }
-    }
-    let mut mesh = gathered(written, path)?;
-    for (key, value) in from_node(environment, path)? {
-        put(&mut mesh, &key, value);
-    }
-    all.insert("mesh".to_owned(), Value::Table(mesh));
-    all.insert("node".to_owned(), Value::Table(node));
-    NodeConfig::parse(&all.to_string(), folder).map_err(|source| ProcessConfigError::Mesh {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 /// The settings of the mesh, whether they stand in `[mesh]`, as a node's users write them, or outside, as a module's do.
@@ -210,6 +246,7 @@ fn from_node(
     environment: impl IntoIterator<Item = (String, String)>,
     path: &Path,
 ) -> Result<Vec<(String, Value)>, ProcessConfigError> {
+    let mut own = Vec::new();
     let mut flat = HashMap::new();
     for (variable, value) in environment {
         let Some(name) = variable.strip_prefix(PREFIX) else {
@@ -222,7 +259,11 @@ fn from_node(
                 name: name.to_owned(),
             });
         }
-        if !FROM_EVERY_NODE.contains(&key.as_str()) {
+        if key == CONTROL_SOCKET || key == RPC_ADDR {
+            own.push((key, Value::String(value)));
+        } else if key == MODULE_API[1] {
+            own.push((key, Value::Integer(msat(&value)?)));
+        } else if !FROM_EVERY_NODE.contains(&key.as_str()) {
             flat.insert(key, value);
         }
     }
@@ -235,10 +276,19 @@ fn from_node(
             .try_fold(first, |value, part| value.get(part))
             .cloned()
     };
-    let values = flat.into_keys();
-    Ok(values
-        .filter_map(|key| of_key(&key).map(|value| (key, value)))
-        .collect())
+    let keys = flat.into_keys();
+    own.extend(keys.filter_map(|key| of_key(&key).map(|value| (key, value))));
+    Ok(own)
+}
+
+fn msat(value: &str) -> Result<i64, ProcessConfigError> {
+    value.parse().map_err(|_| {
+        ProcessConfigError::FromNode(FlatError::Value {
+            key: MODULE_API[1].to_owned(),
+            value: value.to_owned(),
+            expected: "expected millisatoshi".to_owned(),
+        })
+    })
 }
 
 /// Sets the value of a dotted key.
@@ -260,15 +310,15 @@ fn text_of(path: &Path) -> Value {
     Value::String(path.to_string_lossy().into_owned())
 }
 
-/// The first parts of the keys of the mesh, some of them more than once.
+/// The first parts of the keys that stand outside of tables, some of them more than once.
 fn top_keys() -> impl Iterator<Item = &'static str> {
     let keys = MeshConfig::KEYS.into_iter();
     let first = keys.map(|key| key.split_once('.').map_or(key, |(first, _)| first));
-    first.chain(["known_nodes"])
+    first.chain(["known_nodes", MODULE_API[0], CONTROL_SOCKET, RPC_ADDR])
 }
 
 fn expected() -> String {
-    let mut names: Vec<_> = top_keys().chain([CONTROL_SOCKET]).collect();
+    let mut names: Vec<_> = top_keys().collect();
     names.extend(["[mesh]", "[lightning]", "[chain]"]);
     names.dedup();
     names.join(", ")
@@ -286,11 +336,11 @@ mod tests {
     use super::*;
     use blvm_mesh::{MeshMode, Network};
 
-    fn parsed(text: &str, handed_on: &[(&str, &str)]) -> Result<NodeConfig, ProcessConfigError> {
+    fn parsed(text: &str, handed_on: &[(&str, &str)]) -> Result<ProcessConfig, ProcessConfigError> {
         let environment = handed_on
             .iter()
             .map(|(name, value)| (format!("{PREFIX}{name}"), (*value).to_owned()));
-        parse(
+        ProcessConfig::parse(
             text,
             Path::new("config.toml"),
             Path::new("/data"),
@@ -307,13 +357,16 @@ mod tests {
             format!("[mesh]\n{REGTEST}mode = \"open\"\n[mesh.on_chain]\nleast_depth = 2\n");
         let both = format!("mode = \"open\"\non_chain.least_depth = 2\n[mesh]\n{REGTEST}");
         for text in [flat, tables, both] {
-            let config = parsed(&text, &[]).unwrap();
+            let config = parsed(&text, &[]).unwrap().mesh;
             assert_eq!(config.mesh.mode, MeshMode::Open, "{text}");
             assert_eq!(config.mesh.network, Network::Regtest);
             assert_eq!(config.mesh.on_chain.least_depth.get(), 2);
             assert_eq!(config.node.data_dir, Path::new("/data"));
         }
-        assert_eq!(parsed("", &[]).unwrap().mesh, MeshConfig::default());
+        let by_default = parsed("", &[]).unwrap();
+        assert_eq!(by_default.mesh.mesh, MeshConfig::default());
+        assert_eq!(by_default.rpc_addr, RPC_ADDR_BY_DEFAULT);
+        assert_eq!(by_default.callers.per_send.to_msat(), 0);
     }
 
     #[test]
@@ -322,7 +375,7 @@ mod tests {
             "{REGTEST}control_socket = \"mesh.sock\"\n[lightning]\nbackend = \"sandbox\"\npath = \"play\"\n\
              [chain]\naddress = \"127.0.0.1:18443\"\ncookie = \"../.cookie\"\n"
         );
-        let config = parsed(&text, &[]).unwrap();
+        let config = parsed(&text, &[]).unwrap().mesh;
         assert_eq!(config.node.control_socket, Path::new("/data/mesh.sock"));
         let cookie = config.chain.unwrap().cookie.unwrap();
         assert_eq!(cookie, Path::new("/data/../.cookie"));
@@ -339,13 +392,18 @@ mod tests {
                 ("PRICE_PER_PACKET_MSAT", "2000"),
                 ("FREE_LANE.BYTES_PER_SECOND_TOTAL", "9"),
                 ("ANNOUNCE_ADDRESSES", "a.example:1, b.example:2"),
+                ("RPC_ADDR", "127.0.0.1:7"),
+                ("MODULE_API.PER_SEND_MSAT", "5"),
                 ("VERSION", "0.1.0"),
                 ("DATABASE_BACKEND", "sled"),
                 ("NODE_P2P_LISTEN_IP", "0.0.0.0"),
                 ("NODE_P2P_LISTEN_PORT", "8333"),
             ],
         );
-        let mesh = config.unwrap().mesh;
+        let config = config.unwrap();
+        assert_eq!(config.rpc_addr.port(), 7);
+        assert_eq!(config.callers.per_send.to_msat(), 5);
+        let mesh = config.mesh.mesh;
         assert_eq!(mesh.price_per_packet_msat, 2_000);
         assert_eq!(mesh.announce_addresses, ["a.example:1", "b.example:2"]);
         assert_eq!(mesh.free_lane.bytes_per_second_total, 9);
@@ -368,6 +426,8 @@ mod tests {
             ),
             ("mode = \"closed\"\n", "payment_gated"),
             ("mesh = 1\n", "\"mesh\""),
+            ("rpc_addr = \"here\"\n", "config.toml"),
+            ("module_api.per_day = 1\n", "per_send_msat"),
             ("= 1", "config.toml"),
         ] {
             assert!(
@@ -379,6 +439,7 @@ mod tests {
         for (name, value, part) in [
             ("PRIEC", "1", "\"priec\": expected one of"),
             ("MODE", "closed", "payment_gated"),
+            ("MODULE_API.PER_SEND_MSAT", "-", "millisatoshi"),
             (
                 "MESH",
                 "mesh.mode,\"open\"",

@@ -15,6 +15,7 @@ use blvm_mesh_module::{
     CONFIG_FILE, MODULE_NAME,
     regtest::{RPC_PASSWORD, RPC_USER, RealHome, RealNode, Settings},
 };
+use serde_json::json;
 use std::{
     fs::{self, Permissions},
     os::unix::fs::PermissionsExt,
@@ -56,6 +57,9 @@ async fn a_module_by_hand_knows_the_chain_of_its_node_hears_it_and_finds_it_agai
     let module = Module::by_hand(&[], &home.modules_socket(), beside.mesh_dir());
     module.says("no events of the node are heard", 1).await;
     module.says("busy", 1).await;
+    let rpc = module.rpc(&beside);
+    let polled = rpc.call("meshpollreceived", json!([{}])).await.unwrap();
+    assert_eq!(polled, json!({"packets": []}));
 
     let node = node_in(&home).await;
     let mut wallet = Wallet::mined_on(&node).await;

@@ -13,6 +13,7 @@ mod beside;
 mod covenants;
 mod crossing;
 mod module;
+mod module_api;
 mod on_chain;
 mod payer;
 mod wallet;

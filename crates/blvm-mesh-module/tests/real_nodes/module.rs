@@ -1,6 +1,6 @@
 use blvm_mesh_module::{
-    LOG_FILE,
-    regtest::{DEADLINE, RealHome},
+    COOKIE_FILE, LOG_FILE,
+    regtest::{DEADLINE, RealHome, Rpc},
 };
 use blvm_mesh_node::control::{Answer, Client, Request, StatusReport};
 use std::{
@@ -23,8 +23,10 @@ pub(crate) fn module_program() -> &'static Path {
 ///
 /// - `more`: more lines.
 pub(crate) fn settings(home: &RealHome, more: &str) -> String {
-    let listen_addr = home.mesh;
-    format!("network = \"regtest\"\nlisten_addr = \"{listen_addr}\"\n{more}")
+    let (listen_addr, rpc_addr) = (home.mesh, home.rpc);
+    format!(
+        "network = \"regtest\"\nlisten_addr = \"{listen_addr}\"\nrpc_addr = \"{rpc_addr}\"\n{more}"
+    )
 }
 
 /// The mesh in a process of its own; killed when dropped, where it was started by hand.
@@ -78,6 +80,14 @@ impl Module {
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.data_dir.join(LOG_FILE)).unwrap_or_default()
+    }
+
+    /// Its JSON-RPC.
+    ///
+    /// - `home`: where its settings have their addresses from.
+    pub(crate) fn rpc(&self, home: &RealHome) -> Rpc {
+        let cookie = fs::read_to_string(self.data_dir.join(COOKIE_FILE)).unwrap();
+        Rpc::with_login(home.rpc, cookie)
     }
 
     /// Waits until its log has a text so many times.

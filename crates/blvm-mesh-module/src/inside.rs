@@ -1,10 +1,13 @@
 use crate::{
+    FullNodeConfig,
+    api::MeshApi,
     chain_facts::ChainFacts,
     events::{MOST_WAITING, Publisher, SUBSCRIBED, listen, tell},
     node_source::NodeSource,
+    register::register,
 };
 use blvm_mesh::{ChainNode, MeshManager};
-use blvm_mesh_node::{NodeConfig, Service, ServiceError};
+use blvm_mesh_node::{Service, ServiceError};
 use blvm_node::{node::Node, utils::create_shutdown_receiver};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
@@ -16,6 +19,7 @@ const MODULE_ID: &str = "blvm-mesh";
 /// A mesh inside a running blvm-node.
 pub struct MeshInside {
     service: Service,
+    api: Arc<MeshApi>,
     /// What passes between the two; ends with this.
     _events: JoinSet<()>,
 }
@@ -38,11 +42,11 @@ impl MeshInside {
     /// Starts a mesh in a node that has its configuration and has not been started yet.
     ///
     /// Packets travel on the mesh's own links, and the node tells it what is on the chain. Until the node has started, it
-    /// says that it is starting.
+    /// says that it is starting. When it has, the node's other modules can call the mesh, where the node lets them.
     ///
     /// # Errors
     /// [`InsideError`] says what to do about it; nothing keeps running then.
-    pub async fn start(node: &Node, config: &NodeConfig) -> Result<Self, InsideError> {
+    pub async fn start(node: &Node, config: &FullNodeConfig) -> Result<Self, InsideError> {
         // The node listens for the signal to stop only when it has started; until then it would end without a word.
         drop(create_shutdown_receiver());
         let modules = node.module_manager().ok_or(InsideError::NoModules)?;
@@ -56,12 +60,15 @@ impl MeshInside {
         let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(Arc::clone(&source)));
         let (published, publishing) = mpsc::channel(MOST_WAITING);
         let watcher = Arc::new(Publisher::new(published));
-        let service = Service::start(config, watcher, Some(chain)).await?;
+        let service = Service::start(&config.mesh, watcher, Some(chain)).await?;
+        let api = Arc::new(MeshApi::new(service.node(), config.callers));
         let mut events = JoinSet::new();
         events.spawn(listen(service.node().manager().clone(), hearing));
+        events.spawn(register(Arc::clone(&source), Arc::clone(&api)));
         events.spawn(tell(source, publishing));
         Ok(Self {
             service,
+            api,
             _events: events,
         })
     }
@@ -74,6 +81,11 @@ impl MeshInside {
     /// Its links, its wallet and its store.
     pub fn node(&self) -> &blvm_mesh_node::Node {
         self.service.node()
+    }
+
+    /// What other modules and RPC callers ask: for whoever serves them.
+    pub const fn api(&self) -> &Arc<MeshApi> {
+        &self.api
     }
 
     /// Sends what is queued, books what was earned, and ends: to be called when the node has stopped.

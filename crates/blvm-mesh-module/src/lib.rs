@@ -8,6 +8,7 @@
 //! There are no rules of the mesh here. What the released node does otherwise than its documentation says is listed in
 //! docs/blvm-node.md, with the version where it was seen.
 
+pub mod api;
 mod chain_facts;
 mod config;
 mod demo;
@@ -15,6 +16,7 @@ mod events;
 mod inside;
 mod node_source;
 mod recent_blocks;
+mod register;
 pub mod regtest;
 mod transactions;
 

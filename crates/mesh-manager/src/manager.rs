@@ -289,7 +289,18 @@ impl MeshManager {
 
     /// Takes up to `most` packets that are addressed to this node and have arrived already.
     pub fn poll_deliveries(&self, most: usize) -> Vec<Delivery> {
-        self.shared.inbox.poll(most)
+        self.take_deliveries(most, |_| true)
+    }
+
+    /// The same for those of them that are `wanted`; the others stay where they are, for whoever wants them.
+    ///
+    /// `wanted` is asked while nothing can arrive, so it has to be quick.
+    pub fn take_deliveries(
+        &self,
+        most: usize,
+        wanted: impl FnMut(&Delivery) -> bool,
+    ) -> Vec<Delivery> {
+        self.shared.inbox.take(most, wanted)
     }
 
     /// This node.

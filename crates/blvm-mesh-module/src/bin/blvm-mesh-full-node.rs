@@ -55,7 +55,7 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let mut node = node
         .with_config(config.node.clone())?
         .with_modules_from_config(&config.node)?;
-    let mesh = MeshInside::start(&node, &config.mesh).await?;
+    let mesh = MeshInside::start(&node, &config).await?;
     tracing::info!(node = %mesh.manager().node_id(), "the mesh is up");
     let outcome = node.start().await;
     mesh.stop().await;

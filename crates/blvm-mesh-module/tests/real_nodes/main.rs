@@ -11,6 +11,7 @@
 
 mod covenants;
 mod crossing;
+mod module_api;
 mod on_chain;
 mod payer;
 mod wallet;

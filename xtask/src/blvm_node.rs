@@ -50,7 +50,7 @@ pub(crate) fn all() -> Result<(), Error> {
     demo()
 }
 
-const MANIFEST: &str = "crates/blvm-mesh-module/Cargo.toml";
+pub(crate) const MANIFEST: &str = "crates/blvm-mesh-module/Cargo.toml";
 
 fn demo() -> Result<(), Error> {
     run_command(cargo_there("run").args(["--bin", "blvm-mesh-full-node", "--", "demo"]))

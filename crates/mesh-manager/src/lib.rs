@@ -46,6 +46,7 @@ mod arrival;
 mod budget;
 mod carry;
 mod chain;
+mod chain_places;
 mod clock;
 mod compose;
 mod control;

@@ -2,7 +2,7 @@ use super::{DEADLINE, RealHome, RegtestError, Rpc};
 use blvm_mesh_node::control::{Answer, Client, DeliveryReport, Request, StatusReport};
 use serde_json::{Value, json};
 use std::{
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -35,6 +35,9 @@ impl Peer {
 
 /// How long a node has to greet.
 const GREETING: Duration = Duration::from_secs(2);
+
+/// Of the log of a node that failed, how many lines are shown.
+const LOG_LINES: usize = 20;
 
 /// A blvm-node that runs, with its mesh; killed when dropped.
 #[derive(Debug)]
@@ -139,13 +142,13 @@ impl RealNode {
         while !is_so(self).await? {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return Err(RegtestError::Ended {
-                    log: self.log.clone(),
+                    log_end: self.log_end(),
                 });
             }
             if Instant::now() > end {
                 return Err(RegtestError::Late {
                     what: what.to_owned(),
-                    log: self.log.clone(),
+                    log_end: self.log_end(),
                 });
             }
             sleep(LOOK).await;
@@ -185,6 +188,18 @@ impl RealNode {
         .await
     }
 
+    fn log_end(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let skipped = lines.len().saturating_sub(LOG_LINES);
+        lines
+            .into_iter()
+            .skip(skipped)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     async fn peers(&self) -> Result<Vec<Peer>, RegtestError> {
         let peers = self.rpc.call("getpeerinfo", json!([])).await?;
         let peers = peers.as_array().into_iter().flatten();
@@ -210,7 +225,7 @@ impl RealNode {
         let ended = timeout(DEADLINE, self.child.wait()).await;
         let ended = ended.map_err(|_| RegtestError::Late {
             what: "the end of a node".to_owned(),
-            log: self.log.clone(),
+            log_end: self.log_end(),
         })?;
         Ok(ended.map_err(RegtestError::io("wait"))?.code())
     }

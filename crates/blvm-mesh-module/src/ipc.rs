@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    time::{Interval, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, Interval, MissedTickBehavior, interval, sleep, timeout},
 };
 
 /// How long a node's socket has to be there before it is connected to.
@@ -211,12 +211,13 @@ impl Keeper {
         let mut pause = first;
         let mut tries_manifest = true;
         loop {
+            let begun = Instant::now();
             match self.serve(tries_manifest).await {
                 Ok(()) => return,
                 Err(End::ReadingOnly) => tries_manifest = false,
                 Err(End::Lost(reason)) => {
-                    let was_served = matches!(*self.state.borrow(), IpcState::Served { .. });
-                    pause = if was_served {
+                    // A node that ends it again and again has its reasons: each question that it cannot answer is one.
+                    pause = if begun.elapsed() > longest {
                         first
                     } else {
                         longest.min(pause * 2)

@@ -12,6 +12,7 @@
 mod beside;
 mod covenants;
 mod crossing;
+mod granted;
 mod module;
 mod module_api;
 mod on_chain;

@@ -6,8 +6,8 @@
 //! `blvm-mesh-full-node` is the three put together; its [`demo`] runs three of itself ([`regtest`]).
 //!
 //! [`MeshBeside`] is the same in a process of its own, as a module of the node, which it asks over the node's IPC
-//! ([`NodeSocket`]); [`ProcessConfig`] reads its `config.toml`, and [`start_log`] writes its log. The program
-//! `blvm-mesh-module` is these.
+//! ([`NodeSocket`]); [`ProcessConfig`] reads its `config.toml`, [`start_log`] writes its log, and an [`RpcServer`] answers its
+//! JSON-RPC. The program `blvm-mesh-module` is these.
 //!
 //! There are no rules of the mesh here. What the released node does otherwise than its documentation says is listed in
 //! docs/blvm-node.md, with the version where it was seen.

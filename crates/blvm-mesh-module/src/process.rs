@@ -157,6 +157,7 @@ struct Report {
 
 impl Report {
     async fn of(self, mut state: watch::Receiver<IpcState>) {
+        let mut may_register = true;
         while state.changed().await.is_ok() {
             let now = state.borrow_and_update().clone();
             for line in now.missing(self.facts.is_some()) {
@@ -169,8 +170,9 @@ impl Report {
             {
                 tracing::info!(%node_version, "the node serves this module");
                 self.catch_up().await;
-                if as_manifest {
-                    self.register().await;
+                if as_manifest && may_register {
+                    // A node that does not take it ends the connection, and would again.
+                    may_register = self.register().await;
                 }
             }
         }
@@ -186,11 +188,16 @@ impl Report {
         }
     }
 
-    async fn register(&self) {
-        match self.source.register(Arc::clone(&self.api)).await {
+    async fn register(&self) -> bool {
+        let registered = self.source.register(Arc::clone(&self.api)).await;
+        match &registered {
             Ok(()) => tracing::info!("other modules can call the mesh"),
-            Err(error) => tracing::warn!(%error, "other modules cannot call the mesh"),
+            Err(error) => tracing::warn!(
+                %error,
+                "other modules cannot call the mesh, until this module is started again"
+            ),
         }
+        registered.is_ok()
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::{
-    node_source::{NodeApi, NodeSource},
+    node_source::NodeSource,
     recent_blocks::{BlockHash, RECENT_BLOCKS, RecentBlocks},
     transactions::{OutOfRange, block_hash, from_node, spent, to_node, tx_hash},
 };
@@ -11,15 +11,8 @@ use blvm_mesh::{
         consensus::{deserialize, serialize},
     },
 };
-use blvm_node::module::traits::ModuleError;
 use std::sync::Arc;
 use tokio::sync::Mutex;
-
-/// The most transactions of the mempool that are looked through for one that spends an output.
-///
-/// 20,000, because that takes some tens of milliseconds, and a node has no call for it. Beyond it nobody can tell whether
-/// the output is spent, so it does not count.
-const MOST_IN_MEMPOOL: usize = 20_000;
 
 /// The block chain as a blvm-node sees it, from the calls whose answers can be checked: blocks by height, and the mempool.
 ///
@@ -46,16 +39,24 @@ impl ChainFacts {
         }
     }
 
+    /// Reads the blocks that are new, so that the next question need not wait for them, and answers with the height.
+    pub(crate) async fn catch_up(&self) -> Result<u64, ChainError> {
+        Ok(self.recent().await?.tip_height)
+    }
+
     /// Reads the blocks that are new, and answers with what is known then.
-    async fn recent(&self, api: &NodeApi) -> Result<RecentView, ChainError> {
+    async fn recent(&self) -> Result<RecentView, ChainError> {
         let mut recent = self.recent.lock().await;
-        let tip_height = api.get_block_height().await.map_err(said)?;
-        let tip_hash = api.get_chain_tip().await.map_err(said)?;
-        if tip_height > 0 && recent.tip() != Some((tip_height, tip_hash)) {
-            go_back(&mut recent, api, tip_height).await?;
-            go_on(&mut recent, api, tip_height).await?;
-            if recent.tip() != Some((tip_height, tip_hash)) {
-                return Err(moved());
+        let tip_height = self.node.block_height().await?;
+        // A node without blocks has no tip to tell.
+        if tip_height > 0 {
+            let tip = (tip_height, self.node.chain_tip().await?);
+            if recent.tip() != Some(tip) {
+                go_back(&mut recent, &self.node, tip_height).await?;
+                go_on(&mut recent, &self.node, tip_height).await?;
+                if recent.tip() != Some(tip) {
+                    return Err(moved());
+                }
             }
         }
         Ok(RecentView {
@@ -66,30 +67,28 @@ impl ChainFacts {
 
     async fn find(
         &self,
-        api: &NodeApi,
         view: &RecentView,
         tx_hash: TxHash,
     ) -> Result<Option<(Transaction, Place)>, ChainError> {
         for height in view.blocks.holding(tx_hash) {
-            let found = find_in(&view.block(api, height).await?, tx_hash)?;
+            let found = find_in(&view.block(&self.node, height).await?, tx_hash)?;
             if let Some((transaction, is_first)) = found {
                 return Ok(Some((transaction, Place::Block { height, is_first })));
             }
         }
-        let in_mempool = api.get_mempool_transaction(tx_hash.as_bytes()).await;
-        if let Some(transaction) = in_mempool.map_err(said)? {
+        let in_mempool = self.node.in_mempool(*tx_hash.as_bytes()).await?;
+        if let Some(transaction) = in_mempool {
             return Ok(Some((checked(&transaction, tx_hash)?, Place::Mempool)));
         }
-        find_old(api, view, tx_hash).await
+        find_old(&self.node, view, tx_hash).await
     }
 }
 
 #[async_trait]
 impl ChainNode for ChainFacts {
     async fn output(&self, outpoint: OutPoint) -> Result<ChainOutput, ChainError> {
-        let api = self.node.api().await?;
-        let view = self.recent(&api).await?;
-        let found = self.find(&api, &view, outpoint.tx_hash).await?;
+        let view = self.recent().await?;
+        let found = self.find(&view, outpoint.tx_hash).await?;
         let Some((transaction, place)) = found else {
             return Ok(ChainOutput::Missing);
         };
@@ -105,11 +104,11 @@ impl ChainNode for ChainFacts {
             Place::Mempool => false,
         };
         for height in view.blocks.spending(outpoint) {
-            if spends(&view.block(&api, height).await?, outpoint)? {
+            if spends(&view.block(&self.node, height).await?, outpoint)? {
                 return Ok(ChainOutput::Spent);
             }
         }
-        match is_spent_in_mempool(&api, outpoint).await? {
+        match is_spent_in_mempool(&self.node, outpoint).await? {
             Some(true) => Ok(ChainOutput::Spent),
             Some(false) => Ok(unspent(output, view.depth(&place), is_coinbase)),
             None => Ok(ChainOutput::Missing),
@@ -117,9 +116,8 @@ impl ChainNode for ChainFacts {
     }
 
     async fn transaction(&self, tx_hash: TxHash) -> Result<Option<ChainTransaction>, ChainError> {
-        let api = self.node.api().await?;
-        let view = self.recent(&api).await?;
-        let found = self.find(&api, &view, tx_hash).await?;
+        let view = self.recent().await?;
+        let found = self.find(&view, tx_hash).await?;
         Ok(found.map(|(transaction, place)| ChainTransaction {
             bytes: serialize(&transaction),
             depth: view.depth(&place),
@@ -129,18 +127,12 @@ impl ChainNode for ChainFacts {
     async fn submit(&self, transaction: Vec<u8>) -> Result<(), ChainError> {
         let transaction: Transaction = deserialize(&transaction)
             .map_err(|error| ChainError(format!("that is no transaction: {error}")))?;
-        let api = self.node.api().await?;
-        let view = self.recent(&api).await?;
-        if self
-            .find(&api, &view, tx_hash(&transaction))
-            .await?
-            .is_some()
-        {
+        let view = self.recent().await?;
+        if self.find(&view, tx_hash(&transaction)).await?.is_some() {
             return Ok(());
         }
         let (transaction, witnesses) = to_node(&transaction);
-        let submitted = api.submit_mempool_transaction(transaction, Some(witnesses));
-        submitted.await.map(|_| ()).map_err(said)
+        self.node.submit(transaction, witnesses).await
     }
 }
 
@@ -162,8 +154,8 @@ impl RecentView {
     }
 
     /// Reads a block again, which has to be the one that is known.
-    async fn block(&self, api: &NodeApi, height: u64) -> Result<blvm_node::Block, ChainError> {
-        let block = read(api, height).await?;
+    async fn block(&self, node: &NodeSource, height: u64) -> Result<blvm_node::Block, ChainError> {
+        let block = read(node, height).await?;
         if self.blocks.hash_at(height) == Some(block.hash) {
             Ok(block.block)
         } else {
@@ -177,8 +169,8 @@ struct ReadBlock {
     block: blvm_node::Block,
 }
 
-async fn read(api: &NodeApi, height: u64) -> Result<ReadBlock, ChainError> {
-    let block = api.get_block_by_height(height).await.map_err(said)?;
+async fn read(node: &NodeSource, height: u64) -> Result<ReadBlock, ChainError> {
+    let block = node.block(height).await?;
     let block = block.ok_or_else(|| ChainError(format!("the node has no block {height}")))?;
     let hash = block_hash(&block.header).map_err(out_of_range)?;
     Ok(ReadBlock { hash, block })
@@ -187,11 +179,11 @@ async fn read(api: &NodeApi, height: u64) -> Result<ReadBlock, ChainError> {
 /// Forgets the blocks that the chain has left.
 async fn go_back(
     recent: &mut RecentBlocks,
-    api: &NodeApi,
+    node: &NodeSource,
     tip_height: u64,
 ) -> Result<(), ChainError> {
     while let Some((height, hash)) = recent.tip() {
-        if height <= tip_height && read(api, height).await?.hash == hash {
+        if height <= tip_height && read(node, height).await?.hash == hash {
             break;
         }
         recent.undo();
@@ -202,7 +194,7 @@ async fn go_back(
 /// Reads the blocks up to the tip. What is read stays read when nobody waits for it any more.
 async fn go_on(
     recent: &mut RecentBlocks,
-    api: &NodeApi,
+    node: &NodeSource,
     tip_height: u64,
 ) -> Result<(), ChainError> {
     let most = u64::try_from(RECENT_BLOCKS).unwrap_or(u64::MAX);
@@ -212,7 +204,7 @@ async fn go_on(
     }
     let next = recent.tip().map_or(oldest, |(height, _)| height + 1);
     for height in next..=tip_height {
-        let ReadBlock { hash, block } = read(api, height).await?;
+        let ReadBlock { hash, block } = read(node, height).await?;
         let parent = recent.tip().map(|(_, hash)| hash);
         if parent.is_some_and(|parent| parent != block.header.prev_block_hash) {
             recent.undo();
@@ -230,19 +222,16 @@ async fn go_on(
 
 /// Finds a transaction that is older than the blocks that are known, where the node's index says that it is.
 async fn find_old(
-    api: &NodeApi,
+    node: &NodeSource,
     view: &RecentView,
     tx_hash: TxHash,
 ) -> Result<Option<(Transaction, Place)>, ChainError> {
-    let hint = api
-        .get_tx_metadata(tx_hash.as_bytes())
-        .await
-        .map_err(said)?;
+    let hint = node.indexed(*tx_hash.as_bytes()).await?;
     let Some(hint) = hint.filter(|hint| Some(hint.block_height) < view.blocks.first()) else {
         return Ok(None);
     };
     let height = hint.block_height;
-    let found = read(api, height).await?;
+    let found = read(node, height).await?;
     if found.hash != hint.block_hash {
         return Ok(None);
     }
@@ -278,17 +267,17 @@ fn spends(block: &blvm_node::Block, outpoint: OutPoint) -> Result<bool, ChainErr
     Ok(false)
 }
 
-/// Whether a transaction of the mempool spends an output; `None` when there are too many to tell.
+/// Whether a transaction of the mempool spends an output; `None` when that cannot be told, for a node has no call for it and
+/// its mempool may be long, or closed to us. Such an output does not count.
 async fn is_spent_in_mempool(
-    api: &NodeApi,
+    node: &NodeSource,
     outpoint: OutPoint,
 ) -> Result<Option<bool>, ChainError> {
-    let waiting = api.get_mempool_transactions().await.map_err(said)?;
-    if waiting.len() > MOST_IN_MEMPOOL {
+    let Some(waiting) = node.mempool().await? else {
         return Ok(None);
-    }
+    };
     for tx_hash in waiting {
-        let found = api.get_mempool_transaction(&tx_hash).await.map_err(said)?;
+        let found = node.in_mempool(tx_hash).await?;
         let Some(transaction) = found else {
             continue;
         };
@@ -326,10 +315,6 @@ fn unspent(output: &TxOut, depth: u32, is_coinbase: bool) -> ChainOutput {
 
 fn moved() -> ChainError {
     ChainError("the chain moved while it was read".to_owned())
-}
-
-fn said(error: ModuleError) -> ChainError {
-    ChainError(error.to_string())
 }
 
 fn out_of_range(error: OutOfRange) -> ChainError {

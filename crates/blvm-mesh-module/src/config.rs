@@ -1,8 +1,7 @@
-use crate::api::CallerLimits;
-use blvm_mesh::{Msat, Network};
+use crate::{api::CallerLimits, callers::Callers};
+use blvm_mesh::Network;
 use blvm_mesh_node::config::{MAX_CONFIG_BYTES, SettingError};
 use blvm_node::{ProtocolVersion, config::NodeConfig};
-use serde::Deserialize;
 use std::{
     fs,
     io::{self, Read},
@@ -168,7 +167,11 @@ impl FullNodeConfig {
             mesh,
             node: network,
         })?;
-        let callers = callers(&mut ours).map_err(|reason| ConfigError::ModuleApi {
+        let callers = match ours.get_mut("mesh") {
+            Some(Value::Table(mesh)) => Callers::taken_from(mesh),
+            _ => Ok(Callers::MayNot),
+        };
+        let callers = callers.map_err(|reason| ConfigError::ModuleApi {
             path: path(),
             reason,
         })?;
@@ -181,17 +184,10 @@ impl FullNodeConfig {
             path: path(),
             source,
         })?;
-        let per_send_msat = match callers {
-            Callers::May(msat) => msat,
-            Callers::MayWhatIsSetFor => mesh.mesh.spending.per_route_msat,
-            Callers::MayNot => 0,
-        };
         Ok(Self {
             node,
+            callers: callers.limits(&mesh.mesh),
             mesh,
-            callers: CallerLimits {
-                per_send: Msat::from_msat(per_send_msat),
-            },
             protocol,
             data_dir,
         })
@@ -222,36 +218,6 @@ fn on_network(ours: &mut Table, network: Network) -> Result<(), String> {
     }
     mesh.insert("network".to_owned(), Value::String(network.to_string()));
     Ok(())
-}
-
-/// What other modules may spend.
-enum Callers {
-    /// So much.
-    May(u64),
-    /// What the operator lets a route cost.
-    MayWhatIsSetFor,
-    /// Nothing: nobody has thought about it.
-    MayNot,
-}
-
-/// Takes what is said of other modules out of the mesh's part, which does not know it.
-fn callers(ours: &mut Table) -> Result<Callers, String> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Section {
-        per_send_msat: Option<u64>,
-    }
-    let Some(Value::Table(mesh)) = ours.get_mut("mesh") else {
-        return Ok(Callers::MayNot);
-    };
-    let section = mesh.remove("module_api").map(Value::try_into::<Section>);
-    let section = section.transpose();
-    let section = section.map_err(|error| error.message().to_owned())?;
-    Ok(match section.and_then(|section| section.per_send_msat) {
-        Some(msat) => Callers::May(msat),
-        None if mesh.contains_key("spending") => Callers::MayWhatIsSetFor,
-        None => Callers::MayNot,
-    })
 }
 
 #[cfg(test)]

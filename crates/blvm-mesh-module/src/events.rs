@@ -126,15 +126,8 @@ pub(crate) async fn tell(node: Arc<NodeSource>, mut published: mpsc::Receiver<Me
             continue;
         };
         pace.tick().await;
-        let outcome = match node.api().await {
-            Ok(api) => api
-                .publish_event(kind, payload)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(error, "an event of the mesh was not published");
+        if let Err(error) = node.publish(kind, payload).await {
+            tracing::debug!(%error, "an event of the mesh was not published");
         }
     }
 }

@@ -1,5 +1,5 @@
 use crate::{
-    FullNodeConfig,
+    FullNodeConfig, MODULE_NAME,
     api::MeshApi,
     chain_facts::ChainFacts,
     events::{MOST_WAITING, Publisher, SUBSCRIBED, listen, tell},
@@ -12,9 +12,6 @@ use blvm_node::{node::Node, utils::create_shutdown_receiver};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
 use tokio::{sync::mpsc, task::JoinSet};
-
-/// The name under which the node knows the mesh.
-const MODULE_ID: &str = "blvm-mesh";
 
 /// A mesh inside a running blvm-node.
 pub struct MeshInside {
@@ -53,7 +50,7 @@ impl MeshInside {
         let (heard, hearing) = mpsc::channel(MOST_WAITING);
         let node_events = Arc::clone(modules.lock().await.event_manager());
         node_events
-            .subscribe_module(MODULE_ID.to_owned(), SUBSCRIBED.to_vec(), heard)
+            .subscribe_module(MODULE_NAME.to_owned(), SUBSCRIBED.to_vec(), heard)
             .await
             .map_err(|error| InsideError::Events(error.to_string()))?;
         let source = Arc::new(NodeSource::inside(modules));

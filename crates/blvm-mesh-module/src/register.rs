@@ -11,13 +11,10 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) async fn register(node: Arc<NodeSource>, api: Arc<MeshApi>) {
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let node_api = loop {
+    while !node.has_started().await {
         look.tick().await;
-        if let Ok(node_api) = node.api().await {
-            break node_api;
-        }
-    };
-    match node_api.register_module_api(api).await {
+    }
+    match node.register(api).await {
         Ok(()) => tracing::info!("other modules can call the mesh"),
         Err(error) => tracing::info!(
             %error,

@@ -8,7 +8,7 @@ mod rpc;
 pub use home::{RealHome, Settings};
 pub use line::Line;
 pub use process::RealNode;
-pub use rpc::Rpc;
+pub use rpc::{PASSWORD as RPC_PASSWORD, Rpc, USER as RPC_USER};
 
 use blvm_mesh_node::control::ClientError;
 use std::{io, time::Duration};

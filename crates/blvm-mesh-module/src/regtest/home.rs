@@ -62,14 +62,18 @@ impl RealHome {
         self.identity.node_id()
     }
 
+    /// Where its mesh keeps its things.
+    pub fn mesh_dir(&self) -> PathBuf {
+        self.folder.join("data").join(MESH_DIR)
+    }
+
     /// Where its mesh answers.
     pub fn control(&self) -> PathBuf {
-        let mesh_dir = self.folder.join("data").join(MESH_DIR);
-        mesh_dir.join("control").join("node.sock")
+        self.mesh_dir().join("control").join("node.sock")
     }
 
     /// Where the node's modules reach it.
-    pub(super) fn modules_socket(&self) -> PathBuf {
+    pub fn modules_socket(&self) -> PathBuf {
         self.folder.join("sockets").join("node.sock")
     }
 

@@ -9,18 +9,27 @@ use tokio::{
 };
 
 /// The user that every node of a test lets in.
-pub(super) const USER: &str = "test";
-pub(super) const PASSWORD: &str = "regtest-only";
+pub const USER: &str = "test";
+/// The password of that user.
+pub const PASSWORD: &str = "regtest-only";
 
-/// A node's JSON-RPC.
-#[derive(Debug, Clone, Copy)]
+/// The JSON-RPC of a node, or of a module.
+#[derive(Debug, Clone)]
 pub struct Rpc {
     address: SocketAddr,
+    login: String,
 }
 
 impl Rpc {
-    pub(super) const fn new(address: SocketAddr) -> Self {
-        Self { address }
+    pub(super) fn new(address: SocketAddr) -> Self {
+        Self::with_login(address, format!("{USER}:{PASSWORD}"))
+    }
+
+    /// That of whatever answers there.
+    ///
+    /// - `login`: user and password, with a colon between, as in a cookie.
+    pub const fn with_login(address: SocketAddr, login: String) -> Self {
+        Self { address, login }
     }
 
     /// Asks, and answers with the result.
@@ -47,7 +56,7 @@ impl Rpc {
     async fn post(&self, method: &str, params: &Value) -> io::Result<String> {
         let body =
             json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
-        let login = BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"));
+        let login = BASE64_STANDARD.encode(&self.login);
         let head = format!(
             "POST / HTTP/1.1\r\nHost: node\r\nAuthorization: Basic {login}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
             body.len()

@@ -9,8 +9,11 @@
     reason = "a test stops where something is not as it expects"
 )]
 
+mod beside;
 mod covenants;
 mod crossing;
+mod granted;
+mod module;
 mod module_api;
 mod on_chain;
 mod payer;

@@ -43,7 +43,7 @@ pub(crate) fn settle_on_chain(home: &RealHome, peer: Option<&RealHome>, more: &s
 }
 
 /// A transaction that pays a quote, and the proof of it.
-fn settle(wallet: &mut Wallet, quote: &Quote) -> (Transaction, PaymentProof) {
+pub(crate) fn settle(wallet: &mut Wallet, quote: &Quote) -> (Transaction, PaymentProof) {
     let sats = quote.amount.to_sats_floor();
     let outputs = [
         TxOut {

@@ -2,8 +2,9 @@ use crate::{
     FullNodeConfig,
     api::MeshApi,
     chain_facts::ChainFacts,
-    events::{MOST_WAITING, Publisher, SUBSCRIBED, listen, tell},
+    events::{EventCounts, Publisher, SUBSCRIBED, Tally, listen, tell},
     node_source::NodeSource,
+    outbox::MOST_WAITING,
     register::register,
 };
 use blvm_mesh::{ChainNode, MeshManager};
@@ -20,6 +21,7 @@ const MODULE_ID: &str = "blvm-mesh";
 pub struct MeshInside {
     service: Service,
     api: Arc<MeshApi>,
+    tally: Arc<Tally>,
     /// What passes between the two; ends with this.
     _events: JoinSet<()>,
 }
@@ -58,17 +60,19 @@ impl MeshInside {
             .map_err(|error| InsideError::Events(error.to_string()))?;
         let source = Arc::new(NodeSource::inside(modules));
         let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(Arc::clone(&source)));
-        let (published, publishing) = mpsc::channel(MOST_WAITING);
-        let watcher = Arc::new(Publisher::new(published));
-        let service = Service::start(&config.mesh, watcher, Some(chain)).await?;
+        let publisher = Arc::new(Publisher::default());
+        let (outbox, tally) = (Arc::clone(&publisher.outbox), Arc::clone(&publisher.tally));
+        let service = Service::start(&config.mesh, publisher, Some(chain)).await?;
         let api = Arc::new(MeshApi::new(service.node(), config.callers));
         let mut events = JoinSet::new();
-        events.spawn(listen(service.node().manager().clone(), hearing));
+        let manager = service.node().manager().clone();
+        events.spawn(listen(manager, hearing, Arc::clone(&tally)));
         events.spawn(register(Arc::clone(&source), Arc::clone(&api)));
-        events.spawn(tell(source, publishing));
+        events.spawn(tell(source, outbox, Arc::clone(&tally)));
         Ok(Self {
             service,
             api,
+            tally,
             _events: events,
         })
     }
@@ -86,6 +90,11 @@ impl MeshInside {
     /// What other modules and RPC callers ask: for whoever serves them.
     pub const fn api(&self) -> &Arc<MeshApi> {
         &self.api
+    }
+
+    /// What has passed between it and the node.
+    pub fn events(&self) -> EventCounts {
+        self.tally.counts()
     }
 
     /// Sends what is queued, books what was earned, and ends: to be called when the node has stopped.

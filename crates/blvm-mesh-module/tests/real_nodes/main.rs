@@ -6,11 +6,13 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test stops where something is not as it expects"
 )]
 
 mod covenants;
 mod crossing;
+mod inside;
 mod module_api;
 mod on_chain;
 mod payer;

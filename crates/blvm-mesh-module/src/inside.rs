@@ -8,7 +8,7 @@ use crate::{
     register::register,
 };
 use blvm_mesh::{ChainNode, MeshManager};
-use blvm_mesh_node::{Service, ServiceError};
+use blvm_mesh_node::{ReloadError, Reloaded, Service, ServiceError};
 use blvm_node::{node::Node, utils::create_shutdown_receiver};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
@@ -20,6 +20,7 @@ const MODULE_ID: &str = "blvm-mesh";
 /// A mesh inside a running blvm-node.
 pub struct MeshInside {
     service: Service,
+    started_with: FullNodeConfig,
     api: Arc<MeshApi>,
     tally: Arc<Tally>,
     /// What passes between the two; ends with this.
@@ -71,6 +72,7 @@ impl MeshInside {
         events.spawn(tell(source, outbox, Arc::clone(&tally)));
         Ok(Self {
             service,
+            started_with: config.clone(),
             api,
             tally,
             _events: events,
@@ -90,6 +92,26 @@ impl MeshInside {
     /// What other modules and RPC callers ask: for whoever serves them.
     pub const fn api(&self) -> &Arc<MeshApi> {
         &self.api
+    }
+
+    /// Takes what of a changed configuration can change while both run, which is nothing of what the node itself reads:
+    /// [`Service::reload`].
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing has changed then.
+    pub fn reload(&self, config: &FullNodeConfig) -> Result<Reloaded, ReloadError> {
+        let mut done = self.service.reload(&config.mesh)?;
+        let before = &self.started_with;
+        let node = |config: &FullNodeConfig| serde_json::to_value(&config.node).ok();
+        for (is_same, name) in [
+            (config.callers == before.callers, "mesh.module_api"),
+            (node(config) == node(before), "those of the node itself"),
+        ] {
+            if !is_same {
+                done.kept.push(name.to_owned());
+            }
+        }
+        Ok(done)
     }
 
     /// What has passed between it and the node.

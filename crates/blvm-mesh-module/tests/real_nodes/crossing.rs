@@ -1,6 +1,6 @@
 use crate::{payer::linked_with, program};
 use blvm_mesh::{Msat, NodeId};
-use blvm_mesh_module::regtest::{Line, RealHome, RealNode};
+use blvm_mesh_module::regtest::{Line, RealHome, RealNode, Settings};
 use blvm_mesh_node::{
     config::LightningSection,
     control::{Answer, PriceCall, Request, SendCall},
@@ -43,6 +43,7 @@ async fn paid_packets_cross_a_real_node_while_blocks_do_and_meshes_and_power_com
     };
     let what = "what near has paid as credit, once";
     middle.until(what, is_there).await.unwrap();
+    a_new_price_is_taken(&line, &mut middle).await;
     for node in [near, middle, far] {
         assert_eq!(node.stop().await.unwrap(), Some(0));
     }
@@ -136,6 +137,22 @@ async fn a_power_cut(line: &Line, near: &RealNode, middle: RealNode, far: &RealN
     assert!(texts.is_subset(&arrived), "what is confirmed arrives");
     assert_eq!(far_status.money.earned_msat, delivered * Line::FAR_MSAT);
     middle
+}
+
+/// The middle node is told to read its configuration again, which has another price.
+async fn a_new_price_is_taken(line: &Line, middle: &mut RealNode) {
+    let settings = Settings {
+        peer: None,
+        mesh: "price_per_packet_msat = 4000",
+    };
+    line.middle.configure(settings).unwrap();
+    middle.hang_up().await.unwrap();
+    let is_taken = async |middle: &RealNode| {
+        let status = middle.status().await?;
+        assert_eq!(status.peers.len(), 2);
+        Ok(status.price.per_packet_msat == 4_000)
+    };
+    middle.until("the new price", is_taken).await.unwrap();
 }
 
 /// Waits until there are `more` of something.

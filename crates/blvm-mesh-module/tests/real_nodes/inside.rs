@@ -1,5 +1,5 @@
 use crate::payer::linked_with;
-use blvm_mesh::{MeshManager, SendOptions, to_hex};
+use blvm_mesh::{MeshManager, Msat, NodeId, SendOptions, to_hex};
 use blvm_mesh_module::{
     FullNodeConfig, MeshInside,
     regtest::{DEADLINE, RealHome, Settings},
@@ -129,8 +129,18 @@ async fn the_node_inside_this_process() {
         } => {}
         () = sleep(DEADLINE) => panic!("something has not happened in time"),
     }
+    what_cannot_change_is_named(&mesh, config);
     mesh.stop().await;
     node.stop().await.unwrap();
+}
+
+fn what_cannot_change_is_named(mesh: &MeshInside, mut config: FullNodeConfig) {
+    config.mesh.mesh.price_per_packet_msat = 5_000;
+    config.callers.per_send = Msat::from_msat(7);
+    config.node.listen_addr = None;
+    let done = mesh.reload(&config).unwrap();
+    assert_eq!(done.taken, ["mesh.price_per_packet_msat"]);
+    assert_eq!(done.kept, ["mesh.module_api", "those of the node itself"]);
 }
 
 /// A mesh node with a wallet that is linked with the node.
@@ -276,7 +286,7 @@ async fn routes_are_told_at_a_rate(mesh: &MeshInside, guest: MeshNode, listener:
     // What is asked for at once is told one after another, twenty a second.
     let before = Instant::now();
     for number in 1..=11 {
-        let nobody = blvm_mesh::NodeId::from_bytes([number; 32]);
+        let nobody = NodeId::from_bytes([number; 32]);
         mesh.manager().route_to(&nobody, 1).await.unwrap_err();
     }
     for _ in 1..=11 {

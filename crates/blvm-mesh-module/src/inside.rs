@@ -60,7 +60,10 @@ impl MeshInside {
             .await
             .map_err(|error| InsideError::Events(error.to_string()))?;
         let source = Arc::new(NodeSource::inside(modules));
-        let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(Arc::clone(&source)));
+        let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(
+            Arc::clone(&source),
+            config.mesh.mesh.network,
+        ));
         let publisher = Arc::new(Publisher::default());
         let (outbox, tally) = (Arc::clone(&publisher.outbox), Arc::clone(&publisher.tally));
         let service = Service::start(&config.mesh, publisher, Some(chain)).await?;

@@ -5,22 +5,31 @@ use crate::{
 };
 use async_trait::async_trait;
 use blvm_mesh::{
-    ChainError, ChainNode, ChainOutput, ChainTransaction, OutPoint, TxHash,
+    ChainError, ChainNode, ChainOutput, ChainTransaction, Clock, Network, OutPoint, SystemClock,
+    TxHash, UnixTime,
     bitcoin::{
         Transaction, TxOut,
         consensus::{deserialize, serialize},
     },
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Mutex;
+
+/// How old the newest block may be: of an older one the node has not all that came since.
+///
+/// A day, as Bitcoin Core has it, in which 144 blocks come. On regtest blocks come when somebody mines one.
+const OLDEST_TIP: Duration = Duration::from_secs(86_400);
 
 /// The block chain as a blvm-node sees it, from the calls whose answers can be checked: blocks by height, and the mempool.
 ///
 /// The node's own index of transactions keeps what a reorganisation has undone, and its set of coins is incomplete after a
-/// catch-up, so both are at most hints here (docs/blvm-node.md).
+/// catch-up, so both are at most hints here. Whether it is catching up it does not tell either, and while it writes what it has
+/// caught up with, its height falls back for seconds; the block above its tip, which it has then, tells (docs/blvm-node.md).
 #[derive(Debug)]
 pub struct ChainFacts {
     node: Arc<NodeSource>,
+    /// How old the newest block may be.
+    oldest_tip: Option<Duration>,
     /// Held while new blocks are read: the questions that come meanwhile need them too.
     recent: Mutex<RecentBlocks>,
 }
@@ -32,9 +41,10 @@ enum Place {
 }
 
 impl ChainFacts {
-    pub(crate) fn new(node: Arc<NodeSource>) -> Self {
+    pub(crate) fn new(node: Arc<NodeSource>, network: Network) -> Self {
         Self {
             node,
+            oldest_tip: (network != Network::Regtest).then_some(OLDEST_TIP),
             recent: Mutex::default(),
         }
     }
@@ -58,6 +68,13 @@ impl ChainFacts {
                     return Err(moved());
                 }
             }
+        }
+        if self.node.block(tip_height + 1).await?.is_some() {
+            return Err(catching_up(tip_height));
+        }
+        let is_old = |age| recent.tip_is_older_than(age, SystemClock.now());
+        if self.oldest_tip.is_some_and(is_old) {
+            return Err(catching_up(tip_height));
         }
         Ok(RecentView {
             blocks: recent.clone(),
@@ -215,7 +232,9 @@ async fn go_on(
             .collect::<Result<_, _>>()
             .map_err(out_of_range)?;
         let spends = transactions.iter().flat_map(|it| &it.input).map(spent);
-        recent.push(height, hash, transactions.iter().map(tx_hash), spends);
+        let time = UnixTime::from_secs(block.header.timestamp);
+        let mined = (height, hash, time);
+        recent.push(mined, transactions.iter().map(tx_hash), spends);
     }
     Ok(())
 }
@@ -311,6 +330,11 @@ fn unspent(output: &TxOut, depth: u32, is_coinbase: bool) -> ChainOutput {
         depth,
         is_coinbase,
     }
+}
+
+/// What a node that has not all blocks yet says of a coin may be over: it is spent in one of those that it lacks.
+fn catching_up(height: u64) -> ChainError {
+    ChainError(format!("the node is still catching up, at block {height}"))
 }
 
 fn moved() -> ChainError {

@@ -1,4 +1,4 @@
-use crate::node_source::NodeSource;
+use crate::{node_source::NodeSource, outbox::Outbox};
 use blvm_mesh::{MeshEvent, MeshManager, NodeEvent, Refusal};
 use blvm_mesh_node::{NodeLog, Passage, Watcher};
 use blvm_node::module::{
@@ -6,7 +6,13 @@ use blvm_node::module::{
     traits::EventType,
 };
 use mesh_link::LinkEvent;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::mpsc,
     time::{MissedTickBehavior, interval},
@@ -20,22 +26,55 @@ pub(crate) const SUBSCRIBED: [EventType; 4] = [
     EventType::PaymentVerified,
 ];
 
-/// Events that wait to be told to the node, or to be heard; more are dropped.
-///
-/// 100, as the node itself keeps for a module: they are hints, and nobody's memory should grow for them.
-pub(crate) const MOST_WAITING: usize = 100;
-
 /// How long the node's other modules are left alone between two events: twenty a second.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// What has passed between a node and its mesh.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EventCounts {
+    /// Hints of the node that the mesh has heard.
+    pub heard: u64,
+    /// Events of the mesh that the node has been told.
+    pub told: u64,
+    /// Events of the mesh that were too many, or that the node did not take.
+    pub lost: u64,
+}
+
+/// Counts what passes.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    heard: AtomicU64,
+    told: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl Tally {
+    pub(crate) fn counts(&self) -> EventCounts {
+        EventCounts {
+            heard: self.heard.load(Ordering::Relaxed),
+            told: self.told.load(Ordering::Relaxed),
+            lost: self.lost.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn count(of: &AtomicU64) {
+    of.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Hears what the node says, until it says no more.
-pub(crate) async fn listen(manager: MeshManager, mut heard: mpsc::Receiver<ModuleMessage>) {
+pub(crate) async fn listen(
+    manager: MeshManager,
+    mut heard: mpsc::Receiver<ModuleMessage>,
+    tally: Arc<Tally>,
+) {
     while let Some(message) = heard.recv().await {
         let ModuleMessage::Event(event) = message else {
             continue;
         };
         if let Some(hint) = hint(event.payload) {
             manager.handle_event(hint);
+            count(&tally.heard);
         }
     }
 }
@@ -117,34 +156,34 @@ fn told(event: MeshEvent) -> Option<(EventType, EventPayload)> {
     })
 }
 
-/// Tells the node what the mesh publishes, one event after another, until nobody can publish any more.
-pub(crate) async fn tell(node: Arc<NodeSource>, mut published: mpsc::Receiver<MeshEvent>) {
+/// Tells the node what the mesh publishes, one event after another, from when the node has started.
+pub(crate) async fn tell(node: Arc<NodeSource>, outbox: Arc<Outbox>, tally: Arc<Tally>) {
     let mut pace = interval(PAUSE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while let Some(event) = published.recv().await {
-        let Some((kind, payload)) = told(event) else {
+    while !node.has_started().await {
+        pace.tick().await;
+    }
+    loop {
+        let Some((kind, payload)) = told(outbox.next().await) else {
             continue;
         };
         pace.tick().await;
-        if let Err(error) = node.publish(kind, payload).await {
-            tracing::debug!(%error, "an event of the mesh was not published");
+        match node.publish(kind, payload).await {
+            Ok(()) => count(&tally.told),
+            Err(error) => {
+                count(&tally.lost);
+                tracing::debug!(%error, "an event of the mesh was not published");
+            }
         }
     }
 }
 
 /// Writes what happens on the mesh to the log, and hands on what the node's other modules are told.
+#[derive(Default)]
 pub(crate) struct Publisher {
     log: NodeLog,
-    events: mpsc::Sender<MeshEvent>,
-}
-
-impl Publisher {
-    pub(crate) fn new(events: mpsc::Sender<MeshEvent>) -> Self {
-        Self {
-            log: NodeLog::default(),
-            events,
-        }
-    }
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Watcher for Publisher {
@@ -158,8 +197,9 @@ impl Watcher for Publisher {
 
     fn published(&self, event: &MeshEvent) {
         self.log.published(event);
-        // Where nobody listens any more, or too slowly, the event is lost: it is a hint.
-        let _ = self.events.try_send(event.clone());
+        if self.outbox.put(event.clone()) {
+            count(&self.tally.lost);
+        }
     }
 }
 

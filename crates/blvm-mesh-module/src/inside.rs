@@ -2,12 +2,13 @@ use crate::{
     FullNodeConfig, MODULE_NAME,
     api::MeshApi,
     chain_facts::ChainFacts,
-    events::{MOST_WAITING, Publisher, SUBSCRIBED, listen, tell},
+    events::{EventCounts, Publisher, SUBSCRIBED, Tally, listen, tell},
     node_source::NodeSource,
+    outbox::MOST_WAITING,
     register::register,
 };
 use blvm_mesh::{ChainNode, MeshManager};
-use blvm_mesh_node::{Service, ServiceError};
+use blvm_mesh_node::{ReloadError, Reloaded, Service, ServiceError};
 use blvm_node::{node::Node, utils::create_shutdown_receiver};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
@@ -16,7 +17,9 @@ use tokio::{sync::mpsc, task::JoinSet};
 /// A mesh inside a running blvm-node.
 pub struct MeshInside {
     service: Service,
+    started_with: FullNodeConfig,
     api: Arc<MeshApi>,
+    tally: Arc<Tally>,
     /// What passes between the two; ends with this.
     _events: JoinSet<()>,
 }
@@ -54,18 +57,24 @@ impl MeshInside {
             .await
             .map_err(|error| InsideError::Events(error.to_string()))?;
         let source = Arc::new(NodeSource::inside(modules));
-        let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(Arc::clone(&source)));
-        let (published, publishing) = mpsc::channel(MOST_WAITING);
-        let watcher = Arc::new(Publisher::new(published));
-        let service = Service::start(&config.mesh, watcher, Some(chain)).await?;
+        let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(
+            Arc::clone(&source),
+            config.mesh.mesh.network,
+        ));
+        let publisher = Arc::new(Publisher::default());
+        let (outbox, tally) = (Arc::clone(&publisher.outbox), Arc::clone(&publisher.tally));
+        let service = Service::start(&config.mesh, publisher, Some(chain)).await?;
         let api = Arc::new(MeshApi::new(service.node(), config.callers));
         let mut events = JoinSet::new();
-        events.spawn(listen(service.node().manager().clone(), hearing));
+        let manager = service.node().manager().clone();
+        events.spawn(listen(manager, hearing, Arc::clone(&tally)));
         events.spawn(register(Arc::clone(&source), Arc::clone(&api)));
-        events.spawn(tell(source, publishing));
+        events.spawn(tell(source, outbox, Arc::clone(&tally)));
         Ok(Self {
             service,
+            started_with: config.clone(),
             api,
+            tally,
             _events: events,
         })
     }
@@ -83,6 +92,31 @@ impl MeshInside {
     /// What other modules and RPC callers ask: for whoever serves them.
     pub const fn api(&self) -> &Arc<MeshApi> {
         &self.api
+    }
+
+    /// Takes what of a changed configuration can change while both run, which is nothing of what the node itself reads:
+    /// [`Service::reload`].
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing has changed then.
+    pub fn reload(&self, config: &FullNodeConfig) -> Result<Reloaded, ReloadError> {
+        let mut done = self.service.reload(&config.mesh)?;
+        let before = &self.started_with;
+        let node = |config: &FullNodeConfig| serde_json::to_value(&config.node).ok();
+        for (is_same, name) in [
+            (config.callers == before.callers, "mesh.module_api"),
+            (node(config) == node(before), "those of the node itself"),
+        ] {
+            if !is_same {
+                done.kept.push(name.to_owned());
+            }
+        }
+        Ok(done)
+    }
+
+    /// What has passed between it and the node.
+    pub fn events(&self) -> EventCounts {
+        self.tally.counts()
     }
 
     /// Sends what is queued, books what was earned, and ends: to be called when the node has stopped.

@@ -2,9 +2,10 @@ use crate::{
     api::{MAX_CALLS, MeshApi},
     calls::answer_calls,
     chain_facts::ChainFacts,
-    events::{MOST_WAITING, Publisher, listen, tell},
+    events::{Publisher, listen, tell},
     ipc::{Heard, IpcLink, IpcState, NodeSocket},
     node_source::NodeSource,
+    outbox::MOST_WAITING,
     process_config::ProcessConfig,
     rpc_server::{RpcBindError, RpcServer},
 };
@@ -59,14 +60,14 @@ impl MeshBeside {
         let (link, keep) = IpcLink::to(socket, Heard { events, calls });
         let state = link.state();
         let source = Arc::new(NodeSource::Beside(link.clone()));
-        let facts = Arc::new(ChainFacts::new(Arc::clone(&source)));
+        let network = config.mesh.mesh.network;
+        let facts = Arc::new(ChainFacts::new(Arc::clone(&source), network));
         // Where a node is named that answers JSON-RPC, that one is asked: it tells more, and is always served.
         let chain = match config.mesh.chain {
             Some(_) => None,
             None => Some(Arc::clone(&facts) as Arc<dyn ChainNode>),
         };
-        let (published, publishing) = mpsc::channel(MOST_WAITING);
-        let watcher = Arc::new(Publisher::new(published));
+        let watcher = Arc::new(Publisher::default());
         let asks_ipc = chain.is_some();
         let service = start(config, &watcher, &chain).await?;
         let api = Arc::new(MeshApi::new(service.node(), config.callers));
@@ -79,8 +80,10 @@ impl MeshBeside {
         };
         let mut tasks = JoinSet::new();
         tasks.spawn(keep);
-        tasks.spawn(listen(service.node().manager().clone(), hearing));
-        tasks.spawn(tell(Arc::clone(&source), publishing));
+        let (manager, tally) = (service.node().manager().clone(), &watcher.tally);
+        tasks.spawn(listen(manager, hearing, Arc::clone(tally)));
+        let outbox = Arc::clone(&watcher.outbox);
+        tasks.spawn(tell(Arc::clone(&source), outbox, Arc::clone(tally)));
         tasks.spawn(answer_calls(link, called, Arc::clone(&api)));
         let serving = server.run(Arc::clone(&api) as _);
         tasks.spawn(async { match serving.await {} });

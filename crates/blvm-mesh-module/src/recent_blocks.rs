@@ -1,8 +1,9 @@
-use blvm_mesh::{OutPoint, TxHash};
+use blvm_mesh::{OutPoint, TxHash, UnixTime};
 use std::{
     collections::VecDeque,
     hash::{BuildHasher, Hash, RandomState},
     sync::Arc,
+    time::Duration,
 };
 
 /// How many of the newest blocks are known.
@@ -29,6 +30,8 @@ pub(crate) struct RecentBlocks {
 #[derive(Debug, Clone)]
 struct Known {
     hash: BlockHash,
+    /// When it was mined, as it says itself.
+    time: UnixTime,
     /// Sorted.
     transactions: Vec<u64>,
     /// Sorted.
@@ -40,6 +43,12 @@ impl RecentBlocks {
     pub(crate) fn tip(&self) -> Option<(u64, BlockHash)> {
         let (height, known) = self.newest_first().next()?;
         Some((height, known.hash))
+    }
+
+    /// Whether the newest block is older than `age`, as it says itself.
+    pub(crate) fn tip_is_older_than(&self, age: Duration, now: UnixTime) -> bool {
+        let newest = self.blocks.back();
+        newest.is_some_and(|known| now.since(known.time) > age)
     }
 
     /// The height of the oldest block.
@@ -64,10 +73,11 @@ impl RecentBlocks {
     }
 
     /// Adds the block behind the newest, and forgets the oldest when there are too many.
+    ///
+    /// - `mined`: its height, its hash, and when it was mined.
     pub(crate) fn push(
         &mut self,
-        height: u64,
-        hash: BlockHash,
+        (height, hash, time): (u64, BlockHash, UnixTime),
         transactions: impl Iterator<Item = TxHash>,
         spent: impl Iterator<Item = OutPoint>,
     ) {
@@ -76,6 +86,7 @@ impl RecentBlocks {
         }
         let known = Known {
             hash,
+            time,
             transactions: self.sorted(transactions),
             spent: self.sorted(spent),
         };
@@ -138,6 +149,10 @@ mod tests {
         }
     }
 
+    fn time(seed: u64) -> UnixTime {
+        UnixTime::from_secs(1_790_000_000 + seed)
+    }
+
     /// Each block holds the transaction of its height, which spends that of the height before.
     fn blocks(heights: impl Iterator<Item = u64>) -> RecentBlocks {
         let mut recent = RecentBlocks::default();
@@ -150,7 +165,7 @@ mod tests {
     fn push(recent: &mut RecentBlocks, height: u64) {
         let hash = *tx(height).as_bytes();
         let spent = iter::once(coin(height - 1));
-        recent.push(height, hash, iter::once(tx(height)), spent);
+        recent.push((height, hash, time(height)), iter::once(tx(height)), spent);
     }
 
     #[test]
@@ -183,7 +198,8 @@ mod tests {
         assert_eq!(recent.spending(coin(17)), [0; 0]);
         push(&mut recent, 18);
         let hash = *tx(99).as_bytes();
-        recent.push(19, hash, iter::once(tx(18)), iter::empty());
+        recent.push((19, hash, time(99)), iter::once(tx(18)), iter::empty());
+
         assert_eq!(recent.holding(tx(18)), [19, 18], "the newest first");
     }
 
@@ -195,6 +211,19 @@ mod tests {
         assert_eq!(recent.holding(tx(2)), [0; 0]);
         assert_eq!(recent.holding(tx(3)), [3]);
         assert_eq!(recent.blocks.len(), RECENT_BLOCKS);
+    }
+
+    #[test]
+    fn the_newest_block_tells_how_old_the_chain_is() {
+        let (age, at) = (Duration::from_secs(10), |second: u64| time(19 + second));
+        let mut recent = blocks(10..20);
+        assert!(!recent.tip_is_older_than(age, at(10)));
+        assert!(recent.tip_is_older_than(age, at(11)));
+        assert!(!recent.tip_is_older_than(age, time(0)), "it is of tomorrow");
+        push(&mut recent, 20);
+        assert!(!recent.tip_is_older_than(age, at(11)));
+        recent.clear();
+        assert!(!recent.tip_is_older_than(age, at(11)), "there is none");
     }
 
     #[test]

@@ -89,7 +89,8 @@ pub(crate) struct DemoArgs {
 ///
 /// The node's identity key and its money are in its store, made at the first start and readable by
 /// its owner alone: back it up with blvm-mesh ledger export, while the node runs. Relative paths in
-/// the configuration begin at the folder of its file, that of the store in the data folder.
+/// the configuration begin at the folder of its file, that of the store in the data folder. SIGHUP has
+/// the file read again: prices, mode, limits and peers change at once, and the log names what cannot.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,

@@ -1,5 +1,5 @@
 use crate::{
-    ServiceError, StartError,
+    ReloadError, ServiceError, StartError,
     config::{ConfigFileError, SettingError},
     control::{ClientError, Failure as Answered, SocketError},
     demo::DemoError,
@@ -19,6 +19,8 @@ pub(crate) enum CommandError {
     Setting(#[from] SettingError),
     #[error(transparent)]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Reload(#[from] ReloadError),
     #[error(transparent)]
     Socket(#[from] SocketError),
     #[error(transparent)]

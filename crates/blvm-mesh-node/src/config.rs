@@ -97,7 +97,7 @@ impl NodeConfig {
         self.node.data_dir.join(&self.mesh.identity_path)
     }
 
-    fn check(&self) -> Result<(), SettingError> {
+    pub(crate) fn check(&self) -> Result<(), SettingError> {
         self.check_lightning()?;
         self.check_peers()?;
         if matches!(self.node.store, StoreLocation::Postgres(_)) && !cfg!(feature = "postgres") {

@@ -10,8 +10,8 @@ use crate::{
     watcher::Watcher,
 };
 use blvm_mesh::{
-    ChainNode, IdentityError, LightningNode, MeshError, MeshManager, Network, NodeAPI, Store,
-    SystemClock, identity_in, load_or_create_identity,
+    ChainNode, IdentityError, LightningNode, MeshError, MeshManager, Network, NodeAPI, PeerAddress,
+    Store, SystemClock, identity_in, load_or_create_identity,
 };
 use mesh_chain::BitcoinRpc;
 use mesh_link::{DialError, LinkConfig, LinkError, Links};
@@ -101,6 +101,15 @@ pub enum StartError {
     /// The mesh does not take its settings.
     #[error(transparent)]
     Mesh(#[from] MeshError),
+}
+
+impl StartError {
+    pub(crate) fn peer(peer: &PeerAddress, source: DialError) -> Self {
+        Self::Peer {
+            peer: peer.to_string(),
+            source,
+        }
+    }
 }
 
 /// How long packets that wait for a wallet or a store may hold up the end of a node.
@@ -340,10 +349,7 @@ fn dial(links: &Links, config: &NodeConfig) -> Result<(), StartError> {
     for peer in &config.mesh.peers {
         links
             .dial(peer.clone())
-            .map_err(|source| StartError::Peer {
-                peer: peer.to_string(),
-                source,
-            })?;
+            .map_err(|source| StartError::peer(peer, source))?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use crate::{
     control::{Server, SocketError},
 };
 use blvm_mesh::ChainNode;
+use parking_lot::Mutex;
 use std::sync::Arc;
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinHandle};
@@ -12,6 +13,8 @@ use tokio::{sync::watch, task::JoinHandle};
 #[derive(Debug)]
 pub struct Service {
     node: Arc<Node>,
+    /// The settings, as they are in force.
+    pub(crate) in_force: Mutex<NodeConfig>,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
@@ -52,6 +55,7 @@ impl Service {
         let serving = tokio::spawn(server.run(Arc::clone(&node), stopped));
         Ok(Self {
             node,
+            in_force: Mutex::new(config.clone()),
             stop,
             serving,
         })

@@ -143,7 +143,7 @@ impl Shared {
     /// Tells of a payment that has been credited.
     pub(crate) async fn announce(&self, claim: Claim) {
         self.engine.traffic.count_claimed();
-        if let Some(learning) = &self.learning {
+        if let Some(learning) = self.learning() {
             learning.paid(claim.payer, self.engine.routes(), self.node_api.now());
         }
         self.publish(MeshEvent::PaymentVerified {

@@ -1,5 +1,6 @@
 use crate::{
     Budgets, RefusalReason,
+    conditions::Conditions,
     debts::Debts,
     free_lane::{FreeLane, Lane},
     in_hand::InHand,
@@ -9,7 +10,7 @@ use crate::{
     traffic::Traffic,
 };
 use mesh_payment::{Accounts, QuoteKey, Quoter, SettlementPolicy, Verifier};
-use mesh_protocol::{IdentityKey, RoutingPolicyEngine};
+use mesh_protocol::IdentityKey;
 use mesh_replay::SequenceWindows;
 use mesh_routing::RoutingTable;
 use mesh_types::{MeshConfig, MeshMode, NodeId, Price, SequenceBlock, UnixTime};
@@ -39,17 +40,13 @@ const GOSSIP_BYTES_PER_SECOND: u64 = 192 << 10;
 #[derive(Debug)]
 pub struct Engine {
     pub(crate) local: NodeId,
-    pub(crate) mode: MeshMode,
-    /// Whether payers get what they have not spent back.
-    pub(crate) refunds: bool,
-    pub(crate) price: Price,
+    conditions: RwLock<Conditions>,
     pub(crate) started_at: UnixTime,
-    pub(crate) policy: RoutingPolicyEngine,
     pub(crate) keys: Keyring,
     pub(crate) windows: SequenceWindows,
     pub(crate) in_hand: InHand,
-    free_lane: FreeLane,
-    control_lane: FreeLane,
+    free_lane: RwLock<FreeLane>,
+    control_lane: RwLock<FreeLane>,
     pub(crate) gossip_lane: Budgets,
     pub(crate) invoices_in_refusals: Budgets,
     pub(crate) invoices_asked_for: Budgets,
@@ -100,18 +97,15 @@ impl Engine {
             lifetime: Duration::from_secs(lifetime_secs.into()),
             price_epoch: 0,
         };
-        let price = Self::price_in(&config);
+        let lane = || RwLock::new(FreeLane::new(config.free_lane, now));
         Self {
             local,
-            mode: config.mode,
-            refunds: config.refunds,
-            price,
+            conditions: RwLock::new(Conditions::of(&config)),
             started_at: now,
-            policy: RoutingPolicyEngine::new(config.mode),
             windows: SequenceWindows::new(),
             in_hand: InHand::default(),
-            free_lane: FreeLane::new(config.free_lane, now),
-            control_lane: FreeLane::new(config.free_lane, now),
+            free_lane: lane(),
+            control_lane: lane(),
             gossip_lane: Budgets::new(GOSSIP_BYTES_PER_SECOND, GOSSIP_BURST_BYTES),
             invoices_in_refusals: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
             invoices_asked_for: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
@@ -135,27 +129,33 @@ impl Engine {
         }
     }
 
-    /// What a node with these settings asks for a packet.
-    pub(crate) fn price_in(config: &MeshConfig) -> Price {
-        match config.mode {
-            MeshMode::PaymentGated => config.price(),
-            MeshMode::BitcoinOnly | MeshMode::Open => Price::FREE,
-        }
-    }
-
     /// This node.
     pub const fn node_id(&self) -> NodeId {
         self.local
     }
 
     /// What passes here, and what has to pay.
-    pub const fn mode(&self) -> MeshMode {
-        self.mode
+    pub fn mode(&self) -> MeshMode {
+        self.conditions().mode()
     }
 
     /// What this node asks for a packet; nothing unless its mode is `payment_gated`.
-    pub const fn price(&self) -> Price {
-        self.price
+    pub fn price(&self) -> Price {
+        self.conditions().price
+    }
+
+    pub(crate) fn conditions(&self) -> Conditions {
+        *self.conditions.read()
+    }
+
+    /// Decides on these conditions from now on. Lanes that become another are full again.
+    pub(crate) fn set_conditions(&self, conditions: Conditions, now: UnixTime) {
+        let before = std::mem::replace(&mut *self.conditions.write(), conditions);
+        if conditions.free_lane != before.free_lane {
+            for lane in [&self.free_lane, &self.control_lane] {
+                *lane.write() = FreeLane::new(conditions.free_lane, now);
+            }
+        }
     }
 
     /// The credit that this process has in hand.
@@ -194,10 +194,10 @@ impl Engine {
         self.is_wallet_away.load(Ordering::Relaxed)
     }
 
-    pub(crate) const fn lane(&self, lane: Lane) -> &FreeLane {
+    pub(crate) fn lane(&self, lane: Lane) -> RwLockReadGuard<'_, FreeLane> {
         match lane {
-            Lane::Free => &self.free_lane,
-            Lane::Control => &self.control_lane,
+            Lane::Free => self.free_lane.read(),
+            Lane::Control => self.control_lane.read(),
         }
     }
 

@@ -34,7 +34,7 @@ impl MeshManager {
     ) {
         let routes = self.engine().routes();
         let is_found = || best(routes, destination, payload_len).is_some();
-        let Some(learning) = &self.shared.learning else {
+        let Some(learning) = self.shared.learning() else {
             return;
         };
         let until = Instant::now() + patience.min(MAX_LOOKING);

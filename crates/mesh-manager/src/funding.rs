@@ -92,7 +92,7 @@ impl MeshManager {
     /// given its word.
     fn announced(&self, route: &Route, payload_len: usize) -> Announced {
         let routes = self.engine().routes();
-        let learning = self.shared.learning.as_ref();
+        let learning = self.shared.learning();
         let price = |node| {
             let known = routes.price(node).filter(|price| *price != Price::FREE);
             known.or_else(|| learning?.announced_price(node))
@@ -256,7 +256,7 @@ impl MeshManager {
         };
         let spending = &self.shared.spending;
         let with_fee = |amount: Msat| {
-            let fee = spending.config.most_fee(amount);
+            let fee = spending.config().most_fee(amount);
             amount.checked_add(fee).unwrap_or(Msat::MAX)
         };
         let needs: Vec<Msat> = sizes.iter().map(|size| whole_sats(size.needed)).collect();

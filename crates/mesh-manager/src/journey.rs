@@ -180,8 +180,9 @@ impl Engine {
                 self.take_lane(Lane::Control, arrival, now)?
             }
             PacketKind::Data => {
-                let protocol = protocol(&self.policy, &packet);
-                match self.policy.determine_policy(protocol) {
+                let policy = self.conditions().policy;
+                let protocol = protocol(&policy, &packet);
+                match policy.determine_policy(protocol) {
                     RoutingPolicy::Denied => return Err(Refusal::Denied { protocol }),
                     RoutingPolicy::Free => self.take_lane(Lane::Free, arrival, now)?,
                     RoutingPolicy::PaymentRequired => {
@@ -253,7 +254,7 @@ impl Engine {
     ) -> Result<ControlFlow<PendingDraw, Charge>, Refusal> {
         let packet = arrival.packet;
         // A price that no amount expresses is more than anybody has.
-        let price = self.price.of(packet.payload().len()).unwrap_or(Msat::MAX);
+        let price = self.price().of(packet.payload().len()).unwrap_or(Msat::MAX);
         let relays = packet.route().len().saturating_sub(2);
         let share = split(packet.fee_msat(), relays).share_at(arrival.position);
         let source = packet.source();
@@ -293,7 +294,7 @@ impl Engine {
         arrival: Arrival<'_>,
         now: UnixTime,
     ) -> Result<Charge, Refusal> {
-        if self.mode == MeshMode::Open {
+        if self.mode() == MeshMode::Open {
             return Ok(Charge::Nothing);
         }
         let packet = arrival.packet;
@@ -339,7 +340,7 @@ impl Engine {
         if packet.route().len() != 2 || self.routes.peer_address(&source).is_none() {
             return Err(Refusal::NotNeighbour);
         }
-        if self.mode == MeshMode::BitcoinOnly {
+        if !self.conditions().learns() {
             let protocol = DetectedProtocol::MeshPacket;
             return Err(Refusal::Denied { protocol });
         }

@@ -2,16 +2,19 @@ mod latency;
 mod signer;
 mod unpaid;
 mod withheld;
+mod words;
 
-use crate::{Draft, MeshManager, Refusal, Refused, manager::Shared, setup::wrong_setting};
+use crate::{
+    Draft, MeshManager, Refusal, Refused, conditions::Conditions, manager::Shared,
+    setup::wrong_setting,
+};
 use latency::Latencies;
-use mesh_protocol::{ControlMessage, IdentityKey, MAX_PAYLOAD_LEN};
+use mesh_protocol::{ControlMessage, IdentityKey};
 use mesh_routing::{
-    DEFAULT_LINK_LATENCY_MS, Gossip, GossipCounts, GossipSetup, GraphChange, OwnWords, RoutingTable,
+    DEFAULT_LINK_LATENCY_MS, Gossip, GossipCounts, GossipSetup, GraphChange, RoutingTable,
 };
 use mesh_types::{
-    CarryLimits, GossipMessage, KnownNode, MeshConfig, MeshError, MeshMode, Msat, NodeId, Price,
-    Route, UnixTime,
+    GossipMessage, KnownNode, MeshConfig, MeshError, Msat, NodeId, Price, Route, UnixTime,
 };
 use parking_lot::Mutex;
 use signer::Signer;
@@ -22,6 +25,7 @@ use std::{
 };
 use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, watch};
 use unpaid::Unpaid;
+use words::{words, wrong_address};
 
 /// How many messages wait to be sent to neighbours.
 ///
@@ -62,6 +66,8 @@ struct State {
     to_send: VecDeque<(NodeId, GossipMessage)>,
     lost: u64,
     latencies: Latencies,
+    /// Whether the node tells and hears; where it does not, it has no neighbours here.
+    is_on: bool,
     /// Whose payments the chain has undone, linked now or not.
     suspended: HashSet<NodeId>,
 }
@@ -87,32 +93,26 @@ pub struct LearningStatus {
 }
 
 impl Learning {
-    /// Starts without neighbours; `None` in a mode in which a node neither tells nor hears, because it carries nothing that a
-    /// route would be needed for.
+    /// Starts without neighbours.
     ///
     /// # Errors
     /// [`MeshError::ConfigError`] when an address that is to be announced is none.
     pub(crate) fn start(
         config: &MeshConfig,
         identity: &IdentityKey,
-        price: Price,
         seed: [u8; 16],
         now: UnixTime,
-    ) -> Result<Option<Self>, MeshError> {
-        let words = words(config, price)?;
-        if config.mode == MeshMode::BitcoinOnly {
-            return Ok(None);
-        }
+    ) -> Result<Self, MeshError> {
         let setup = GossipSetup {
             local: identity.node_id(),
-            words,
+            words: words(config)?,
             signatures: Signer::of(identity).map_err(wrong_setting)?,
             seed,
         };
-        let gossip = Gossip::new(setup, now)
-            .map_err(|error| wrong_setting(format!("announce_addresses: {error}")))?;
-        Ok(Some(Self {
+        let gossip = Gossip::new(setup, now).map_err(wrong_address)?;
+        Ok(Self {
             state: Mutex::new(State {
+                is_on: Conditions::of(config).learns(),
                 gossip,
                 to_send: VecDeque::new(),
                 lost: 0,
@@ -125,28 +125,30 @@ impl Learning {
             unpaid: Mutex::default(),
             work: Arc::default(),
             news: watch::Sender::default(),
-        }))
+        })
     }
 
     pub(crate) fn peer_up(&self, peer: NodeId, routes: &RoutingTable, now: UnixTime) {
         self.with(routes, |state| {
-            // Until it is measured.
-            let latency_ms = 2 * DEFAULT_LINK_LATENCY_MS;
-            if let Err(error) = state.gossip.peer_up(peer, latency_ms, now) {
-                tracing::debug!(%peer, %error, "a link that is not announced");
-                return;
+            if state.is_on {
+                self.enter(state, peer, now);
             }
-            state.latencies.begin(peer, latency_ms, now);
-            self.withhold(state, peer, now);
         });
     }
 
+    fn enter(&self, state: &mut State, peer: NodeId, now: UnixTime) {
+        // Until it is measured.
+        let latency_ms = 2 * DEFAULT_LINK_LATENCY_MS;
+        if let Err(error) = state.gossip.peer_up(peer, latency_ms, now) {
+            tracing::debug!(%peer, %error, "a link that is not announced");
+            return;
+        }
+        state.latencies.begin(peer, latency_ms, now);
+        self.withhold(state, peer, now);
+    }
+
     pub(crate) fn peer_down(&self, peer: &NodeId, routes: &RoutingTable, now: UnixTime) {
-        self.with(routes, |state| {
-            state.gossip.peer_down(peer, now);
-            state.latencies.end(peer);
-            state.to_send.retain(|(to, _)| to != peer);
-        });
+        self.with(routes, |state| state.strike(peer, now));
     }
 
     /// Takes how long a question to a neighbour and its answer took.
@@ -257,6 +259,12 @@ impl Learning {
 }
 
 impl State {
+    fn strike(&mut self, peer: &NodeId, now: UnixTime) {
+        self.gossip.peer_down(peer, now);
+        self.latencies.end(peer);
+        self.to_send.retain(|(to, _)| to != peer);
+    }
+
     fn gives_its_word(&self, node: &NodeId, other: &NodeId) -> bool {
         let said = self.gossip.announcement(node);
         said.is_some_and(|item| item.announcement.link_with(other).is_some())
@@ -309,7 +317,7 @@ impl MeshManager {
             let refusal = Refusal::Busy(reason.to_owned());
             self.engine().refuse(refusal, None)
         };
-        let Some(learning) = &self.shared.learning else {
+        let Some(learning) = self.shared.learning() else {
             return Err(busy("nothing is learned in this mode"));
         };
         let Ok(_place) = learning.hearing.try_acquire() else {
@@ -355,9 +363,7 @@ pub(crate) async fn keep_learning(mesh: Weak<Shared>) {
     loop {
         let Some(shared) = mesh.upgrade() else { return };
         let manager = MeshManager { shared };
-        let Some(learning) = &manager.shared.learning else {
-            return;
-        };
+        let learning = &manager.shared.learning;
         let now = manager.shared.node_api.now();
         let (to_measure, sleep) = learning.tick(manager.engine().routes(), now);
         for peer in to_measure {
@@ -377,35 +383,6 @@ pub(crate) fn price_of(node: &KnownNode) -> Price {
         per_packet: Msat::from_msat(node.price_per_packet_msat),
         per_kib: Msat::from_msat(node.price_per_kib_msat),
     }
-}
-
-/// What the node says of itself, besides its links.
-fn words(config: &MeshConfig, price: Price) -> Result<OwnWords, MeshError> {
-    for address in &config.announce_addresses {
-        let parts = address.rsplit_once(':');
-        let is_right = parts.is_some_and(|(host, port)| {
-            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-        });
-        if !is_right {
-            return Err(wrong_setting(format!(
-                "announce_addresses: {address:?}: expected <host>:<port>"
-            )));
-        }
-    }
-    let free_bytes_per_second = match config.mode {
-        MeshMode::Open => u32::MAX,
-        MeshMode::BitcoinOnly | MeshMode::PaymentGated => {
-            config.free_lane.bytes_per_second_per_source
-        }
-    };
-    Ok(OwnWords {
-        price,
-        limits: CarryLimits {
-            max_payload_bytes: u32::try_from(MAX_PAYLOAD_LEN).unwrap_or(u32::MAX),
-            free_bytes_per_second,
-        },
-        addresses: config.announce_addresses.clone(),
-    })
 }
 
 fn in_order(a: NodeId, b: NodeId) -> (NodeId, NodeId) {

@@ -70,8 +70,7 @@ pub(crate) struct Shared {
     pub(crate) unshown: Unshown,
     pub(crate) spending: Spending,
     pub(crate) refunding: Refunding,
-    /// `None` in a mode in which nothing is learned.
-    pub(crate) learning: Option<Learning>,
+    pub(crate) learning: Learning,
     pending: Pending,
     pub(crate) sends: Sends,
     pub(crate) route_watch: RouteWatch,
@@ -137,8 +136,7 @@ impl MeshManager {
         }
         let now = node_api.now();
         let sequences = store.reserve_sequences(micros(now)).await;
-        let price = Engine::price_in(&config);
-        let learning = Learning::start(&config, &identity, price, random()?, now)?;
+        let learning = Learning::start(&config, &identity, random()?, now)?;
         let engine = Engine::new(
             EngineSetup {
                 identity,
@@ -224,7 +222,7 @@ impl MeshManager {
             Ok(()) => Ok(()),
             Err(refused) => {
                 tracing::debug!(%from, refusal = %refused.refusal, "packet refused");
-                if let Some(learning) = &self.shared.learning {
+                if let Some(learning) = self.shared.learning() {
                     let now = self.shared.node_api.now();
                     learning.refused(&refused, from, self.engine().routes(), now);
                 }
@@ -261,10 +259,9 @@ impl MeshManager {
             } => {
                 let routes = self.engine().routes();
                 routes.add_direct_peer(node_id, peer_addr);
-                if let Some(learning) = &self.shared.learning
-                    && routes.peer_address(&node_id).is_some()
-                {
-                    learning.peer_up(node_id, routes, self.shared.node_api.now());
+                if routes.peer_address(&node_id).is_some() {
+                    let now = self.shared.node_api.now();
+                    self.shared.learning.peer_up(node_id, routes, now);
                 }
             }
             NodeEvent::PeerDisconnected { peer_addr, .. } => {
@@ -272,9 +269,8 @@ impl MeshManager {
                 for (node_id, address) in routes.direct_peers() {
                     if *address == *peer_addr {
                         routes.remove_direct_peer(&node_id);
-                        if let Some(learning) = &self.shared.learning {
-                            learning.peer_down(&node_id, routes, self.shared.node_api.now());
-                        }
+                        let now = self.shared.node_api.now();
+                        self.shared.learning.peer_down(&node_id, routes, now);
                     }
                 }
             }
@@ -370,6 +366,11 @@ impl MeshManager {
 }
 
 impl Shared {
+    /// What is learned of the mesh; nothing in a mode in which a node neither tells nor hears.
+    pub(crate) fn learning(&self) -> Option<&Learning> {
+        self.engine.conditions().learns().then_some(&self.learning)
+    }
+
     pub(crate) async fn publish(&self, event: MeshEvent) {
         if let Err(error) = self.node_api.publish_event(event).await {
             tracing::debug!(%error, "the node did not take an event");

@@ -67,7 +67,7 @@ impl MeshManager {
             limit: order.limit,
         };
         let payable = Payable::read(&to_pay, now)?;
-        let most_fee = self.shared.spending.config.most_fee(payable.amount);
+        let most_fee = self.shared.spending.config().most_fee(payable.amount);
         let payment = OwnPayment {
             payment_hash: payable.payment_hash,
             at: now,

@@ -33,7 +33,7 @@ impl MeshManager {
         let now = self.shared.node_api.now();
         let mut peers = Vec::new();
         for (node_id, address) in routes.direct_peers() {
-            let learning = self.shared.learning.as_ref();
+            let learning = self.shared.learning();
             let neighbour = learning.map(|it| it.neighbour(&node_id, now));
             let neighbour = neighbour.unwrap_or_default();
             peers.push(Peer {

@@ -129,7 +129,7 @@ impl MeshManager {
         text: &str,
     ) -> Result<(Msat, Msat, Msat), RefusalCode> {
         let shared = &self.shared;
-        if !self.engine().refunds {
+        if !self.engine().conditions().refunds {
             return Err(RefusalCode::NotEnabled);
         }
         let lightning = self.lightning().map_err(|_| RefusalCode::NotEnabled)?;

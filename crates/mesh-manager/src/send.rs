@@ -191,13 +191,13 @@ impl MeshManager {
         invoice: &str,
         limit: Msat,
     ) -> Result<crate::PaidQuote, MeshError> {
-        let config = &self.shared.spending.config;
+        let config = self.shared.spending.config();
         let order = Order {
             payee,
             invoice,
             limit,
             reason: PaymentReason::Manual,
-            tab: Arc::new(RouteTab::new(limit, config)),
+            tab: Arc::new(RouteTab::new(limit, &config)),
         };
         self.pay_order(order).await
     }

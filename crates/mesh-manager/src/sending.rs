@@ -102,7 +102,7 @@ impl<'m> Sending<'m> {
             deadline: began.at.plus(options.deadline.min(MAX_PACKET_AGE)),
             patience: options.timeout,
         };
-        let tab = RouteTab::new(options.limit, &mesh.shared.spending.config);
+        let tab = RouteTab::new(options.limit, &mesh.shared.spending.config());
         Self {
             mesh,
             under_way: mesh.shared.sends.begin(),

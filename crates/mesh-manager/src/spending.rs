@@ -2,7 +2,7 @@ use crate::{credits::KnownCredits, fees::FeeBook, top_up::TopUps};
 use mesh_types::{
     Begun, DayCaps, MeshError, Msat, NodeId, SpendingConfig, Store, StoreError, UnixTime,
 };
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use std::{fmt, time::Duration};
 
 /// How many of the last payments are looked at for what routing cost, when a node starts.
@@ -12,7 +12,7 @@ const LEARNED_FROM: usize = 1_024;
 
 /// What this node may spend on others, and what it knows of what it spends it on.
 pub(crate) struct Spending {
-    pub(crate) config: SpendingConfig,
+    config: RwLock<SpendingConfig>,
     pub(crate) fees: FeeBook,
     pub(crate) credits: KnownCredits,
     pub(crate) top_ups: TopUps,
@@ -30,24 +30,34 @@ impl Spending {
             fees.learn(payment);
         }
         Ok(Self {
-            config,
+            config: RwLock::new(config),
             fees,
             credits: KnownCredits::default(),
             top_ups: TopUps::default(),
         })
     }
 
+    pub(crate) fn config(&self) -> SpendingConfig {
+        *self.config.read()
+    }
+
+    /// Keeps to these limits from now on.
+    pub(crate) fn set_config(&self, config: SpendingConfig) {
+        *self.config.write() = config;
+    }
+
     /// What the store has to hold payments to.
     pub(crate) fn day_caps(&self) -> DayCaps {
+        let config = self.config();
         DayCaps {
-            per_day: Msat::from_msat(self.config.per_day_msat),
-            per_payee: Msat::from_msat(self.config.per_peer_per_day_msat),
+            per_day: Msat::from_msat(config.per_day_msat),
+            per_payee: Msat::from_msat(config.per_peer_per_day_msat),
         }
     }
 
     /// Says whether a packet may offer `fee`.
     pub(crate) fn check_packet(&self, fee: Msat) -> Result<(), LimitReached> {
-        let bound = Msat::from_msat(self.config.per_packet_msat);
+        let bound = Msat::from_msat(self.config().per_packet_msat);
         if fee <= bound {
             return Ok(());
         }
@@ -73,14 +83,14 @@ impl Spending {
 
     /// The least deposit of which the expected fee is a small enough share; nothing where no fee is.
     pub(crate) fn worthwhile(&self, payee: &NodeId) -> Msat {
-        let least = self.config.least_amount(self.fees.expected(payee));
+        let least = self.config().least_amount(self.fees.expected(payee));
         let sats = least.unwrap_or_default().to_msat().div_ceil(1_000);
         Msat::from_sats(sats).unwrap_or(Msat::MAX)
     }
 
     /// The most whole satoshi that fit into `room` with the most that may be paid in fees for them.
     fn most_amount(&self, room: Msat) -> Msat {
-        let parts = u128::from(self.config.fee_share_permille).saturating_add(1_000);
+        let parts = u128::from(self.config().fee_share_permille).saturating_add(1_000);
         let amount = u128::from(room.to_msat()).saturating_mul(1_000);
         let sats = amount.checked_div(parts.saturating_mul(1_000));
         let sats = sats.and_then(|sats| u64::try_from(sats).ok());

@@ -1,4 +1,4 @@
-use crate::{LearningStatus, MeshManager, RefusalReason};
+use crate::{LearningStatus, MeshManager, RefusalReason, learning::Learning};
 use mesh_types::{MeshMode, Msat, NodeId, Price, StoreError};
 use std::{
     collections::BTreeMap,
@@ -96,7 +96,7 @@ impl MeshManager {
         let (carried, delivered, claimed) = engine.traffic.snapshot();
         Status {
             node_id: engine.node_id(),
-            mode: engine.mode,
+            mode: engine.mode(),
             price: engine.price(),
             peers: engine.routes().direct_peers(),
             money: self.money().await,
@@ -107,7 +107,7 @@ impl MeshManager {
             delivered,
             claimed,
             refusals: engine.refusals(),
-            learning: self.shared.learning.as_ref().map(|it| it.status()),
+            learning: self.shared.learning().map(Learning::status),
         }
     }
 

@@ -143,7 +143,7 @@ impl Shared {
     fn suspend(&self, watched: &[Watched]) {
         let frozen = watched.iter().filter(|payment| payment.is_frozen);
         let payers = frozen.map(|payment| payment.payer).collect();
-        if let Some(learning) = &self.learning {
+        if let Some(learning) = self.learning() {
             learning.suspend(payers, self.engine.routes(), self.node_api.now());
         }
     }

@@ -1,6 +1,7 @@
 //! A blvm-node with the mesh inside.
 
 use blvm_mesh_module::{FullNodeConfig, MeshInside, demo};
+use blvm_mesh_node::reload_on_hangup;
 use blvm_node::{node::Node, utils::logging::init_logging_from_config};
 use clap::{Args, Parser};
 use std::{env, error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -57,7 +58,16 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         .with_modules_from_config(&config.node)?;
     let mesh = MeshInside::start(&node, &config).await?;
     tracing::info!(node = %mesh.manager().node_id(), "the mesh is up");
-    let outcome = node.start().await;
+    let reload = || {
+        let config = FullNodeConfig::load(&args.config)?;
+        Ok::<_, Box<dyn Error>>(mesh.reload(&config)?)
+    };
+    let outcome = tokio::select! {
+        // First, so that SIGHUP is heard from the start on.
+        biased;
+        () = reload_on_hangup(reload) => Ok(()),
+        outcome = node.start() => outcome,
+    };
     mesh.stop().await;
     outcome?;
     Ok(())

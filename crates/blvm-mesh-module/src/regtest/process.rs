@@ -214,14 +214,27 @@ impl RealNode {
         self.child.kill().await.map_err(RegtestError::io("kill"))
     }
 
+    /// Tells it to read its configuration again.
+    ///
+    /// # Errors
+    /// When it cannot be told.
+    pub async fn hang_up(&self) -> Result<(), RegtestError> {
+        self.signal("-HUP").await
+    }
+
+    async fn signal(&self, signal: &str) -> Result<(), RegtestError> {
+        let id = self.child.id().unwrap_or_default().to_string();
+        let told = Command::new("kill").args([signal, &id]).status().await;
+        told.map_err(RegtestError::io("kill"))?;
+        Ok(())
+    }
+
     /// Asks it politely to stop, and answers with its exit code.
     ///
     /// # Errors
     /// When it does not stop in time.
     pub async fn stop(mut self) -> Result<Option<i32>, RegtestError> {
-        let id = self.child.id().unwrap_or_default().to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status().await;
-        told.map_err(RegtestError::io("kill"))?;
+        self.signal("-TERM").await?;
         let ended = timeout(DEADLINE, self.child.wait()).await;
         let ended = ended.map_err(|_| RegtestError::Late {
             what: "the end of a node".to_owned(),

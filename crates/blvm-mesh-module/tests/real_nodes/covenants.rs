@@ -1,5 +1,5 @@
 use crate::{
-    on_chain::{count_at_depth, mine, our_script, paid_on_chain, settle_on_chain},
+    on_chain::{PENDING, count_at_depth, mine, our_script, paid_on_chain, settle_on_chain},
     payer::{PAID, Payer, WhyNot},
     program,
     wallet::{Wallet, address, broadcast},
@@ -83,7 +83,7 @@ impl Covenant {
 const CTV: &str = "ctv_on = [\"regtest\"]";
 
 #[tokio::test]
-async fn a_covenant_is_credit_once_its_coin_is_deep_enough() {
+async fn a_covenant_is_credit_once_its_coin_is_deep_enough_and_to_a_node_that_catches_up_as_well() {
     let root = tempfile::tempdir().unwrap();
     let home = paid_on_chain(&root, "paid", None, CTV);
     let node = RealNode::start(program(), &home).await.unwrap();
@@ -98,6 +98,28 @@ async fn a_covenant_is_credit_once_its_coin_is_deep_enough() {
     );
     let again = payer.send(Some(&proof)).await;
     assert_eq!(again, Err(WhyNot::Refused(RefusalCode::ProofReplayed)));
+
+    let home = paid_on_chain(&root, "late", None, CTV);
+    let mut late = RealNode::start(program(), &home).await.unwrap();
+    let payer = Payer::of(&home).await;
+    let covenant = Covenant::paying(payer.quote(&home), &mut wallet);
+    broadcast(&node, &covenant.funding).await.unwrap();
+    mine(&node, 2).await;
+    late.connect(&node).await.unwrap();
+    let proof = covenant.proof();
+    let is_credited = async |_: &RealNode| match payer.send(Some(&proof)).await {
+        Ok(()) => Ok(true),
+        Err(refused) => {
+            assert_eq!(refused, PENDING, "it has no blocks yet");
+            Ok(false)
+        }
+    };
+    late.until("the credit", is_credited).await.unwrap();
+    let money = late.status().await.unwrap().money;
+    assert_eq!(
+        (money.deposited_msat, money.frozen_msat),
+        (PAID.to_msat(), 0)
+    );
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test stops where something is not as it expects"
 )]
 
@@ -13,6 +14,7 @@ mod beside;
 mod covenants;
 mod crossing;
 mod granted;
+mod inside;
 mod module;
 mod module_api;
 mod on_chain;

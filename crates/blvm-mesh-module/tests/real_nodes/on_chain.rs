@@ -92,7 +92,7 @@ pub(crate) async fn count_at_depth(
     assert_eq!(payer.send(Some(proof)).await, Ok(()));
 }
 
-const PENDING: WhyNot = WhyNot::Refused(RefusalCode::ProofPending);
+pub(crate) const PENDING: WhyNot = WhyNot::Refused(RefusalCode::ProofPending);
 
 #[tokio::test]
 async fn a_payment_on_the_chain_is_credit_at_depth_and_frozen_while_a_reorganisation_undoes_it() {

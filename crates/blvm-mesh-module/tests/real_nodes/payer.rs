@@ -8,7 +8,7 @@ use blvm_mesh_node::{
     config::{LightningSection, NodeSection},
 };
 use mesh_link::LinkEvent;
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -45,24 +45,33 @@ impl Watcher for Silent {
     fn published(&self, _: &MeshEvent) {}
 }
 
+/// Starts a mesh node in this process, at home in `folder`, that links itself with a real node.
+pub(crate) async fn linked_with(
+    home: &RealHome,
+    folder: &Path,
+    lightning: LightningSection,
+) -> Node {
+    let peer = format!("{}@{}", home.id(), home.mesh);
+    let config = NodeConfig {
+        mesh: MeshConfig {
+            network: Network::Regtest,
+            listen_addr: "127.0.0.1:0".parse().unwrap(),
+            peers: vec![peer.parse::<PeerAddress>().unwrap()],
+            ..MeshConfig::default()
+        },
+        node: NodeSection::in_folder(folder.to_owned()),
+        lightning,
+        chain: None,
+    };
+    Node::start(&config, Home::Forgetful, Arc::new(Silent))
+        .await
+        .unwrap()
+}
+
 impl Payer {
     pub(crate) async fn of(home: &RealHome) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let peer = format!("{}@{}", home.id(), home.mesh);
-        let config = NodeConfig {
-            mesh: MeshConfig {
-                network: Network::Regtest,
-                listen_addr: "127.0.0.1:0".parse().unwrap(),
-                peers: vec![peer.parse::<PeerAddress>().unwrap()],
-                ..MeshConfig::default()
-            },
-            node: NodeSection::in_folder(folder.path().to_owned()),
-            lightning: LightningSection::None,
-            chain: None,
-        };
-        let node = Node::start(&config, Home::Forgetful, Arc::new(Silent))
-            .await
-            .unwrap();
+        let node = linked_with(home, folder.path(), LightningSection::None).await;
         let payee = home.id();
         let end = Instant::now() + DEADLINE;
         while node.manager().route_to(&payee, 1).await.is_err() {

@@ -3,8 +3,9 @@ use crate::{
     Node, Service,
     cli::RunArgs,
     command_error::CommandError,
-    config::{Backend, NodeConfig},
+    config::{Backend, ConfigFileError, NodeConfig},
     node_log::{self, NodeLog},
+    reload_on_hangup,
     text::msat,
 };
 use blvm_mesh::{MeshMode, Price};
@@ -13,12 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs one node until it is told to stop.
 pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
-    let mut config = NodeConfig::load(&args.config)?;
-    for peer in &args.peers {
-        // What the command line says of a node counts.
-        config.mesh.peers.retain(|it| it.node_id != peer.node_id);
-        config.mesh.peers.push(peer.clone());
-    }
+    let config = read(args)?;
     if args.check {
         return check(&config, &args.config).await;
     }
@@ -28,11 +24,25 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     warn(&config);
     // A reader that has gone away is no reason not to run.
     let _ = print(&introduction(service.node(), &config));
-    told_to_stop.await;
+    let reload = || Ok::<_, CommandError>(service.reload(&read(args)?)?);
+    tokio::select! {
+        () = told_to_stop => {}
+        () = reload_on_hangup(reload) => {}
+    }
     tracing::info!("stopping: sending what is queued");
     service.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Reads the configuration, with the peers of the command line, which count.
+fn read(args: &RunArgs) -> Result<NodeConfig, ConfigFileError> {
+    let mut config = NodeConfig::load(&args.config)?;
+    for peer in &args.peers {
+        config.mesh.peers.retain(|it| it.node_id != peer.node_id);
+        config.mesh.peers.push(peer.clone());
+    }
+    Ok(config)
 }
 
 /// Listens for Ctrl-C and for the polite request to end, from now on.

@@ -93,7 +93,7 @@ pub(super) async fn measure(mesh: MeshManager, peer: NodeId) {
     };
     match measured.await {
         Ok((took, now)) => {
-            if let Some(learning) = &mesh.shared.learning {
+            if let Some(learning) = mesh.shared.learning() {
                 learning.measured(peer, took, mesh.engine().routes(), now);
             }
         }

@@ -8,7 +8,7 @@ mod rpc;
 pub use home::{RealHome, Settings};
 pub use line::Line;
 pub use process::RealNode;
-pub use rpc::Rpc;
+pub use rpc::{PASSWORD, Rpc, USER};
 
 use blvm_mesh_node::control::ClientError;
 use std::{io, path::PathBuf, time::Duration};

@@ -9,8 +9,9 @@ use tokio::{
 };
 
 /// The user that every node of a test lets in.
-pub(super) const USER: &str = "test";
-pub(super) const PASSWORD: &str = "regtest-only";
+pub const USER: &str = "test";
+/// That user's password.
+pub const PASSWORD: &str = "regtest-only";
 
 /// A node's JSON-RPC.
 #[derive(Debug, Clone, Copy)]

@@ -11,6 +11,7 @@
 
 mod covenants;
 mod crossing;
+mod json_rpc;
 mod on_chain;
 mod payer;
 mod wallet;

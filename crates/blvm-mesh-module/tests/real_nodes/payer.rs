@@ -37,7 +37,8 @@ pub(crate) enum WhyNot {
     Unpaid,
 }
 
-struct Silent;
+/// Looks at nothing.
+pub(crate) struct Silent;
 
 impl Watcher for Silent {
     fn link(&self, _: &LinkEvent) {}

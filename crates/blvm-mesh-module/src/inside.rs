@@ -4,7 +4,7 @@ use crate::{
     node_source::NodeSource,
 };
 use blvm_mesh::{ChainNode, MeshManager};
-use blvm_mesh_node::{NodeConfig, Service, ServiceError};
+use blvm_mesh_node::{Brought, NodeConfig, Service, ServiceError};
 use blvm_node::{node::Node, utils::create_shutdown_receiver};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
@@ -54,9 +54,13 @@ impl MeshInside {
             .map_err(|error| InsideError::Events(error.to_string()))?;
         let source = Arc::new(NodeSource::inside(modules));
         let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(Arc::clone(&source)));
+        let brought = Brought {
+            chain: Some(chain),
+            lightning: None,
+        };
         let (published, publishing) = mpsc::channel(MOST_WAITING);
         let watcher = Arc::new(Publisher::new(published));
-        let service = Service::start(config, watcher, Some(chain)).await?;
+        let service = Service::start(config, watcher, brought).await?;
         let mut events = JoinSet::new();
         events.spawn(listen(service.node().manager().clone(), hearing));
         events.spawn(tell(source, publishing));

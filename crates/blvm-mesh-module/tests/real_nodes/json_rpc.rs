@@ -12,7 +12,7 @@ use blvm_mesh::{
 };
 use blvm_mesh_module::regtest::{DEADLINE, PASSWORD, RealHome, RealNode, Settings, USER};
 use blvm_mesh_node::{
-    NodeConfig, Service,
+    Brought, NodeConfig, Service,
     control::{Answer, Client, MoneyReport, Request},
 };
 use mesh_chain::{BitcoinRpc, ChainConfig, OpenError, SecretFrom};
@@ -306,7 +306,7 @@ async fn a_mesh_beside_a_real_node_credits_what_is_paid_on_the_chain_until_it_is
         settings_on_chain("")
     );
     let config = NodeConfig::parse(&text, &home.mesh_dir()).unwrap();
-    let mesh = Service::start(&config, Arc::new(Silent), None)
+    let mesh = Service::start(&config, Arc::new(Silent), Brought::default())
         .await
         .unwrap();
     let payer = Payer::of(&home).await;

@@ -1,14 +1,18 @@
 use crate::{
+    BookError, LightningModule,
     chain_facts::ChainFacts,
     events::{MOST_WAITING, Publisher, SUBSCRIBED, listen, tell},
     node_source::NodeSource,
 };
-use blvm_mesh::{ChainNode, MeshManager};
-use blvm_mesh_node::{Brought, NodeConfig, Service, ServiceError};
-use blvm_node::{node::Node, utils::create_shutdown_receiver};
+use blvm_mesh::{ChainNode, LightningNode, MeshManager};
+use blvm_mesh_node::{Brought, NodeConfig, Service, ServiceError, config::LightningSection};
+use blvm_node::{module::manager::ModuleManager, node::Node, utils::create_shutdown_receiver};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
-use tokio::{sync::mpsc, task::JoinSet};
+use tokio::{
+    sync::{Mutex, mpsc},
+    task::JoinSet,
+};
 
 /// The name under which the node knows the mesh.
 const MODULE_ID: &str = "blvm-mesh";
@@ -29,6 +33,9 @@ pub enum InsideError {
     /// The node does not tell what happens.
     #[error("the node does not tell its events: {0}")]
     Events(String),
+    /// What the node's Lightning module has issued cannot be noted.
+    #[error("[lightning] {0}")]
+    Lightning(#[from] BookError),
     /// The mesh itself did not start.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -52,11 +59,11 @@ impl MeshInside {
             .subscribe_module(MODULE_ID.to_owned(), SUBSCRIBED.to_vec(), heard)
             .await
             .map_err(|error| InsideError::Events(error.to_string()))?;
-        let source = Arc::new(NodeSource::inside(modules));
+        let source = Arc::new(NodeSource::inside(Arc::clone(&modules)));
         let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(Arc::clone(&source)));
         let brought = Brought {
             chain: Some(chain),
-            lightning: None,
+            lightning: wallet(&modules, config)?,
         };
         let (published, publishing) = mpsc::channel(MOST_WAITING);
         let watcher = Arc::new(Publisher::new(published));
@@ -84,6 +91,22 @@ impl MeshInside {
     pub async fn stop(self) {
         self.service.stop().await;
     }
+}
+
+/// The wallet that another module of the node is, where it is chosen.
+fn wallet(
+    modules: &Arc<Mutex<ModuleManager>>,
+    config: &NodeConfig,
+) -> Result<Option<Arc<dyn LightningNode>>, BookError> {
+    if config.lightning != LightningSection::Module {
+        return Ok(None);
+    }
+    tracing::warn!(
+        "the Lightning back end is the node's module blvm-lightning: this mesh is paid with it, and can pay nobody"
+    );
+    let modules = Arc::clone(modules);
+    let wallet = LightningModule::open(modules, &config.node.data_dir, config.mesh.network)?;
+    Ok(Some(Arc::new(wallet)))
 }
 
 impl fmt::Debug for MeshInside {

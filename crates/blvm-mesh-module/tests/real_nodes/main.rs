@@ -9,6 +9,7 @@
     reason = "a test stops where something is not as it expects"
 )]
 
+mod blvm_lightning;
 mod covenants;
 mod crossing;
 mod json_rpc;

@@ -77,6 +77,11 @@ impl Payer {
         }
     }
 
+    /// Who pays.
+    pub(crate) fn id(&self) -> NodeId {
+        self.node.manager().node_id()
+    }
+
     /// What the real node would quote: its operator hands it out, and here the key is at hand.
     pub(crate) fn quote(&self, home: &RealHome) -> Quote {
         let key = QuoteKey::derive(&home.identity.secret_bytes()).on(Network::Regtest);

@@ -20,6 +20,18 @@ pub(crate) const SUBSCRIBED: [EventType; 4] = [
     EventType::PaymentVerified,
 ];
 
+/// What of it is asked for.
+///
+/// The node makes an event of each message of the Bitcoin protocol as soon as one module hears of them, and a mesh does no more
+/// with it than to write it down at the finest level of its log: where that is not on, the relay is left alone.
+pub(crate) fn wanted() -> Vec<EventType> {
+    let is_traced = tracing::enabled!(target: "mesh_manager::manager", tracing::Level::TRACE);
+    let wanted = SUBSCRIBED.into_iter();
+    wanted
+        .filter(|event| is_traced || *event != EventType::MessageReceived)
+        .collect()
+}
+
 /// Events that wait to be told to the node, or to be heard; more are dropped.
 ///
 /// 100, as the node itself keeps for a module: they are hints, and nobody's memory should grow for them.
@@ -198,6 +210,17 @@ mod tests {
             reason: "forged".to_owned(),
         };
         assert_eq!(hint(gone), Some(expected));
+    }
+
+    #[test]
+    fn messages_of_the_relay_are_not_asked_for_where_nothing_is_made_of_them() {
+        let wanted = wanted();
+        assert!(!wanted.contains(&EventType::MessageReceived));
+        let all = SUBSCRIBED.into_iter();
+        let others: Vec<_> = all
+            .filter(|event| *event != EventType::MessageReceived)
+            .collect();
+        assert_eq!(wanted, others);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 use crate::{
     BookError, LightningModule,
     chain_facts::ChainFacts,
-    events::{MOST_WAITING, Publisher, SUBSCRIBED, listen, tell},
+    events::{MOST_WAITING, Publisher, listen, tell, wanted},
     node_source::NodeSource,
 };
 use blvm_mesh::{ChainNode, LightningNode, MeshManager};
@@ -56,7 +56,7 @@ impl MeshInside {
         let (heard, hearing) = mpsc::channel(MOST_WAITING);
         let node_events = Arc::clone(modules.lock().await.event_manager());
         node_events
-            .subscribe_module(MODULE_ID.to_owned(), SUBSCRIBED.to_vec(), heard)
+            .subscribe_module(MODULE_ID.to_owned(), wanted(), heard)
             .await
             .map_err(|error| InsideError::Events(error.to_string()))?;
         let source = Arc::new(NodeSource::inside(Arc::clone(&modules)));

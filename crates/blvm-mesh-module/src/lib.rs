@@ -17,6 +17,7 @@ mod lightning_module;
 mod node_source;
 mod recent_blocks;
 pub mod regtest;
+mod relay_cost;
 mod transactions;
 
 pub use chain_facts::ChainFacts;
@@ -24,3 +25,4 @@ pub use config::{ConfigError, FullNodeConfig, MESH_DIR};
 pub use demo::{DemoError, demo};
 pub use inside::{InsideError, MeshInside};
 pub use lightning_module::{ANSWER_PATIENCE, BookError, LightningModule, MAX_OPEN_INVOICES};
+pub use relay_cost::{RelayCostError, relay_cost};

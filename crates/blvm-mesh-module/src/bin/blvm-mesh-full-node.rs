@@ -1,6 +1,6 @@
 //! A blvm-node with the mesh inside.
 
-use blvm_mesh_module::{FullNodeConfig, MeshInside, demo};
+use blvm_mesh_module::{FullNodeConfig, MeshInside, demo, relay_cost};
 use blvm_node::{node::Node, utils::logging::init_logging_from_config};
 use clap::{Args, Parser};
 use std::{env, error::Error, net::SocketAddr, path::PathBuf, process::ExitCode};
@@ -15,6 +15,12 @@ enum Command {
     Run(RunArgs),
     /// Starts three of itself on regtest, and sends a paid packet across the middle one
     Demo,
+    /// Starts four of itself on regtest, and measures what the mesh costs the node's own relay
+    Bench {
+        /// How often everything is measured
+        #[arg(long, default_value_t = 10)]
+        rounds: u32,
+    },
 }
 
 /// Runs the node until it is told to stop.
@@ -34,6 +40,7 @@ async fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Run(args) => run(&args).await,
         Command::Demo => tell().await,
+        Command::Bench { rounds } => measure(rounds).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -55,12 +62,21 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let mut node = node
         .with_config(config.node.clone())?
         .with_modules_from_config(&config.node)?;
+    if !config.mesh.mesh.enabled {
+        tracing::warn!("[mesh] enabled = false: the node runs without the mesh");
+        node.start().await?;
+        return Ok(());
+    }
     let mesh = MeshInside::start(&node, &config.mesh).await?;
     tracing::info!(node = %mesh.manager().node_id(), "the mesh is up");
     let outcome = node.start().await;
     mesh.stop().await;
     outcome?;
     Ok(())
+}
+
+async fn measure(rounds: u32) -> Result<(), Box<dyn Error>> {
+    Ok(relay_cost(&env::current_exe()?, rounds).await?)
 }
 
 async fn tell() -> Result<(), Box<dyn Error>> {

@@ -2,7 +2,7 @@ use super::{DEADLINE, RealHome, RegtestError, Rpc};
 use blvm_mesh_node::control::{Answer, Client, DeliveryReport, Request, StatusReport};
 use serde_json::{Value, json};
 use std::{
-    fs::File,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -36,6 +36,9 @@ impl Peer {
 /// How long a node has to greet.
 const GREETING: Duration = Duration::from_secs(2);
 
+/// In what the system counts time of a processor: a hundredth of a second, on every Linux.
+const TICK_MILLIS: u64 = 10;
+
 /// A blvm-node that runs, with its mesh; killed when dropped.
 #[derive(Debug)]
 pub struct RealNode {
@@ -54,6 +57,18 @@ impl RealNode {
     /// # Errors
     /// When it does not.
     pub async fn start(program: &Path, home: &RealHome) -> Result<Self, RegtestError> {
+        let mut node = Self::start_without_mesh(program, home).await?;
+        let what = format!("the mesh of {}", home.name);
+        node.until(&what, async |node| Ok(node.status().await.is_ok()))
+            .await?;
+        Ok(node)
+    }
+
+    /// The same in a home whose mesh is not enabled.
+    ///
+    /// # Errors
+    /// When the node does not start.
+    pub async fn start_without_mesh(program: &Path, home: &RealHome) -> Result<Self, RegtestError> {
         let log = home.folder.join("log");
         let opened = File::options().create(true).append(true).open(&log);
         let opened = opened.map_err(RegtestError::io("the log of a node"))?;
@@ -81,12 +96,29 @@ impl RealNode {
         };
         let modules = home.modules_socket();
         let what = format!("the start of {}", home.name);
-        node.until(&what, async |node| {
-            // JSON-RPC answers much earlier; modules are the last part of a node to start.
-            Ok(modules.exists() && node.status().await.is_ok())
-        })
-        .await?;
+        // JSON-RPC answers much earlier; modules are the last part of a node to start.
+        node.until(&what, async |_| Ok(modules.exists())).await?;
         Ok(node)
+    }
+
+    /// The port where it takes connections by the Bitcoin protocol.
+    pub(super) const fn p2p(&self) -> u16 {
+        self.p2p
+    }
+
+    /// How much time of a processor it has taken so far.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn cpu_time(&self) -> Result<Duration, RegtestError> {
+        let id = self.child.id().unwrap_or_default();
+        let stat = fs::read_to_string(format!("/proc/{id}/stat"));
+        let stat = stat.map_err(RegtestError::io("/proc"))?;
+        // Behind the name, which is in parentheses and may hold anything: the state, ten numbers, and these two.
+        let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
+        let ticks = fields.split_ascii_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(ticks.saturating_mul(TICK_MILLIS)))
     }
 
     /// Asks the mesh.

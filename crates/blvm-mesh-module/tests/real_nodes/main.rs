@@ -12,6 +12,7 @@
 mod blvm_lightning;
 mod covenants;
 mod crossing;
+mod free_messages;
 mod json_rpc;
 mod on_chain;
 mod payer;

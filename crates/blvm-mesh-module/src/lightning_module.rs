@@ -41,6 +41,9 @@ const PROBE_EXPIRY: Duration = Duration::from_secs(60);
 /// How often the module is asked which invoices are paid: every two seconds, which a payer does not mind.
 const POLL: Duration = Duration::from_secs(2);
 
+/// The longest wait for an invoice to be paid: a day, so that no deadline is beyond what a clock can say.
+const MAX_WAIT: Duration = Duration::from_secs(86_400);
+
 /// How many invoices are asked about each time: 64, because each is a call, and then all that may be open are asked about
 /// within ten minutes. Who shows a proof does not wait for that.
 const ASKED_AT_ONCE: usize = 64;
@@ -54,7 +57,7 @@ const ASKED_AT_ONCE: usize = 64;
 ///   about until it is paid or over.
 /// - It pays nobody.
 ///
-/// It is believed when it says that an invoice is paid, and by nobody's word but its own.
+/// Its word that an invoice is paid is believed, and nobody else's.
 pub struct LightningModule {
     source: Arc<NodeSource>,
     book: Arc<Book>,
@@ -249,7 +252,7 @@ impl LightningNode for LightningModule {
         place: u64,
         patience: Duration,
     ) -> Result<Vec<SettledInvoice>, LightningError> {
-        let until = Instant::now() + patience;
+        let until = Instant::now() + patience.min(MAX_WAIT);
         loop {
             self.ask_some(until).await?;
             let found = self.noted(move |book| book.settled_behind(place)).await?;

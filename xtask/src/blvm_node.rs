@@ -57,7 +57,7 @@ pub(crate) fn all() -> Result<(), Error> {
     run_command(&mut full_node("demo", false))
 }
 
-const MANIFEST: &str = "crates/blvm-mesh-module/Cargo.toml";
+pub(crate) const MANIFEST: &str = "crates/blvm-mesh-module/Cargo.toml";
 
 fn full_node(what: &str, is_optimised: bool) -> Command {
     let mut command = cargo_there("run");

@@ -8,6 +8,9 @@ use crate::{
 };
 use std::fs;
 
+/// What people are given: the workspace, and what puts it inside a blvm-node.
+const MANIFESTS: [&str; 2] = ["Cargo.toml", crate::blvm_node::MANIFEST];
+
 /// Checks licences, banned crates and sources of what we depend on, as deny.toml has them.
 ///
 /// With cargo-deny installed this is `cargo deny check licenses bans sources`. Without it (CI
@@ -20,12 +23,14 @@ pub(crate) struct Args {}
 pub(crate) fn run(Args {}: &Args) -> Result<(), Error> {
     if answers("cargo", &["deny", "--version"]) {
         say!("deny: with cargo-deny");
-        let parts = ["licenses", "bans", "sources"];
-        return run_command(
-            cargo()
-                .args(["deny", "check", "--hide-inclusion-graph"])
-                .args(parts),
-        );
+        return MANIFESTS.into_iter().try_for_each(|manifest| {
+            run_command(
+                cargo()
+                    .args(["deny", "--manifest-path", manifest])
+                    .args(["check", "--config", "deny.toml", "--hide-inclusion-graph"])
+                    .args(["licenses", "bans", "sources"]),
+            )
+        });
     }
     say!("deny: cargo-deny is not installed, so licences, bans and sources are checked here");
     let path = root().join("deny.toml");
@@ -34,22 +39,22 @@ pub(crate) fn run(Args {}: &Args) -> Result<(), Error> {
         what: "deny.toml".to_owned(),
         reason: error.to_string(),
     })?;
-    let workspace = Workspace::load()?;
-    let problems = policy.check(&workspace);
-    for problem in &problems {
-        say!("deny: {problem}");
-    }
-    for twice in own::in_several_versions(&workspace) {
-        say!("deny: warning: {twice}");
-    }
-    match problems.len() {
-        0 => {
-            say!(
-                "deny: {} crates of others pass",
-                workspace.foreign().count()
-            );
-            Ok(())
+    let mut count = 0;
+    for manifest in MANIFESTS {
+        let workspace = Workspace::of(manifest)?;
+        let problems = policy.check(&workspace);
+        for problem in &problems {
+            say!("deny: {manifest}: {problem}");
         }
+        for twice in own::in_several_versions(&workspace) {
+            say!("deny: {manifest}: warning: {twice}");
+        }
+        let foreign = workspace.foreign().count();
+        say!("deny: {manifest}: {foreign} crates of others looked at");
+        count += problems.len();
+    }
+    match count {
+        0 => Ok(()),
         count => Err(Error::Problems {
             tool: "deny",
             count,

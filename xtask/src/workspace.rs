@@ -46,7 +46,13 @@ struct Target {
 impl Workspace {
     /// Asks cargo.
     pub(crate) fn load() -> Result<Self, Error> {
-        let text = output(cargo().args(["metadata", "--all-features", "--format-version", "1"]))?;
+        Self::of("Cargo.toml")
+    }
+
+    /// Asks cargo about the workspace of another manifest.
+    pub(crate) fn of(manifest: &str) -> Result<Self, Error> {
+        let what = ["metadata", "--all-features", "--format-version", "1"];
+        let text = output(cargo().args(what).args(["--manifest-path", manifest]))?;
         serde_json::from_str(&text).map_err(|error| Error::Malformed {
             what: "the output of cargo metadata".to_owned(),
             reason: error.to_string(),
@@ -60,9 +66,9 @@ impl Workspace {
         members
     }
 
-    /// The crates of others that the workspace uses, on any platform.
+    /// The crates of others that the workspace uses, on any platform: all but those in folders here.
     pub(crate) fn foreign(&self) -> impl Iterator<Item = &Package> {
-        self.packages.iter().filter(|p| !self.is_member(p))
+        self.packages.iter().filter(|p| p.source.is_some())
     }
 
     /// The members with these names; all of them when no name is given.

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     .with_modules_from_config(&config.node)?;
 
     // The mesh starts first: a setting that it does not take is told before the node has touched the network.
-    let mesh = MeshInside::start(&node, &config.mesh).await?;
+    let mesh = MeshInside::start(&node, &config).await?;
     let manager = mesh.manager().clone();
     println!("this node is {}", manager.node_id());
 

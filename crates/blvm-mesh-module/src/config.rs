@@ -1,6 +1,8 @@
-use blvm_mesh::Network;
+use crate::api::CallerLimits;
+use blvm_mesh::{Msat, Network};
 use blvm_mesh_node::config::{MAX_CONFIG_BYTES, SettingError};
 use blvm_node::{ProtocolVersion, config::NodeConfig};
+use serde::Deserialize;
 use std::{
     fs,
     io::{self, Read},
@@ -19,6 +21,8 @@ pub struct FullNodeConfig {
     pub node: NodeConfig,
     /// What the mesh reads.
     pub mesh: blvm_mesh_node::NodeConfig,
+    /// What other modules and RPC callers may do: `[mesh.module_api]`.
+    pub callers: CallerLimits,
     /// The network of both.
     pub protocol: ProtocolVersion,
     /// The node's data folder.
@@ -65,6 +69,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// What is wrong with it.
         source: SettingError,
+    },
+    /// The part about other modules is not understood.
+    #[error("{path}: [mesh.module_api]: {reason}")]
+    ModuleApi {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// The node's network is none that is known.
     #[error(
@@ -156,17 +168,30 @@ impl FullNodeConfig {
             mesh,
             node: network,
         })?;
+        let callers = callers(&mut ours).map_err(|reason| ConfigError::ModuleApi {
+            path: path(),
+            reason,
+        })?;
         let mut home = Table::new();
         let mesh_dir = data_dir.join(MESH_DIR).to_string_lossy().into_owned();
         home.insert("data_dir".to_owned(), Value::String(mesh_dir));
         ours.insert("node".to_owned(), Value::Table(home));
         let mesh = blvm_mesh_node::NodeConfig::parse(&ours.to_string(), folder);
+        let mesh = mesh.map_err(|source| ConfigError::Mesh {
+            path: path(),
+            source,
+        })?;
+        let per_send_msat = match callers {
+            Callers::May(msat) => msat,
+            Callers::MayWhatIsSetFor => mesh.mesh.spending.per_route_msat,
+            Callers::MayNot => 0,
+        };
         Ok(Self {
             node,
-            mesh: mesh.map_err(|source| ConfigError::Mesh {
-                path: path(),
-                source,
-            })?,
+            mesh,
+            callers: CallerLimits {
+                per_send: Msat::from_msat(per_send_msat),
+            },
             protocol,
             data_dir,
         })
@@ -197,6 +222,36 @@ fn on_network(ours: &mut Table, network: Network) -> Result<(), String> {
     }
     mesh.insert("network".to_owned(), Value::String(network.to_string()));
     Ok(())
+}
+
+/// What other modules may spend.
+enum Callers {
+    /// So much.
+    May(u64),
+    /// What the operator lets a route cost.
+    MayWhatIsSetFor,
+    /// Nothing: nobody has thought about it.
+    MayNot,
+}
+
+/// Takes what is said of other modules out of the mesh's part, which does not know it.
+fn callers(ours: &mut Table) -> Result<Callers, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Section {
+        per_send_msat: Option<u64>,
+    }
+    let Some(Value::Table(mesh)) = ours.get_mut("mesh") else {
+        return Ok(Callers::MayNot);
+    };
+    let section = mesh.remove("module_api").map(Value::try_into::<Section>);
+    let section = section.transpose();
+    let section = section.map_err(|error| error.message().to_owned())?;
+    Ok(match section.and_then(|section| section.per_send_msat) {
+        Some(msat) => Callers::May(msat),
+        None if mesh.contains_key("spending") => Callers::MayWhatIsSetFor,
+        None => Callers::MayNot,
+    })
 }
 
 #[cfg(test)]
@@ -231,6 +286,21 @@ mod tests {
     }
 
     #[test]
+    fn other_modules_may_spend_what_is_said_or_what_a_route_may_cost_and_else_nothing() {
+        let may_msat = |mesh: &str| {
+            let config = parse(&format!("{STORAGE}[mesh]\n{mesh}")).unwrap();
+            config.callers.per_send.to_msat()
+        };
+        assert_eq!(may_msat(""), 0);
+        assert_eq!(may_msat("[mesh.module_api]\n"), 0);
+        assert_eq!(may_msat("module_api.per_send_msat = 7\n"), 7);
+        assert_eq!(may_msat("spending.per_day_msat = 9\n"), 1_000_000);
+        assert_eq!(may_msat("spending.per_route_msat = 9\n"), 9);
+        let both = "spending.per_route_msat = 9\nmodule_api.per_send_msat = 0\n";
+        assert_eq!(may_msat(both), 0);
+    }
+
+    #[test]
     fn what_is_missing_or_unknown_is_named() {
         let said = |text: &str| parse(text).unwrap_err().to_string();
         let (mesh, storage) = ("[mesh]\n", STORAGE);
@@ -245,6 +315,18 @@ mod tests {
             (
                 format!("protocol_version = \"main\"\n{storage}{mesh}"),
                 "BitcoinV1",
+            ),
+            (
+                format!("{storage}{mesh}module_api.per_day = 1\n"),
+                "per_send_msat",
+            ),
+            (
+                format!("{storage}{mesh}module_api.per_send_msat = -1\n"),
+                "[mesh.module_api]",
+            ),
+            (
+                format!("{storage}{mesh}module_api = 1\n"),
+                "[mesh.module_api]",
             ),
             (format!("listen_addr = 7\n{storage}{mesh}"), "blvm.toml"),
             ("= 1".to_owned(), "blvm.toml"),

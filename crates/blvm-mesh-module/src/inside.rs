@@ -1,8 +1,10 @@
 use crate::{
-    BookError, LightningModule,
+    BookError, FullNodeConfig, LightningModule,
+    api::MeshApi,
     chain_facts::ChainFacts,
     events::{MOST_WAITING, Publisher, listen, tell, wanted},
     node_source::NodeSource,
+    register::register,
 };
 use blvm_mesh::{ChainNode, LightningNode, MeshManager};
 use blvm_mesh_node::{Brought, NodeConfig, Service, ServiceError, config::LightningSection};
@@ -20,6 +22,7 @@ const MODULE_ID: &str = "blvm-mesh";
 /// A mesh inside a running blvm-node.
 pub struct MeshInside {
     service: Service,
+    api: Arc<MeshApi>,
     /// What passes between the two; ends with this.
     _events: JoinSet<()>,
 }
@@ -45,11 +48,11 @@ impl MeshInside {
     /// Starts a mesh in a node that has its configuration and has not been started yet.
     ///
     /// Packets travel on the mesh's own links, and the node tells it what is on the chain. Until the node has started, it
-    /// says that it is starting.
+    /// says that it is starting. When it has, the node's other modules can call the mesh, where the node lets them.
     ///
     /// # Errors
     /// [`InsideError`] says what to do about it; nothing keeps running then.
-    pub async fn start(node: &Node, config: &NodeConfig) -> Result<Self, InsideError> {
+    pub async fn start(node: &Node, config: &FullNodeConfig) -> Result<Self, InsideError> {
         // The node listens for the signal to stop only when it has started; until then it would end without a word.
         drop(create_shutdown_receiver());
         let modules = node.module_manager().ok_or(InsideError::NoModules)?;
@@ -63,16 +66,19 @@ impl MeshInside {
         let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(Arc::clone(&source)));
         let brought = Brought {
             chain: Some(chain),
-            lightning: wallet(&modules, config)?,
+            lightning: wallet(&modules, &config.mesh)?,
         };
         let (published, publishing) = mpsc::channel(MOST_WAITING);
         let watcher = Arc::new(Publisher::new(published));
-        let service = Service::start(config, watcher, brought).await?;
+        let service = Service::start(&config.mesh, watcher, brought).await?;
+        let api = Arc::new(MeshApi::new(service.node(), config.callers));
         let mut events = JoinSet::new();
         events.spawn(listen(service.node().manager().clone(), hearing));
+        events.spawn(register(Arc::clone(&source), Arc::clone(&api)));
         events.spawn(tell(source, publishing));
         Ok(Self {
             service,
+            api,
             _events: events,
         })
     }
@@ -85,6 +91,11 @@ impl MeshInside {
     /// Its links, its wallet and its store.
     pub fn node(&self) -> &blvm_mesh_node::Node {
         self.service.node()
+    }
+
+    /// What other modules and RPC callers ask: for whoever serves them.
+    pub const fn api(&self) -> &Arc<MeshApi> {
+        &self.api
     }
 
     /// Sends what is queued, books what was earned, and ends: to be called when the node has stopped.

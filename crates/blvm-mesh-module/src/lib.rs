@@ -8,6 +8,7 @@
 //! There are no rules of the mesh here. What the released node does otherwise than its documentation says is listed in
 //! docs/blvm-node.md, with the version where it was seen.
 
+pub mod api;
 mod chain_facts;
 mod config;
 mod demo;
@@ -16,6 +17,7 @@ mod inside;
 mod lightning_module;
 mod node_source;
 mod recent_blocks;
+mod register;
 pub mod regtest;
 mod relay_cost;
 mod transactions;

@@ -13,7 +13,7 @@ pub use process::RealNode;
 pub use rpc::{PASSWORD, Rpc, USER};
 
 use blvm_mesh_node::control::ClientError;
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, time::Duration};
 use thiserror::Error;
 
 /// How long anything may take that is waited for; nothing here waits for it to pass.
@@ -50,18 +50,18 @@ pub enum RegtestError {
     #[error("the mesh answered: {0}")]
     Answer(String),
     /// It took too long.
-    #[error("{what} did not happen in time; the log is {log}")]
+    #[error("{what} did not happen in time; the node says at last:\n{log_end}")]
     Late {
         /// What was waited for.
         what: String,
-        /// The log of the node.
-        log: PathBuf,
+        /// The last lines of the node's log, whose folder may be gone.
+        log_end: String,
     },
     /// A node ended by itself.
-    #[error("the node ended: its log is {log}")]
+    #[error("the node ended, and said at last:\n{log_end}")]
     Ended {
-        /// The log.
-        log: PathBuf,
+        /// The last lines of its log, whose folder may be gone.
+        log_end: String,
     },
 }
 

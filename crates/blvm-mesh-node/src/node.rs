@@ -6,6 +6,7 @@ use crate::{
     peer_book::PeerBook,
     pump::Pump,
     sandbox::{SandboxError, SandboxLightning},
+    surroundings::within_reach,
     watcher::Watcher,
 };
 use blvm_mesh::{
@@ -242,6 +243,11 @@ impl Node {
     /// The node's mesh.
     pub const fn manager(&self) -> &MeshManager {
         &self.manager
+    }
+
+    /// To how many other nodes a way is known. In a large mesh it takes its time: not to be asked between packets.
+    pub fn nodes_within_reach(&self) -> usize {
+        within_reach(self.manager.engine().routes())
     }
 
     /// The node's links.

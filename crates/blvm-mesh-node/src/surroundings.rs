@@ -7,8 +7,8 @@ use crate::{
     hops::hops,
 };
 use blvm_mesh::{
-    Clock, Engine, Fault, FoundRoute, MAX_ALTERNATIVES, MeshManager, Msat, NodeStanding, Price,
-    RoutingTable, SystemClock, TopologyNode, UnixTime,
+    Clock, Engine, Fault, FoundRoute, MAX_ALTERNATIVES, MeshManager, Msat, NodeId, NodeStanding,
+    Price, RoutingTable, SystemClock, Topology, TopologyNode, UnixTime,
 };
 
 /// The nodes that links are up with.
@@ -76,26 +76,32 @@ pub(crate) fn topology(engine: &Engine) -> TopologyReport {
     }
 }
 
+/// To how many other nodes a way is known.
+pub(crate) fn within_reach(table: &RoutingTable) -> usize {
+    let known = table.topology();
+    reached(&known, table.local()).count()
+}
+
 /// The best routes to the nodes that are the fewest hops away, and to how many more none was looked for.
 fn nearest(table: &RoutingTable, payload_len: usize) -> (Vec<FoundRoute>, usize) {
     let known = table.topology();
-    let links = known.links.iter().map(|link| (link.a, link.b));
-    let local = known
-        .nodes
-        .iter()
-        .position(|node| node.node_id == table.local());
-    let distances = hops(known.nodes.len(), links, local.unwrap_or(usize::MAX));
-    let mut reached: Vec<_> = distances
-        .into_iter()
-        .zip(&known.nodes)
-        .filter_map(|(distance, node)| Some((distance?, node.node_id)))
-        .filter(|(distance, _)| *distance > 0)
-        .collect();
+    let mut reached: Vec<_> = reached(&known, table.local()).collect();
     reached.sort_unstable();
     let unlisted = reached.len().saturating_sub(MAX_LISTED_ROUTES);
     let best = |(_, destination)| table.find_routes(&destination, payload_len, 1);
     let found = reached.into_iter().take(MAX_LISTED_ROUTES).flat_map(best);
     (found.collect(), unlisted)
+}
+
+/// The other nodes to which links lead, and over how many.
+fn reached(known: &Topology, local: NodeId) -> impl Iterator<Item = (usize, NodeId)> {
+    let links = known.links.iter().map(|link| (link.a, link.b));
+    let start = known.nodes.iter().position(|node| node.node_id == local);
+    let distances = hops(known.nodes.len(), links, start.unwrap_or(usize::MAX));
+    let nodes = distances.into_iter().zip(&known.nodes);
+    nodes
+        .filter_map(|(distance, node)| Some((distance?, node.node_id)))
+        .filter(|(distance, _)| *distance > 0)
 }
 
 fn report(

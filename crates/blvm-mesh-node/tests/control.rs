@@ -291,7 +291,7 @@ async fn a_line_that_is_too_long_ends_the_connection_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payload_that_is_no_hex_is_not_sent() {
+async fn what_cannot_be_sent_is_refused_and_told() {
     let desk = Desk::open(vec![]).await;
     let call = SendCall {
         destination: desk.node.manager().node_id(),
@@ -312,7 +312,7 @@ async fn a_payload_that_is_no_hex_is_not_sent() {
     let to_nobody = SendCall {
         payload_hex: String::new(),
         destination: blvm_mesh::NodeId::from_bytes([9; 32]),
-        ..call
+        ..call.clone()
     };
     let answer = desk
         .client()
@@ -321,6 +321,19 @@ async fn a_payload_that_is_no_hex_is_not_sent() {
         .await
         .unwrap();
     assert!(matches!(answer, Answer::Failed(failure) if failure.kind == FailureKind::Routing));
+    let too_patient = SendCall {
+        payload_hex: String::new(),
+        deadline_secs: 121,
+        ..call
+    };
+    let answer = desk
+        .client()
+        .await
+        .ask(Request::Send(too_patient))
+        .await
+        .unwrap();
+    let named = "deadline_secs = 121: expected 1 to 120";
+    assert!(matches!(answer, Answer::Failed(failure) if failure.message.contains(named)));
     desk.close().await;
 }
 

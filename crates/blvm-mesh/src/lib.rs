@@ -99,9 +99,9 @@ pub use mesh_manager::{
     Asked, Attempt, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Halfway,
     IdentityError, LearningStatus, MAX_LOOKING, MeshManager, MessageId, Money, NodePrice,
     OnChainQuote, PAYMENT_MARGIN, PaidQuote, Peer, PendingClaim, PendingDraw, PendingQuestion,
-    QuoteToPay, RefundReceived, Refusal, RefusalReason, Refused, Reply, RoutePrice, SendError,
-    SendOptions, Sent, SpendingLimit, Status, Step, SystemClock, Ticket, Tried, TriedEnd,
-    identity_in, load_or_create_identity, pay_quote,
+    QuoteToPay, QuotedInvoice, RefundReceived, Refusal, RefusalReason, Refused, Remembered, Reply,
+    RoutePrice, SendError, SendOptions, Sent, SpendingLimit, Status, Step, SystemClock, Ticket,
+    Tried, TriedEnd, identity_in, load_or_create_identity, pay_quote,
 };
 pub use mesh_payment::{
     Accounts, CovenantError, CovenantKind, CovenantLevel, CovenantProof, Invoice, LeastLevel,
@@ -115,18 +115,19 @@ pub use mesh_protocol::{
 };
 pub use mesh_replay::{ClaimSet, MAX_CLAIMS, ReplayPrevention, SequenceWindows};
 pub use mesh_routing::{
-    Fault, FeeDistribution, FoundRoute, GossipCounts, MAX_ALTERNATIVES, RouteQuote, RoutingTable,
-    Split, Standing as NodeStanding, Topology, TopologyLink, TopologyNode, least_total, split,
+    Fault, FeeDistribution, FoundRoute, GossipCounts, LIFETIME as ANNOUNCEMENT_LIFETIME,
+    MAX_ALTERNATIVES, RouteQuote, RoutingTable, Split, Standing as NodeStanding, Topology,
+    TopologyLink, TopologyNode, least_total, split,
 };
 pub use mesh_types::{
     Begun, Books, ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey,
     ClaimOutcome, ClaimStore, Clock, ConfigError, CreditStore, DayCaps, DaySpent, DaySums,
     DetectedProtocol, Drawn, FreeLane, Incoming, InvoiceRequest, KnownNode, LightningError,
-    LightningInfo, LightningNode, MAX_SETTLED, MeshConfig, MeshError, MeshEvent, MeshMode,
-    MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId, NodeStore, OnChainConfig,
-    OutPoint, Outgoing, OwnPayment, PacketKind, PacketTag, PaidInvoice, PayLimits, PaymentEnd,
-    PaymentOutcome, PaymentProof, PaymentReason, PeerAddress, Price, ProofForHop, Refund,
-    RefundBegun, RefundEnd, RefundStore, Route, RoutingPolicy, SequenceBlock, Settled,
+    LightningInfo, LightningNode, MAX_PACKET_AGE, MAX_SETTLED, MeshConfig, MeshError, MeshEvent,
+    MeshMode, MeshPacket, ModuleContext, Msat, Network, NodeAPI, NodeEvent, NodeId, NodeStore,
+    OnChainConfig, OutPoint, Outgoing, OwnPayment, PacketKind, PacketTag, PaidInvoice, PayLimits,
+    PaymentEnd, PaymentOutcome, PaymentProof, PaymentReason, PeerAddress, Price, ProofForHop,
+    Refund, RefundBegun, RefundEnd, RefundStore, Route, RoutingPolicy, SequenceBlock, Settled,
     SettledInvoice, Settlement, SpendingConfig, SpendingStore, Spent, Standing, Store, StoreError,
     TxHash, UnixTime, Watched, from_hex, most_refund_fee, most_refundable, to_hex,
 };

@@ -18,7 +18,7 @@ impl MeshManager {
         // Each is asked once at most: a decision that has been claimed and drawn for is final.
         loop {
             step = match step {
-                Step::Ask(pending) => Step::Claim(self.ask_chain(pending, &bytes).await?),
+                Step::Ask(pending) => Step::Claim(self.ask_chain(*from, pending, &bytes).await?),
                 Step::Claim(pending) => {
                     claimed = Some(pending.payment.claim());
                     self.claim(pending, &bytes).await?

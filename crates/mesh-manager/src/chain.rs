@@ -5,11 +5,6 @@ use mesh_types::{MeshError, Msat, NodeId, PaymentProof};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The most packets that wait for the chain at one time.
-///
-/// 64, because a node that is slow to answer must not be asked more, and payments on the chain are few.
-pub(crate) const MAX_QUESTIONS: usize = 64;
-
 /// How often a source may have the chain asked about payments that turn out to be none, or used, or of which the chain cannot
 /// tell: at once, and a second. A payment that is claimed costs nothing of it.
 ///
@@ -86,8 +81,11 @@ impl MeshManager {
     }
 
     /// Asks the chain about the payment that came with a packet.
+    ///
+    /// - `from`: the neighbour that handed the packet on.
     pub(crate) async fn ask_chain(
         &self,
+        from: NodeId,
         pending: PendingQuestion,
         bytes: &[u8],
     ) -> Result<PendingClaim, Refused> {
@@ -97,9 +95,9 @@ impl MeshManager {
         let chain = chain.ok_or_else(|| busy("there is no chain to ask"))?;
         let _asking = self
             .shared
-            .asking_chain
-            .try_acquire()
-            .map_err(|_| busy("too many packets wait for the chain"))?;
+            .chain_places
+            .take(from)
+            .ok_or_else(|| busy("too many packets wait for the chain"))?;
         let source = pending.source;
         let taken = self
             .shared

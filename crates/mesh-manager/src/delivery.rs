@@ -52,10 +52,23 @@ impl Inbox {
         Ok(())
     }
 
-    pub(crate) fn poll(&self, most: usize) -> Vec<Delivery> {
+    /// Takes up to `most` of those that are `wanted`, the oldest first; the others stay where they are.
+    pub(crate) fn take(
+        &self,
+        most: usize,
+        mut wanted: impl FnMut(&Delivery) -> bool,
+    ) -> Vec<Delivery> {
         let mut waiting = self.waiting.lock();
-        let count = most.min(waiting.len());
-        waiting.drain(..count).collect()
+        let (mut taken, mut index) = (Vec::new(), 0_usize);
+        while taken.len() < most
+            && let Some(delivery) = waiting.get(index)
+        {
+            match wanted(delivery) {
+                true => taken.extend(waiting.remove(index)),
+                false => index = index.saturating_add(1),
+            }
+        }
+        taken
     }
 
     pub(crate) async fn next(&self) -> Delivery {
@@ -66,5 +79,37 @@ impl Inbox {
             }
             arrived.await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(sequence: u64) -> Delivery {
+        Delivery {
+            source: NodeId::from_bytes([1; 32]),
+            sequence,
+            message: sequence,
+            payload: Vec::new(),
+            is_sealed: true,
+            receipt: None,
+        }
+    }
+
+    #[test]
+    fn what_is_not_wanted_stays_in_its_order() {
+        let inbox = Inbox::default();
+        for sequence in 0..7 {
+            inbox.put(delivery(sequence), true).unwrap();
+        }
+        let is_odd = |delivery: &Delivery| delivery.sequence % 2 == 1;
+        let sequences = |taken: Vec<Delivery>| -> Vec<u64> {
+            taken.iter().map(|delivery| delivery.sequence).collect()
+        };
+        assert_eq!(sequences(inbox.take(2, is_odd)), [1, 3]);
+        assert_eq!(sequences(inbox.take(9, is_odd)), [5]);
+        assert_eq!(sequences(inbox.take(0, |_| true)), [0_u64; 0]);
+        assert_eq!(sequences(inbox.take(9, |_| true)), [0, 2, 4, 6]);
     }
 }

@@ -148,6 +148,11 @@ impl Engine {
         self.local
     }
 
+    /// What passes here, and what has to pay.
+    pub const fn mode(&self) -> MeshMode {
+        self.mode
+    }
+
     /// What this node asks for a packet; nothing unless its mode is `payment_gated`.
     pub const fn price(&self) -> Price {
         self.price

@@ -384,6 +384,6 @@ pub(crate) fn no_amount() -> FundingError {
 }
 
 /// Rounded up, as nodes quote.
-fn whole_sats(amount: Msat) -> Msat {
+pub(crate) fn whole_sats(amount: Msat) -> Msat {
     Msat::from_sats(amount.to_msat().div_ceil(1_000)).unwrap_or(Msat::MAX)
 }

@@ -1,6 +1,7 @@
 use crate::{
     Budgets, Delivery, Engine, EngineSetup, ForgetfulStore, Refusal,
-    chain::{MAX_QUESTIONS, QUESTIONS_BURST, QUESTIONS_PER_SECOND},
+    chain::{QUESTIONS_BURST, QUESTIONS_PER_SECOND},
+    chain_places::ChainPlaces,
     delivery::Inbox,
     identity::{identity_in, load_or_create_identity},
     learning::{Learning, keep_learning, price_of},
@@ -52,7 +53,7 @@ pub(crate) struct Shared {
     pub(crate) asking: Semaphore,
     pub(crate) lookups: Budgets,
     pub(crate) questions: Budgets,
-    pub(crate) asking_chain: Semaphore,
+    pub(crate) chain_places: ChainPlaces,
     pub(crate) final_depth: NonZeroU32,
     pub(crate) wallet: WalletWatch,
     pub(crate) vain_claims: Budgets,
@@ -167,7 +168,7 @@ impl MeshManager {
             asking: Semaphore::new(MAX_ASKING),
             lookups: Budgets::new(LOOKUPS_PER_SECOND, LOOKUPS_BURST),
             questions: Budgets::new(QUESTIONS_PER_SECOND, QUESTIONS_BURST),
-            asking_chain: Semaphore::new(MAX_QUESTIONS),
+            chain_places: ChainPlaces::default(),
             final_depth,
             wallet: WalletWatch::new(check_settlement, may_tell),
             vain_claims: Budgets::new(VAIN_CLAIMS_PER_SECOND, VAIN_CLAIMS_BURST),
@@ -288,7 +289,18 @@ impl MeshManager {
 
     /// Takes up to `most` packets that are addressed to this node and have arrived already.
     pub fn poll_deliveries(&self, most: usize) -> Vec<Delivery> {
-        self.shared.inbox.poll(most)
+        self.take_deliveries(most, |_| true)
+    }
+
+    /// The same for those of them that are `wanted`; the others stay where they are, for whoever wants them.
+    ///
+    /// `wanted` is asked while nothing can arrive, so it has to be quick.
+    pub fn take_deliveries(
+        &self,
+        most: usize,
+        wanted: impl FnMut(&Delivery) -> bool,
+    ) -> Vec<Delivery> {
+        self.shared.inbox.take(most, wanted)
     }
 
     /// This node.

@@ -59,18 +59,21 @@ pub(crate) struct Payable {
     pub(crate) payment_hash: [u8; 32],
     timestamp: u64,
     expires_at: u64,
+    /// Until when it can be paid and shown.
+    pub(crate) ends_at: UnixTime,
 }
 
 impl Payable {
     pub(crate) fn read(to_pay: &QuoteToPay<'_>, now: UnixTime) -> Result<Self, MeshError> {
         let invoice = Invoice::parse(to_pay.invoice).map_err(not_payable)?;
-        let amount = check(&invoice, to_pay, now)?;
+        let (amount, ends_at) = check(&invoice, to_pay, now)?;
         Ok(Self {
             invoice: to_pay.invoice.to_owned(),
             amount,
             payment_hash: *invoice.payment_hash(),
             timestamp: invoice.timestamp().to_secs(),
             expires_at: invoice.expires_at().to_secs(),
+            ends_at,
         })
     }
 
@@ -148,7 +151,11 @@ impl<'p> PaymentUnderWay<'p> {
     }
 }
 
-fn check(invoice: &Invoice, to_pay: &QuoteToPay<'_>, now: UnixTime) -> Result<Msat, MeshError> {
+fn check(
+    invoice: &Invoice,
+    to_pay: &QuoteToPay<'_>,
+    now: UnixTime,
+) -> Result<(Msat, UnixTime), MeshError> {
     let amount = invoice
         .amount()
         .ok_or_else(|| not_payable("it names no amount"))?;
@@ -174,7 +181,7 @@ fn check(invoice: &Invoice, to_pay: &QuoteToPay<'_>, now: UnixTime) -> Result<Ms
             to_pay.limit
         )));
     }
-    Ok(amount)
+    Ok((amount, ends_at))
 }
 
 fn not_payable(why: impl std::fmt::Display) -> MeshError {

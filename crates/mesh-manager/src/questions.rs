@@ -1,6 +1,10 @@
-use crate::{Draft, MeshManager, exchange::NoAnswer, funding_error::FundingError};
+use crate::{
+    Draft, MeshManager, QuoteToPay, exchange::NoAnswer, funding::whole_sats,
+    funding_error::FundingError, payer::Payable,
+};
+use mesh_payment::Invoice;
 use mesh_protocol::ControlMessage;
-use mesh_types::{MeshError, Msat, NodeId, Price, ProofForHop, Route};
+use mesh_types::{MeshError, Msat, NodeId, Price, ProofForHop, Route, UnixTime};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
@@ -15,6 +19,17 @@ pub struct Quoted {
     pub credit: Msat,
     /// What buys the amount that was asked for; `None` when nothing was, or the node can issue no invoice now.
     pub invoice: Option<String>,
+}
+
+/// An invoice of another node that buys credit for this one there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotedInvoice {
+    /// BOLT11.
+    pub invoice: String,
+    /// What it asks for, and buys.
+    pub amount: Msat,
+    /// Until when it can be paid and shown.
+    pub ends_at: UnixTime,
 }
 
 /// What a node of the route asks, and what this node can already spend there.
@@ -40,6 +55,45 @@ impl MeshManager {
         timeout: Duration,
     ) -> Result<Quoted, MeshError> {
         Ok(self.quote_at(route, position, amount, timeout).await?)
+    }
+
+    /// Asks `payee` for an invoice over `amount`, which it rounds up to whole satoshi, to be paid by anybody; answers with one
+    /// that buys this node credit there and nothing else.
+    ///
+    /// # Errors
+    /// [`MeshError::LightningError`] when the node can issue none now, [`MeshError::PaymentVerificationFailed`] when what it
+    /// answers is not what was asked for, and as [`MeshManager::request_quote`].
+    pub async fn request_invoice(
+        &self,
+        payee: NodeId,
+        amount: Msat,
+        timeout: Duration,
+    ) -> Result<QuotedInvoice, MeshError> {
+        let route = self.route_within(&payee, 0, timeout).await?;
+        let position = route.len().saturating_sub(1);
+        let quoted = self.request_quote(&route, position, amount, timeout);
+        let invoice = quoted.await?.invoice.ok_or_else(|| {
+            MeshError::LightningError(format!("{payee} can issue no invoice now"))
+        })?;
+        let to_pay = QuoteToPay {
+            invoice: &invoice,
+            payer: self.node_id(),
+            payee,
+            limit: whole_sats(amount),
+        };
+        let payable = Payable::read(&to_pay, self.shared.node_api.now())?;
+        let network = self.engine().verifier().network;
+        let is_on_it = Invoice::parse(&invoice).is_ok_and(|invoice| invoice.is_on(network));
+        if payable.amount < amount || !is_on_it {
+            return Err(MeshError::PaymentVerificationFailed(format!(
+                "{payee} was asked for an invoice over {amount} on {network}, and answered with another"
+            )));
+        }
+        Ok(QuotedInvoice {
+            amount: payable.amount,
+            ends_at: payable.ends_at,
+            invoice,
+        })
     }
 
     /// Shows a proof to the node that it pays, and answers with the credit there.

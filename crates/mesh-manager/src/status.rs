@@ -72,7 +72,24 @@ pub struct Money {
     pub credits: Vec<(NodeId, Msat)>,
 }
 
+/// What is remembered against replays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Remembered {
+    /// Payments that were claimed lately; the store has them all.
+    pub claims: usize,
+    /// Sources whose packet numbers are remembered.
+    pub sources: usize,
+}
+
 impl MeshManager {
+    /// How much is remembered against replays.
+    pub fn remembered(&self) -> Remembered {
+        Remembered {
+            claims: self.shared.recent.len(),
+            sources: self.engine().windows.len(),
+        }
+    }
+
     /// What an operator wants to see.
     pub async fn status(&self) -> Status {
         let engine = self.engine();

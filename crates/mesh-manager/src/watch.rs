@@ -1,7 +1,7 @@
 use crate::{MeshManager, manager::Shared};
 use mesh_payment::{
     CovenantProof,
-    bitcoin::{Transaction, consensus::serialize, hashes::Hash as _},
+    bitcoin::{Transaction, Txid, consensus::serialize, hashes::Hash as _},
 };
 use mesh_types::{
     ChainError, ChainNode, ChainTransaction, ClaimKey, PaymentProof, Standing, StoreError, TxHash,
@@ -35,46 +35,56 @@ impl MeshManager {
     ///
     /// A running mesh does this by itself; it is here for those who drive a mesh without its clock.
     pub async fn watch_payments(&self) {
-        round(&Arc::downgrade(&self.shared), None).await;
+        round(&Arc::downgrade(&self.shared), &mut BrokeOff::default()).await;
     }
+}
+
+/// Where a round broke off, so that what is not answered in one does not stop the next at the same place.
+#[derive(Default)]
+struct BrokeOff {
+    payment: Option<ClaimKey>,
+    covenant: Option<Txid>,
 }
 
 /// Watches payments until the mesh is gone.
 pub(crate) async fn keep_watch(mesh: Weak<Shared>) {
-    let mut last = None;
-    while mesh.strong_count() > 0 {
-        last = round(&mesh, last).await;
+    let mut last = BrokeOff::default();
+    // A round ends early when the mesh has gone.
+    while round(&mesh, &mut last).await.is_some() {
         sleep(INTERVAL).await;
     }
 }
 
-/// Looks at everything once, first at what comes behind `after`; answers with where it broke off, so that what is not
-/// answered in one round does not stop the next at the same place.
+/// Looks at everything once, first at what comes behind where the last round broke off.
 ///
-/// The mesh is not held between two looks, so that it can end in the middle of a round.
-async fn round(mesh: &Weak<Shared>, after: Option<ClaimKey>) -> Option<ClaimKey> {
+/// The mesh is not held between two looks, so that it can end in the middle of a round: `None` says that it has.
+async fn round(mesh: &Weak<Shared>, last: &mut BrokeOff) -> Option<()> {
     let shared = mesh.upgrade()?;
     let asked = shared.store.watched().await;
     drop(shared);
-    let mut broke_off = None;
     if let Ok(mut watched) = asked.inspect_err(say_unknown) {
-        let behind = watched.partition_point(|it| after.is_some_and(|after| it.key <= after));
-        watched.rotate_left(behind);
-        broke_off = look_at_all(mesh, &mut watched).await;
+        begin_behind(&mut watched, last.payment, |payment| payment.key);
+        last.payment = look_at_all(mesh, &mut watched).await;
         mesh.upgrade()?.suspend(&watched);
     }
-    let shared = mesh.upgrade()?;
-    let covenants = shared.covenants().await.inspect_err(say_unknown);
-    drop(shared);
     // Whatever cannot be told of payments, there is money to be collected.
-    let mut failures = 0;
-    for proof in covenants.unwrap_or_default() {
-        let (shared, chain) = both(mesh)?;
-        if !goes_on(shared.collect(&proof, chain.as_ref()).await, &mut failures) {
-            break;
-        }
+    let shared = mesh.upgrade()?;
+    let asked = shared.covenants().await;
+    drop(shared);
+    if let Ok(mut covenants) = asked.inspect_err(say_unknown) {
+        begin_behind(&mut covenants, last.covenant, |covenant| covenant.txid);
+        last.covenant = collect_all(mesh, &covenants).await;
     }
-    broke_off
+    Some(())
+}
+
+/// Puts in order, and begins behind `last`.
+fn begin_behind<T, K: Ord>(things: &mut [T], last: Option<K>, key: impl Fn(&T) -> K) {
+    things.sort_unstable_by_key(&key);
+    if let Some(last) = last {
+        let behind = things.partition_point(|thing| key(thing) <= last);
+        things.rotate_left(behind);
+    }
 }
 
 /// Looks at each payment and notes in it how it stands; answers with where it broke off.
@@ -86,6 +96,21 @@ async fn look_at_all(mesh: &Weak<Shared>, watched: &mut [Watched]) -> Option<Cla
         let looked = shared.look_at(payment, chain.as_ref(), &mut standings);
         if !goes_on(looked.await, &mut failures) {
             return Some(payment.key);
+        }
+    }
+    None
+}
+
+/// Collects what each covenant pays; answers with where it broke off.
+async fn collect_all(mesh: &Weak<Shared>, covenants: &[Covenant]) -> Option<Txid> {
+    let mut failures = 0;
+    for covenant in covenants {
+        let (shared, chain) = both(mesh)?;
+        if !goes_on(
+            shared.collect(covenant, chain.as_ref()).await,
+            &mut failures,
+        ) {
+            return Some(covenant.txid);
         }
     }
     None
@@ -171,25 +196,22 @@ impl Shared {
     }
 
     /// The covenants that were credited and are not known to be collected.
-    async fn covenants(&self) -> Result<Vec<PaymentProof>, StoreError> {
+    async fn covenants(&self) -> Result<Vec<Covenant>, StoreError> {
         let local = self.engine.node_id();
         let kept = self.store.kept_proofs().await?.into_iter();
         let own = kept.filter(|(payee, _)| *payee == local);
-        Ok(own.map(|(_, proof)| proof).collect())
+        Ok(own.filter_map(|(_, proof)| Covenant::of(proof)).collect())
     }
 
     /// Sends the transaction that takes what a covenant pays, until it is so deep that nothing undoes it.
-    async fn collect(&self, proof: &PaymentProof, chain: &dyn ChainNode) -> Result<(), String> {
-        let local = self.engine.node_id();
-        let Some(spend) = spend(proof) else {
-            return Ok(());
-        };
-        let tx_hash = TxHash::from_bytes(spend.compute_txid().to_byte_array());
+    async fn collect(&self, covenant: &Covenant, chain: &dyn ChainNode) -> Result<(), String> {
+        let tx_hash = TxHash::from_bytes(covenant.txid.to_byte_array());
         match ask(chain.transaction(tx_hash)).await {
             // A node without an index cannot tell of what was never sent. To send it once too often does no harm.
-            Ok(None) | Err(_) => ask(chain.submit(serialize(&spend))).await,
+            Ok(None) | Err(_) => ask(chain.submit(serialize(&covenant.spend))).await,
             Ok(Some(found)) if found.depth >= self.final_depth.get() => {
-                let forgotten = self.store.forget_proof(local, proof.clone()).await;
+                let (local, proof) = (self.engine.node_id(), covenant.proof.clone());
+                let forgotten = self.store.forget_proof(local, proof).await;
                 forgotten.map_err(|error| error.to_string())
             }
             Ok(Some(_)) => Ok(()),
@@ -197,14 +219,24 @@ impl Shared {
     }
 }
 
-/// The transaction that takes what a covenant pays; `None` for any other proof.
-fn spend(proof: &PaymentProof) -> Option<Transaction> {
-    match proof {
-        PaymentProof::InstantSettlement { covenant_proof, .. } => {
-            let covenant = CovenantProof::from_bytes(covenant_proof).ok()?;
-            Some(covenant.spend())
-        }
-        PaymentProof::Lightning { .. } | PaymentProof::OnChainSettlement { .. } => None,
+/// A covenant that was credited.
+struct Covenant {
+    proof: PaymentProof,
+    /// The transaction that takes what it pays.
+    spend: Transaction,
+    /// That transaction's.
+    txid: Txid,
+}
+
+impl Covenant {
+    /// `None` for any other proof.
+    fn of(proof: PaymentProof) -> Option<Self> {
+        let PaymentProof::InstantSettlement { covenant_proof, .. } = &proof else {
+            return None;
+        };
+        let spend = CovenantProof::from_bytes(covenant_proof).ok()?.spend();
+        let txid = spend.compute_txid();
+        Some(Self { proof, spend, txid })
     }
 }
 

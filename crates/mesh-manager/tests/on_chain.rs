@@ -176,6 +176,10 @@ struct Covenant {
 
 impl Covenant {
     fn paying(quote: Quote) -> Self {
+        Self::with_coin(quote, 6)
+    }
+
+    fn with_coin(quote: Quote, seed: u8) -> Self {
         let sats = quote.amount.to_sats_floor();
         let outputs = vec![
             output(0, quote.named_in_covenant()),
@@ -184,7 +188,7 @@ impl Covenant {
         let covenant = CovenantProof {
             kind: CovenantKind::CtvWitnessScript,
             quote,
-            template: transaction(6, outputs),
+            template: transaction(seed, outputs),
         };
         let proof = PaymentProof::InstantSettlement {
             covenant_proof: covenant.to_bytes(),
@@ -193,7 +197,7 @@ impl Covenant {
             amount_sats: sats,
             timestamp: quote.expires_at.to_secs(),
         };
-        let tx_hash = TxHash::from_bytes([6; 32]);
+        let tx_hash = TxHash::from_bytes([seed; 32]);
         let coin = OutPoint { tx_hash, index: 0 };
         Self {
             proof,
@@ -289,6 +293,31 @@ async fn what_a_covenant_pays_is_collected_though_the_chain_cannot_tell_of_its_s
     settled.relay.mesh.watch_payments().await;
     let submitted = settled.blocks.submitted.lock().unwrap().clone();
     assert_eq!(submitted.last(), Some(&serialize(&spend)));
+}
+
+/// Many covenants were collected long ago, the node has no index to say so, and refuses to send what spends their coins again.
+#[tokio::test(start_paused = true)]
+async fn covenants_whose_collecting_cannot_be_told_do_not_keep_others_from_being_collected() {
+    let settled = Settled::new().await;
+    let mut expected = Vec::new();
+    for seed in 100..110 {
+        let covenant = Covenant::with_coin(quote(&settled.relay.mesh), seed);
+        covenant.fund(&settled.blocks, 1);
+        let packet = offering(&settled.relay, Some(covenant.proof.clone()));
+        settled.relay.take(&packet).await.unwrap();
+        let (tx_hash, spend) = covenant.spend();
+        settled.blocks.unanswerable.lock().unwrap().push(tx_hash);
+        expected.push(serialize(&spend));
+    }
+    settled.blocks.refuses_to_send.store(true, Ordering::SeqCst);
+    settled.blocks.submitted.lock().unwrap().clear();
+    tokio::time::sleep(Duration::from_secs(4 * 30 + 1)).await;
+    let submitted = settled.blocks.submitted.lock().unwrap().clone();
+    assert!(expected.iter().all(|spend| submitted.contains(spend)));
+    assert!(
+        submitted.len() < 2 * expected.len(),
+        "a round that fails is broken off"
+    );
 }
 
 #[tokio::test]

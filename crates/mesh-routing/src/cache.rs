@@ -70,6 +70,10 @@ impl RouteCache {
         self.answers.get(question)
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.answers.len()
+    }
+
     pub(crate) fn remember(&mut self, question: Question, answer: Answer) {
         if self.answers.len() >= MAX_CACHED_ROUTES && !self.answers.contains_key(&question) {
             self.answers.clear();

@@ -265,6 +265,11 @@ impl RoutingTable {
         self.searches.load(Ordering::Relaxed)
     }
 
+    /// How many searches are remembered.
+    pub fn remembered_searches(&self) -> usize {
+        self.cache.read().len()
+    }
+
     /// How many changes there were that may make a route another one: while it stays, so do all routes.
     pub fn changes(&self) -> u64 {
         self.changes.load(Ordering::Acquire)

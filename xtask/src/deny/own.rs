@@ -14,6 +14,16 @@ pub(super) struct Policy {
 #[derive(Debug, Deserialize)]
 struct Licenses {
     allow: Vec<String>,
+    #[serde(default)]
+    exceptions: Vec<Exception>,
+}
+
+/// What one crate may have besides.
+#[derive(Debug, Deserialize)]
+struct Exception {
+    allow: Vec<String>,
+    #[serde(rename = "crate")]
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -48,8 +58,14 @@ impl Policy {
     fn foreign(&self, package: &Package) -> Vec<String> {
         let Package { name, version, .. } = package;
         let mut problems = Vec::new();
+        let Licenses { allow, exceptions } = &self.licenses;
+        let besides = exceptions
+            .iter()
+            .filter(|exception| exception.name == *name);
+        let besides = besides.flat_map(|exception| &exception.allow);
+        let allowed: Vec<String> = allow.iter().chain(besides).cloned().collect();
         match &package.license {
-            Some(license) if license::is_allowed(license, &self.licenses.allow) => {}
+            Some(license) if license::is_allowed(license, &allowed) => {}
             Some(license) => {
                 problems.push(format!(
                     "{name} {version}: {license} is not allowed by deny.toml"
@@ -60,10 +76,7 @@ impl Policy {
         if let Some(banned) = self.bans.deny.iter().find(|banned| banned.name == *name) {
             problems.push(format!("{name} {version}: banned: {}", banned.reason));
         }
-        let source = package
-            .source
-            .as_deref()
-            .unwrap_or("a path outside the workspace");
+        let source = package.source.as_deref().unwrap_or("a path");
         let registry = source.strip_prefix("registry+").unwrap_or(source);
         if !self
             .sources
@@ -109,6 +122,7 @@ mod tests {
         toml::from_str(
             "
             licenses.allow = ['MIT']
+            licenses.exceptions = [{ crate = 'excepted', allow = ['MPL-2.0'] }]
             bans.deny = [{ crate = 'openssl', reason = 'C' }]
             sources.allow-registry = ['https://ours']
             ",
@@ -136,6 +150,13 @@ mod tests {
             1
         );
         assert_eq!(problems("a", "null", "registry+https://ours").len(), 1);
+    }
+
+    #[test]
+    fn an_exception_is_for_one_crate() {
+        let of = |name| problems(name, "\"MPL-2.0\"", "registry+https://ours");
+        assert!(of("excepted").is_empty());
+        assert_eq!(of("another").len(), 1);
     }
 
     #[test]

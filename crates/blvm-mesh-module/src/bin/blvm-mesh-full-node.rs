@@ -67,7 +67,7 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
         node.start().await?;
         return Ok(());
     }
-    let mesh = MeshInside::start(&node, &config.mesh).await?;
+    let mesh = MeshInside::start(&node, &config).await?;
     tracing::info!(node = %mesh.manager().node_id(), "the mesh is up");
     let outcome = node.start().await;
     mesh.stop().await;

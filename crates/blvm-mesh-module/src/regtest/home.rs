@@ -6,9 +6,12 @@ use crate::MESH_DIR;
 use blvm_mesh::{IdentityKey, NodeId, load_or_create_identity};
 use std::{
     fmt::Write as _,
-    fs,
-    net::{SocketAddr, TcpListener},
+    fs, io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    ops::Range,
     path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU32, Ordering},
 };
 
 /// A folder with the configuration of a node on regtest, and its mesh's key.
@@ -161,8 +164,21 @@ fn mesh_dir(folder: &Path) -> PathBuf {
 }
 
 /// An address that nobody listens on.
+///
+/// The system gives outgoing connections ports from 32768 up, so that none of those takes it before the node does; and two
+/// processes that look at once begin at different places.
 fn free_address() -> Result<SocketAddr, RegtestError> {
-    TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map_err(RegtestError::io("a port"))
+    const PORTS: Range<u32> = 10_000..30_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let begin = process::id().wrapping_mul(97);
+    for _ in PORTS {
+        let step = begin.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed));
+        let port = PORTS.start + step % (PORTS.end - PORTS.start);
+        let address =
+            SocketAddr::from((Ipv4Addr::LOCALHOST, u16::try_from(port).unwrap_or_default()));
+        if TcpListener::bind(address).is_ok() {
+            return Ok(address);
+        }
+    }
+    Err(RegtestError::io("a port")(io::ErrorKind::AddrInUse.into()))
 }

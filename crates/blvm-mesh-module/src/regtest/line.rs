@@ -6,8 +6,11 @@ use tokio::time::Instant;
 /// Where the coins of the blocks go: nobody has the key.
 const NOBODY: &str = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
 
-/// How long the others have for a block before the next is mined.
-const NEXT_BLOCK: Duration = Duration::from_secs(3);
+/// How long the others have for the first block before the next is mined; for each that follows they have twice as long.
+///
+/// A node that has missed a block catches up for some fifteen seconds, and hears of no block meanwhile: one every few
+/// seconds would keep it behind for ever.
+const FIRST_BLOCK: Duration = Duration::from_secs(3);
 
 /// Homes of three nodes in a line, by the Bitcoin protocol and by links. The middle and the far one are paid.
 #[derive(Debug)]
@@ -85,12 +88,14 @@ impl Line {
     /// When they do not get them.
     pub async fn mine(&self, nodes: &mut [RealNode; 3]) -> Result<u64, RegtestError> {
         let [near, middle, far] = nodes;
-        let mut mined = Instant::now();
+        let mut next = Instant::now();
+        let mut pause = FIRST_BLOCK;
         let mut height = 0;
         near.until("the blocks of the others", async |near: &RealNode| {
-            if height == 0 || mined.elapsed() > NEXT_BLOCK {
+            if Instant::now() >= next {
                 near.rpc.mine(1, NOBODY).await?;
-                mined = Instant::now();
+                next = Instant::now() + pause;
+                pause *= 2;
             }
             height = near.rpc.height().await?;
             Ok(middle.rpc.height().await? == height && far.rpc.height().await? == height)

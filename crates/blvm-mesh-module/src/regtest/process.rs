@@ -39,6 +39,9 @@ const GREETING: Duration = Duration::from_secs(2);
 /// In what the system counts time of a processor: a hundredth of a second, on every Linux.
 const TICK_MILLIS: u64 = 10;
 
+/// Of the log of a node that failed, how many lines are shown.
+const LOG_LINES: usize = 20;
+
 /// A blvm-node that runs, with its mesh; killed when dropped.
 #[derive(Debug)]
 pub struct RealNode {
@@ -171,13 +174,13 @@ impl RealNode {
         while !is_so(self).await? {
             if matches!(self.child.try_wait(), Ok(Some(_))) {
                 return Err(RegtestError::Ended {
-                    log: self.log.clone(),
+                    log_end: self.log_end(),
                 });
             }
             if Instant::now() > end {
                 return Err(RegtestError::Late {
                     what: what.to_owned(),
-                    log: self.log.clone(),
+                    log_end: self.log_end(),
                 });
             }
             sleep(LOOK).await;
@@ -217,6 +220,18 @@ impl RealNode {
         .await
     }
 
+    fn log_end(&self) -> String {
+        let text = fs::read(&self.log).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lines: Vec<&str> = text.lines().collect();
+        let skipped = lines.len().saturating_sub(LOG_LINES);
+        lines
+            .into_iter()
+            .skip(skipped)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+
     async fn peers(&self) -> Result<Vec<Peer>, RegtestError> {
         let peers = self.rpc.call("getpeerinfo", json!([])).await?;
         let peers = peers.as_array().into_iter().flatten();
@@ -242,7 +257,7 @@ impl RealNode {
         let ended = timeout(DEADLINE, self.child.wait()).await;
         let ended = ended.map_err(|_| RegtestError::Late {
             what: "the end of a node".to_owned(),
-            log: self.log.clone(),
+            log_end: self.log_end(),
         })?;
         Ok(ended.map_err(RegtestError::io("wait"))?.code())
     }

@@ -14,6 +14,7 @@ mod covenants;
 mod crossing;
 mod free_messages;
 mod json_rpc;
+mod module_api;
 mod on_chain;
 mod payer;
 mod wallet;

@@ -3,7 +3,7 @@ use super::{
     NotSentReport, PriceCall, RoutePriceReport, RoutesCall, RoutesReport, StatusReport,
     TopologyReport, TriedReport,
 };
-use blvm_mesh::{MAX_PAYLOAD_LEN, MeshError, NodeId};
+use blvm_mesh::{MAX_PACKET_AGE, MAX_PAYLOAD_LEN, MeshError, NodeId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use thiserror::Error;
@@ -85,7 +85,7 @@ pub struct SendCall {
     pub packets_ahead: u32,
     /// How long to wait for each answer.
     pub timeout_secs: u32,
-    /// How long all of it may take.
+    /// How long all of it may take, 120 at most: no node takes an older packet.
     pub deadline_secs: u32,
     /// Not to seal the payload.
     pub in_clear: bool,
@@ -282,6 +282,9 @@ pub enum CallError {
 /// The longest that a call may have the node wait, in seconds: an hour, because a connection holds its place so long.
 const MAX_WAIT_SECS: u32 = 3_600;
 
+/// The longest that a packet may be tried to be sent, in seconds.
+const MAX_DEADLINE_SECS: u32 = MAX_PACKET_AGE.as_secs() as u32;
+
 /// The largest payload that a route is looked for.
 const MAX_BYTES: u32 = MAX_PAYLOAD_LEN as u32;
 
@@ -339,7 +342,7 @@ impl Request {
             }
             Self::Send(call) => {
                 check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS)?;
-                check_range("deadline_secs", call.deadline_secs, 1, MAX_WAIT_SECS)?;
+                check_range("deadline_secs", call.deadline_secs, 1, MAX_DEADLINE_SECS)?;
                 check_range("packets_ahead", call.packets_ahead, 1, MAX_PACKETS_AHEAD)
             }
         }

@@ -492,6 +492,8 @@ pub(crate) struct BlockChain {
     pub(crate) is_away: AtomicBool,
     /// Transactions that it cannot tell about.
     pub(crate) unanswerable: Mutex<Vec<TxHash>>,
+    /// While set, it sends nothing.
+    pub(crate) refuses_to_send: AtomicBool,
     /// What it was given to send.
     pub(crate) submitted: Mutex<Vec<Vec<u8>>>,
     pub(crate) questions: AtomicU64,
@@ -525,6 +527,9 @@ impl ChainNode for BlockChain {
 
     async fn submit(&self, transaction: Vec<u8>) -> Result<(), ChainError> {
         self.submitted.lock().unwrap().push(transaction);
+        if self.refuses_to_send.load(Ordering::SeqCst) {
+            return Err(ChainError("its inputs are missing or spent".to_owned()));
+        }
         Ok(())
     }
 }

@@ -1,0 +1,27 @@
+use crate::{api::MeshApi, node_source::NodeSource};
+use std::{sync::Arc, time::Duration};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// How often is looked whether the node has started.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Waits until the node has started, and has it route calls of its other modules to the mesh, where it does that.
+///
+/// The names of JSON-RPC are not among them: a node sends such calls to modules over their sockets, and the mesh is inside.
+pub(crate) async fn register(node: Arc<NodeSource>, api: Arc<MeshApi>) {
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let node_api = loop {
+        look.tick().await;
+        if let Ok(node_api) = node.api().await {
+            break node_api;
+        }
+    };
+    match node_api.register_module_api(api).await {
+        Ok(()) => tracing::info!("other modules can call the mesh"),
+        Err(error) => tracing::info!(
+            %error,
+            "this node takes neither a module API nor RPC names of what runs inside it: its other modules cannot call the mesh"
+        ),
+    }
+}

@@ -31,13 +31,20 @@ enum What {
     },
     /// Starts three real nodes on regtest, and sends a paid packet across the middle one
     Demo,
+    /// Measures what the mesh costs the node's own relay, on four real nodes on regtest
+    Bench {
+        /// With optimisations, which takes six minutes more to build the first time
+        #[arg(long)]
+        release: bool,
+    },
 }
 
 pub(crate) fn run(Args { what }: &Args) -> Result<(), Error> {
     match what {
         What::Build => run_command(cargo_there("build").args(["--release", "--bins"])),
         What::Test { filter } => run_command(cargo_there("test").arg("--").args(filter)),
-        What::Demo => demo(),
+        What::Demo => run_command(&mut full_node("demo", false)),
+        What::Bench { release } => run_command(&mut full_node("bench", *release)),
     }
 }
 
@@ -47,13 +54,17 @@ pub(crate) fn all() -> Result<(), Error> {
     let lints = ["--all-targets", "--", "-D", "warnings"];
     run_command(cargo_there("clippy").args(lints))?;
     run_command(&mut cargo_there("test"))?;
-    demo()
+    run_command(&mut full_node("demo", false))
 }
 
 pub(crate) const MANIFEST: &str = "crates/blvm-mesh-module/Cargo.toml";
 
-fn demo() -> Result<(), Error> {
-    run_command(cargo_there("run").args(["--bin", "blvm-mesh-full-node", "--", "demo"]))
+fn full_node(what: &str, is_optimised: bool) -> Command {
+    let mut command = cargo_there("run");
+    command.args(["--bin", "blvm-mesh-full-node"]);
+    command.args(is_optimised.then_some("--release"));
+    command.args(["--", what]);
+    command
 }
 
 fn cargo_there(what: &str) -> Command {

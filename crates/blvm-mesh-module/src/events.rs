@@ -19,12 +19,24 @@ use tokio::{
 };
 
 /// What a mesh wants to hear of its node.
-pub(crate) const SUBSCRIBED: [EventType; 4] = [
+const SUBSCRIBED: [EventType; 4] = [
     EventType::PeerConnected,
     EventType::PeerDisconnected,
     EventType::MessageReceived,
     EventType::PaymentVerified,
 ];
+
+/// What of it is asked for.
+///
+/// The node makes an event of each message of the Bitcoin protocol as soon as one module hears of them, and a mesh does no more
+/// with it than to write it down at the finest level of its log: where that is not on, the relay is left alone.
+pub(crate) fn wanted() -> Vec<EventType> {
+    let is_traced = tracing::enabled!(target: "mesh_manager::manager", tracing::Level::TRACE);
+    let wanted = SUBSCRIBED.into_iter();
+    wanted
+        .filter(|event| is_traced || *event != EventType::MessageReceived)
+        .collect()
+}
 
 /// How long the node's other modules are left alone between two events: twenty a second.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -231,6 +243,20 @@ mod tests {
             reason: "forged".to_owned(),
         };
         assert_eq!(hint(gone), Some(expected));
+    }
+
+    #[test]
+    fn messages_of_the_relay_are_not_asked_for_where_nothing_is_made_of_them() {
+        let wanted = wanted();
+        assert!(!wanted.contains(&EventType::MessageReceived));
+        let all = SUBSCRIBED.into_iter();
+        let others: Vec<_> = all
+            .filter(|event| *event != EventType::MessageReceived)
+            .collect();
+        assert_eq!(wanted, others);
+        let all_of_it = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+        let in_full = tracing::subscriber::with_default(all_of_it.finish(), super::wanted);
+        assert_eq!(in_full, SUBSCRIBED);
     }
 
     #[test]

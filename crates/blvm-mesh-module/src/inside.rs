@@ -1,14 +1,14 @@
 use crate::{
-    FullNodeConfig, MODULE_NAME,
+    BookError, FullNodeConfig, LightningModule, MODULE_NAME,
     api::MeshApi,
     chain_facts::ChainFacts,
-    events::{EventCounts, Publisher, SUBSCRIBED, Tally, listen, tell},
+    events::{EventCounts, Publisher, Tally, listen, tell, wanted},
     node_source::NodeSource,
     outbox::MOST_WAITING,
     register::register,
 };
 use blvm_mesh::{ChainNode, MeshManager};
-use blvm_mesh_node::{ReloadError, Reloaded, Service, ServiceError};
+use blvm_mesh_node::{Brought, ReloadError, Reloaded, Service, ServiceError};
 use blvm_node::{node::Node, utils::create_shutdown_receiver};
 use std::{fmt, sync::Arc};
 use thiserror::Error;
@@ -33,6 +33,9 @@ pub enum InsideError {
     /// The node does not tell what happens.
     #[error("the node does not tell its events: {0}")]
     Events(String),
+    /// What the node's Lightning module has issued cannot be noted.
+    #[error("[lightning] {0}")]
+    Lightning(#[from] BookError),
     /// The mesh itself did not start.
     #[error(transparent)]
     Service(#[from] ServiceError),
@@ -53,17 +56,19 @@ impl MeshInside {
         let (heard, hearing) = mpsc::channel(MOST_WAITING);
         let node_events = Arc::clone(modules.lock().await.event_manager());
         node_events
-            .subscribe_module(MODULE_NAME.to_owned(), SUBSCRIBED.to_vec(), heard)
+            .subscribe_module(MODULE_NAME.to_owned(), wanted(), heard)
             .await
             .map_err(|error| InsideError::Events(error.to_string()))?;
         let source = Arc::new(NodeSource::inside(modules));
-        let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(
-            Arc::clone(&source),
-            config.mesh.mesh.network,
-        ));
+        let network = config.mesh.mesh.network;
+        let chain: Arc<dyn ChainNode> = Arc::new(ChainFacts::new(Arc::clone(&source), network));
+        let brought = Brought {
+            chain: Some(chain),
+            lightning: LightningModule::chosen(&source, &config.mesh)?,
+        };
         let publisher = Arc::new(Publisher::default());
         let (outbox, tally) = (Arc::clone(&publisher.outbox), Arc::clone(&publisher.tally));
-        let service = Service::start(&config.mesh, publisher, Some(chain)).await?;
+        let service = Service::start(&config.mesh, publisher, brought).await?;
         let api = Arc::new(MeshApi::new(service.node(), config.callers));
         let mut events = JoinSet::new();
         let manager = service.node().manager().clone();

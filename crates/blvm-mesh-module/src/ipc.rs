@@ -1,4 +1,4 @@
-use crate::events::SUBSCRIBED;
+use crate::events::wanted;
 use blvm_mesh::ChainError;
 use blvm_node::module::{
     ipc::{
@@ -251,7 +251,7 @@ impl Keeper {
         };
         let node_version = self.greet(&mut talk).await?;
         let events = RequestPayload::SubscribeEvents {
-            event_types: SUBSCRIBED.to_vec(),
+            event_types: wanted(),
         };
         talk.ask(events)
             .await?

@@ -21,6 +21,7 @@ mod demo;
 mod events;
 mod inside;
 mod ipc;
+mod lightning_module;
 mod log_file;
 mod node_source;
 mod outbox;
@@ -29,6 +30,7 @@ mod process_config;
 mod recent_blocks;
 mod register;
 pub mod regtest;
+mod relay_cost;
 mod rpc_server;
 mod transactions;
 
@@ -38,9 +40,11 @@ pub use demo::{DemoError, demo};
 pub use events::EventCounts;
 pub use inside::{InsideError, MeshInside};
 pub use ipc::{IpcState, NodeSocket};
+pub use lightning_module::{ANSWER_PATIENCE, BookError, LightningModule, MAX_OPEN_INVOICES};
 pub use log_file::{LOG_BYTES, LOG_FILE, start_log};
 pub use process::{MeshBeside, MeshBesideError};
 pub use process_config::{CONFIG_FILE, ProcessConfig, ProcessConfigError, RPC_ADDR_BY_DEFAULT};
+pub use relay_cost::{RelayCostError, relay_cost};
 pub use rpc_server::{
     CONNECTION, COOKIE_FILE, MAX_CONNECTIONS, MAX_REQUEST_BYTES, READING, RpcBindError, RpcMethods,
     RpcServer,

@@ -184,6 +184,34 @@ impl NodeSource {
         }
     }
 
+    /// Calls another module of the node.
+    pub(crate) async fn call_module(
+        &self,
+        module: &str,
+        method: &str,
+        params: Vec<u8>,
+    ) -> Result<Vec<u8>, ModuleError> {
+        let away = |error: ChainError| ModuleError::IpcError(error.0);
+        match self {
+            Self::Inside(node) => {
+                let api = node.api().await.map_err(away)?;
+                api.call_module(Some(module), method, params).await
+            }
+            Self::Beside(link) => {
+                reading_only(link).map_err(away)?;
+                let question = RequestPayload::CallModule {
+                    target_module_id: Some(module.to_owned()),
+                    method: method.to_owned(),
+                    params,
+                };
+                match link.ask(question).await.map_err(away)? {
+                    ResponsePayload::ModuleApiResponse(answer) => Ok(answer),
+                    _ => Err(away(strange())),
+                }
+            }
+        }
+    }
+
     pub(crate) async fn publish(
         &self,
         event_type: EventType,

@@ -1,4 +1,5 @@
 use crate::{
+    BookError, LightningModule,
     api::{MAX_CALLS, MeshApi},
     calls::answer_calls,
     chain_facts::ChainFacts,
@@ -10,7 +11,7 @@ use crate::{
     rpc_server::{RpcBindError, RpcServer},
 };
 use blvm_mesh::{ChainNode, MeshManager};
-use blvm_mesh_node::{LockError, Service, ServiceError, StartError};
+use blvm_mesh_node::{Brought, LockError, Service, ServiceError, StartError};
 use std::{fmt, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{
@@ -40,9 +41,23 @@ pub enum MeshBesideError {
     /// The mesh itself did not start.
     #[error(transparent)]
     Service(#[from] ServiceError),
+    /// What the node's Lightning module has issued cannot be noted.
+    #[error("[lightning] {0}")]
+    Lightning(#[from] BookError),
     /// Its JSON-RPC cannot be served.
     #[error(transparent)]
     Rpc(#[from] RpcBindError),
+}
+
+impl MeshBesideError {
+    /// Whether it is so because another program runs in the same folder.
+    fn is_held(&self) -> bool {
+        match self {
+            Self::Service(ServiceError::Start(StartError::Locked(LockError::Held { .. }))) => true,
+            Self::Lightning(error) => error.is_held(),
+            Self::Service(_) | Self::Rpc(_) => false,
+        }
+    }
 }
 
 impl MeshBeside {
@@ -69,7 +84,7 @@ impl MeshBeside {
         };
         let watcher = Arc::new(Publisher::default());
         let asks_ipc = chain.is_some();
-        let service = start(config, &watcher, &chain).await?;
+        let service = start(config, &watcher, &chain, &source).await?;
         let api = Arc::new(MeshApi::new(service.node(), config.callers));
         let server = match RpcServer::bind(config.rpc_addr, folder).await {
             Ok(server) => server,
@@ -130,17 +145,22 @@ async fn start(
     config: &ProcessConfig,
     watcher: &Arc<Publisher>,
     chain: &Option<Arc<dyn ChainNode>>,
-) -> Result<Service, ServiceError> {
+    source: &Arc<NodeSource>,
+) -> Result<Service, MeshBesideError> {
+    let start = async || {
+        let brought = Brought {
+            chain: chain.clone(),
+            lightning: LightningModule::chosen(source, &config.mesh)?,
+        };
+        let started = Service::start(&config.mesh, Arc::clone(watcher) as _, brought).await;
+        started.map_err(MeshBesideError::from)
+    };
     let mut waited = Duration::ZERO;
     loop {
-        let watcher = Arc::clone(watcher) as _;
-        match Service::start(&config.mesh, watcher, chain.clone()).await {
-            Err(ServiceError::Start(StartError::Locked(LockError::Held { path })))
-                if waited < PREDECESSOR =>
-            {
+        match start().await {
+            Err(error) if error.is_held() && waited < PREDECESSOR => {
                 if waited.is_zero() {
-                    let path = path.display();
-                    tracing::warn!(%path, "another blvm-mesh runs here: waiting for its end");
+                    tracing::warn!(%error, "another blvm-mesh runs here: waiting for its end");
                 }
                 sleep(LOOK).await;
                 waited += LOOK;

@@ -2,11 +2,13 @@
 
 mod home;
 mod line;
+mod p2p;
 mod process;
 mod rpc;
 
 pub use home::{RealHome, Settings};
 pub use line::Line;
+pub use p2p::BitcoinPeer;
 pub use process::RealNode;
 pub use rpc::{PASSWORD as RPC_PASSWORD, Rpc, USER as RPC_USER};
 

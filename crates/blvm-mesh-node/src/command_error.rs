@@ -77,6 +77,7 @@ impl CommandError {
             Self::Config(_) | Self::Setting(_) | Self::Usage(_) | Self::File { .. } => 2,
             Self::Start(
                 StartError::Disabled
+                | StartError::NoModule
                 | StartError::Peer { .. }
                 | StartError::Mesh(MeshError::ConfigError(_)),
             ) => 2,

@@ -59,6 +59,7 @@ impl Embedded {
                 Backend::Lnd => "channels are managed by the node's own tool, lncli",
                 Backend::Lnbits => "channels are managed by the operator of the LNbits server",
                 Backend::Ldk => "the Lightning node is stopped",
+                Backend::Module => "channels are managed by the node's module blvm-lightning",
             }
             .to_owned(),
         ))
@@ -146,6 +147,7 @@ mod tests {
             (Backend::Cln, "lightning-cli"),
             (Backend::Lnd, "lncli"),
             (Backend::Lnbits, "operator of the LNbits server"),
+            (Backend::Module, "module blvm-lightning"),
         ] {
             let call = LightningCall::Status {};
             let error = Embedded::default().answer(call, backend).await;

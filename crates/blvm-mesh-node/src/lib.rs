@@ -37,7 +37,7 @@ mod watcher;
 pub use cli::main;
 pub use config::NodeConfig;
 pub use file_lock::LockError;
-pub use node::{Home, Node, StartError};
+pub use node::{Brought, Home, Node, StartError};
 pub use node_log::NodeLog;
 pub use reload::{ReloadError, Reloaded, reload_on_hangup};
 pub use sandbox::{SandboxBalance, SandboxError, SandboxLightning};

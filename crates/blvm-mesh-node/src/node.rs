@@ -49,6 +49,15 @@ pub enum Home {
     Durable(StoreLocation),
 }
 
+/// What the program that a node is part of brings to it.
+#[derive(Clone, Default)]
+pub struct Brought {
+    /// The block chain to ask about payments, in place of the configured one.
+    pub chain: Option<Arc<dyn ChainNode>>,
+    /// The wallet that `backend = "blvm-lightning"` chooses.
+    pub lightning: Option<Arc<dyn LightningNode>>,
+}
+
 /// Why a node did not start.
 #[derive(Debug, Error)]
 pub enum StartError {
@@ -89,6 +98,12 @@ pub enum StartError {
         /// What is wrong with it.
         source: DialError,
     },
+    /// The back end is a part of another program.
+    #[error(
+        "[lightning] backend = \"blvm-lightning\" is a module of a blvm-node, and this program is none: choose another, or run \
+         blvm-mesh-full-node"
+    )]
+    NoModule,
     /// The Lightning back end cannot be used with these settings.
     #[error("[lightning] {0}")]
     Lightning(#[from] mesh_lightning::OpenError),
@@ -137,21 +152,24 @@ impl Node {
         home: Home,
         watcher: Arc<dyn Watcher>,
     ) -> Result<Self, StartError> {
-        Self::start_on(config, home, watcher, None).await
+        Self::start_in(config, home, watcher, Brought::default()).await
     }
 
-    /// The same for a node that brings a block chain to ask about payments; it is asked in place of the configured one.
+    /// The same for a node that is part of a program which brings some of what it needs.
     ///
     /// # Errors
     /// As [`Node::start`].
-    pub async fn start_on(
+    pub async fn start_in(
         config: &NodeConfig,
         home: Home,
         watcher: Arc<dyn Watcher>,
-        chain: Option<Arc<dyn ChainNode>>,
+        brought: Brought,
     ) -> Result<Self, StartError> {
         if !config.mesh.enabled {
             return Err(StartError::Disabled);
+        }
+        if config.lightning == LightningSection::Module && brought.lightning.is_none() {
+            return Err(StartError::NoModule);
         }
         let data_dir = &config.node.data_dir;
         let mut folder = DirBuilder::new();
@@ -179,11 +197,12 @@ impl Node {
                 embedded = Embedded::of(&opened);
                 Some(opened.node)
             }
+            LightningSection::Module => brought.lightning,
             LightningSection::None | LightningSection::Sandbox { .. } => sandbox
                 .clone()
                 .map(|wallet| wallet as Arc<dyn LightningNode>),
         };
-        let chain = match chain {
+        let chain = match brought.chain {
             Some(chain) => Some(chain),
             None => open_chain(config).await?,
         };
@@ -356,6 +375,15 @@ fn dial(links: &Links, config: &NodeConfig) -> Result<(), StartError> {
 
 fn seed() -> Result<u64, StartError> {
     getrandom::u64().map_err(|error| StartError::Randomness(error.to_string()))
+}
+
+impl fmt::Debug for Brought {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Brought")
+            .field("chain", &self.chain.is_some())
+            .field("lightning", &self.lightning.is_some())
+            .finish()
+    }
 }
 
 impl fmt::Debug for Node {

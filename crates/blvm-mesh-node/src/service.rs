@@ -1,9 +1,8 @@
 use crate::{
-    Home, Node, StartError, Watcher,
+    Brought, Home, Node, StartError, Watcher,
     config::NodeConfig,
     control::{Server, SocketError},
 };
-use blvm_mesh::ChainNode;
 use parking_lot::Mutex;
 use std::sync::Arc;
 use thiserror::Error;
@@ -33,17 +32,17 @@ pub enum ServiceError {
 impl Service {
     /// Starts the node of a configuration, and answers at its control socket.
     ///
-    /// - `chain`: the block chain to ask about payments, where there is one.
+    /// - `brought`: what the program has for it, where it is part of one.
     ///
     /// # Errors
     /// [`ServiceError`] says what to do about it; nothing keeps running then.
     pub async fn start(
         config: &NodeConfig,
         watcher: Arc<dyn Watcher>,
-        chain: Option<Arc<dyn ChainNode>>,
+        brought: Brought,
     ) -> Result<Self, ServiceError> {
         let home = Home::Durable(config.node.store.clone());
-        let node = Arc::new(Node::start_on(config, home, watcher, chain).await?);
+        let node = Arc::new(Node::start_in(config, home, watcher, brought).await?);
         let server = match Server::bind(&config.node.control_socket) {
             Ok(server) => server,
             Err(error) => {

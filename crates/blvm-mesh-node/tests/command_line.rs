@@ -87,6 +87,14 @@ fn a_wrong_configuration_is_2_and_names_the_file_and_the_key() {
     );
     fs::write(&path, "[mesh]\nenabled = false\n").unwrap();
     assert_fails(&["run", "--config", config], 2, &["enabled = false"]);
+    let module = "[mesh]\n[lightning]\nbackend = \"blvm-lightning\"\n";
+    fs::write(&path, module).unwrap();
+    for args in [
+        &["run", "--config", config][..],
+        &["run", "--config", config, "--check"],
+    ] {
+        assert_fails(args, 2, &["blvm-lightning", "blvm-mesh-full-node"]);
+    }
     assert_eq!(
         fs::read_dir(folder.path()).unwrap().count(),
         1,

@@ -358,6 +358,10 @@ fn every_lightning_back_end_is_read_and_its_paths_begin_at_the_folder() {
              chain = { esplora = \"https://esplora.example/api\" }",
             "seed = \"/srv/mesh/keys/seed\"",
         ),
+        (
+            "backend = \"blvm-lightning\"",
+            "backend = \"blvm-lightning\"",
+        ),
     ] {
         let config = lightning(text);
         let printed = config.to_toml().unwrap();

@@ -1,6 +1,6 @@
 //! A blvm-node with the mesh inside.
 
-use blvm_mesh_module::{FullNodeConfig, MeshInside, demo};
+use blvm_mesh_module::{FullNodeConfig, MeshInside, demo, relay_cost};
 use blvm_mesh_node::reload_on_hangup;
 use blvm_node::{node::Node, utils::logging::init_logging_from_config};
 use clap::{Args, Parser};
@@ -16,6 +16,12 @@ enum Command {
     Run(RunArgs),
     /// Starts three of itself on regtest, and sends a paid packet across the middle one
     Demo,
+    /// Starts four of itself on regtest, and measures what the mesh costs the node's own relay
+    Bench {
+        /// How often everything is measured
+        #[arg(long, default_value_t = 10)]
+        rounds: u32,
+    },
 }
 
 /// Runs the node until it is told to stop.
@@ -35,6 +41,7 @@ async fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Run(args) => run(&args).await,
         Command::Demo => tell().await,
+        Command::Bench { rounds } => measure(rounds).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,6 +63,11 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     let mut node = node
         .with_config(config.node.clone())?
         .with_modules_from_config(&config.node)?;
+    if !config.mesh.mesh.enabled {
+        tracing::warn!("[mesh] enabled = false: the node runs without the mesh");
+        node.start().await?;
+        return Ok(());
+    }
     let mesh = MeshInside::start(&node, &config).await?;
     tracing::info!(node = %mesh.manager().node_id(), "the mesh is up");
     let reload = || {
@@ -71,6 +83,10 @@ async fn run(args: &RunArgs) -> Result<(), Box<dyn Error>> {
     mesh.stop().await;
     outcome?;
     Ok(())
+}
+
+async fn measure(rounds: u32) -> Result<(), Box<dyn Error>> {
+    Ok(relay_cost(&env::current_exe()?, rounds).await?)
 }
 
 async fn tell() -> Result<(), Box<dyn Error>> {

@@ -45,7 +45,7 @@ impl RealHome {
     /// When the folder or the key cannot be made.
     pub fn new(root: &Path, name: &str) -> Result<Self, RegtestError> {
         let folder = root.join(name);
-        let mesh_dir = folder.join("data").join(MESH_DIR);
+        let mesh_dir = mesh_dir(&folder);
         fs::create_dir_all(&mesh_dir).map_err(RegtestError::io("the folder of a node"))?;
         Ok(Self {
             name: name.to_owned(),
@@ -157,6 +157,10 @@ spending.fee_share_permille = 1000
         let _ = text.write_str(&mesh);
         fs::write(self.config(), text).map_err(RegtestError::io("the configuration of a node"))
     }
+}
+
+fn mesh_dir(folder: &Path) -> PathBuf {
+    folder.join("data").join(MESH_DIR)
 }
 
 /// An address that nobody listens on.

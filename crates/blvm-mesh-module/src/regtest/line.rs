@@ -82,7 +82,7 @@ impl Line {
 
     /// Has the near node mine until the others have its blocks, and answers with the height.
     ///
-    /// A block that is mined while two nodes are still greeting each other reaches the other only with the next.
+    /// A node that does not get them is connected anew: its connection may be one on which nothing is heard.
     ///
     /// # Errors
     /// When they do not get them.
@@ -93,6 +93,11 @@ impl Line {
         let mut height = 0;
         near.until("the blocks of the others", async |near: &RealNode| {
             if Instant::now() >= next {
+                if height > 0 && middle.rpc.height().await? < height {
+                    near.reconnect(middle).await?;
+                } else if height > 0 {
+                    far.reconnect(middle).await?;
+                }
                 near.rpc.mine(1, NOBODY).await?;
                 next = Instant::now() + pause;
                 pause *= 2;

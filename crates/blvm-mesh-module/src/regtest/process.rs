@@ -5,6 +5,7 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::Stdio,
+    sync::atomic::{AtomicU8, Ordering},
     time::Duration,
 };
 use tokio::{
@@ -36,6 +37,9 @@ impl Peer {
 /// How long a node has to greet.
 const GREETING: Duration = Duration::from_secs(2);
 
+/// In what the system counts time of a processor: a hundredth of a second, on every Linux.
+const TICK_MILLIS: u64 = 10;
+
 /// Of the log of a node that failed, how many lines are shown.
 const LOG_LINES: usize = 20;
 
@@ -47,6 +51,8 @@ pub struct RealNode {
     pub rpc: Rpc,
     /// The port where it takes connections by the Bitcoin protocol.
     p2p: u16,
+    /// How many connections it was told to make.
+    dialled: AtomicU8,
     control: PathBuf,
     log: PathBuf,
 }
@@ -57,6 +63,18 @@ impl RealNode {
     /// # Errors
     /// When it does not.
     pub async fn start(program: &Path, home: &RealHome) -> Result<Self, RegtestError> {
+        let mut node = Self::start_without_mesh(program, home).await?;
+        let what = format!("the mesh of {}", home.name);
+        node.until(&what, async |node| Ok(node.status().await.is_ok()))
+            .await?;
+        Ok(node)
+    }
+
+    /// The same in a home whose mesh is not enabled.
+    ///
+    /// # Errors
+    /// When the node does not start.
+    pub async fn start_without_mesh(program: &Path, home: &RealHome) -> Result<Self, RegtestError> {
         let log = home.folder.join("log");
         let opened = File::options().create(true).append(true).open(&log);
         let opened = opened.map_err(RegtestError::io("the log of a node"))?;
@@ -79,17 +97,35 @@ impl RealNode {
             child,
             rpc: Rpc::new(home.rpc),
             p2p: home.p2p.port(),
+            dialled: AtomicU8::new(0),
             control: home.control(),
             log,
         };
         let modules = home.modules_socket();
         let what = format!("the start of {}", home.name);
-        node.until(&what, async |node| {
-            // JSON-RPC answers much earlier; modules are the last part of a node to start.
-            Ok(modules.exists() && node.status().await.is_ok())
-        })
-        .await?;
+        // JSON-RPC answers much earlier; modules are the last part of a node to start.
+        node.until(&what, async |_| Ok(modules.exists())).await?;
         Ok(node)
+    }
+
+    /// The port where it takes connections by the Bitcoin protocol.
+    pub(super) const fn p2p(&self) -> u16 {
+        self.p2p
+    }
+
+    /// How much time of a processor it has taken so far.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn cpu_time(&self) -> Result<Duration, RegtestError> {
+        let id = self.child.id().unwrap_or_default();
+        let stat = fs::read_to_string(format!("/proc/{id}/stat"));
+        let stat = stat.map_err(RegtestError::io("/proc"))?;
+        // Behind the name, which is in parentheses and may hold anything: the state, ten numbers, and these two.
+        let (_, fields) = stat.rsplit_once(')').unwrap_or_default();
+        let ticks = fields.split_ascii_whitespace().skip(11).take(2);
+        let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(ticks.saturating_mul(TICK_MILLIS)))
     }
 
     /// Asks the mesh.
@@ -163,8 +199,6 @@ impl RealNode {
     /// # Errors
     /// As [`RealNode::until`].
     pub async fn connect(&mut self, other: &Self) -> Result<(), RegtestError> {
-        // A node that was ended is still counted against its network, so each try goes to another address of this machine.
-        let mut addresses = (1..=u8::MAX).map(|net| format!("127.0.{net}.1:{}", other.p2p));
         let greeted = |peers: &[Peer]| peers.iter().filter(|peer| peer.has_greeted).count();
         let before = greeted(&other.peers().await?);
         let mut tried: Option<(Instant, String)> = None;
@@ -180,12 +214,37 @@ impl RealNode {
                 }
                 node.rpc.call("disconnectnode", json!([address])).await?;
             }
-            let address = addresses.next().unwrap_or_default();
-            node.rpc.call("addnode", json!([address, "onetry"])).await?;
-            tried = Some((Instant::now(), address));
+            tried = Some((Instant::now(), node.dial(other).await?));
             Ok(false)
         })
         .await
+    }
+
+    /// Ends the connections that lead to another, and makes a new one.
+    ///
+    /// The released node now and then hears nothing more on a connection, soon after both have greeted (docs/blvm-node.md).
+    ///
+    /// # Errors
+    /// When a call of its JSON-RPC fails.
+    pub async fn reconnect(&self, other: &Self) -> Result<(), RegtestError> {
+        let port = format!(":{}", other.p2p);
+        for peer in self.peers().await? {
+            if peer.address.ends_with(&port) {
+                let address = json!([peer.address]);
+                self.rpc.call("disconnectnode", address).await?;
+            }
+        }
+        self.dial(other).await.map(drop)
+    }
+
+    /// Calls another, and answers with where.
+    ///
+    /// A connection that was ended is still counted against its network, so each goes to another address of this machine.
+    async fn dial(&self, other: &Self) -> Result<String, RegtestError> {
+        let net = self.dialled.fetch_add(1, Ordering::Relaxed) % u8::MAX;
+        let address = format!("127.0.{}.1:{}", net + 1, other.p2p);
+        self.rpc.call("addnode", json!([address, "onetry"])).await?;
+        Ok(address)
     }
 
     fn log_end(&self) -> String {

@@ -1,6 +1,6 @@
 use blvm_mesh::{LightningNode, MeshEvent, Msat, Network, PayLimits, Refusal, SystemClock};
 use blvm_mesh_module::api::{CallerLimits, MeshApi};
-use blvm_mesh_node::{NodeConfig, Passage, SandboxLightning, Service, Watcher};
+use blvm_mesh_node::{Brought, NodeConfig, Passage, SandboxLightning, Service, Watcher};
 use blvm_node::{
     module::{
         api::{EventManager, NodeApiImpl},
@@ -44,7 +44,7 @@ async fn start(root: &Path, name: &str, mesh: &str) -> Service {
         "[mesh]\nlisten_addr = \"127.0.0.1:0\"\nnetwork = \"regtest\"\nspending.fee_share_permille = 1000\n{mesh}\n[node]\ndata_dir = \"{name}\"\n[lightning]\nbackend = \"sandbox\"\npath = \"sandbox\"\n"
     );
     let config = NodeConfig::parse(&text, root).unwrap();
-    let service = Service::start(&config, Arc::new(Silent), None).await;
+    let service = Service::start(&config, Arc::new(Silent), Brought::default()).await;
     service.unwrap()
 }
 

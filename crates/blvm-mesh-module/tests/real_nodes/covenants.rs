@@ -1,5 +1,7 @@
 use crate::{
-    on_chain::{PENDING, count_at_depth, mine, our_script, paid_on_chain, settle_on_chain},
+    on_chain::{
+        PENDING, count_at_depth, is_pending, mine, our_script, paid_on_chain, settle_on_chain,
+    },
     payer::{PAID, Payer, WhyNot},
     program,
     wallet::{Wallet, address, broadcast},
@@ -91,6 +93,7 @@ async fn a_covenant_is_credit_once_its_coin_is_deep_enough_and_to_a_node_that_ca
     let payer = Payer::of(&home).await;
     let covenant = Covenant::paying(payer.quote(&home), &mut wallet);
     let proof = covenant.proof();
+    is_pending(&payer, &proof, "not even in the mempool").await;
     count_at_depth(&node, &payer, &covenant.funding, &proof).await;
     assert_eq!(
         node.status().await.unwrap().money.deposited_msat,

@@ -11,10 +11,13 @@
 )]
 
 mod beside;
+mod blvm_lightning;
 mod covenants;
 mod crossing;
+mod free_messages;
 mod granted;
 mod inside;
+mod json_rpc;
 mod module;
 mod module_api;
 mod on_chain;

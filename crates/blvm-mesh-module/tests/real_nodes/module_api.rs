@@ -1,5 +1,4 @@
-use crate::program;
-use blvm_mesh::{MeshEvent, Refusal};
+use crate::{payer::Silent, program};
 use blvm_mesh_module::{
     FullNodeConfig,
     api::{
@@ -8,23 +7,14 @@ use blvm_mesh_module::{
     },
     regtest::{DEADLINE, Line, RealHome, RealNode, RegtestError},
 };
-use blvm_mesh_node::{Passage, Service, Watcher};
-use mesh_link::LinkEvent;
+use blvm_mesh_node::{Brought, Service};
 use std::{fs, sync::Arc};
 use tokio::time::timeout;
-
-struct Silent;
-
-impl Watcher for Silent {
-    fn link(&self, _: &LinkEvent) {}
-    fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
-    fn published(&self, _: &MeshEvent) {}
-}
 
 /// The mesh of a home in this process, with the API that modules call.
 async fn start(home: &RealHome) -> (Service, MeshApi) {
     let config = FullNodeConfig::load(&home.config()).unwrap();
-    let service = Service::start(&config.mesh, Arc::new(Silent), None);
+    let service = Service::start(&config.mesh, Arc::new(Silent), Brought::default());
     let service = service.await.unwrap();
     let api = MeshApi::new(service.node(), config.callers);
     (service, api)

@@ -33,13 +33,18 @@ pub(crate) fn paid_on_chain(
 }
 
 pub(crate) fn settle_on_chain(home: &RealHome, peer: Option<&RealHome>, more: &str) {
-    let address = Address::from_script(&our_script(), Network::Regtest).unwrap();
-    let mesh = format!(
-        "price_per_packet_msat = {}\nprice_per_kib_msat = 0\n[mesh.on_chain]\naddresses = [\"{address}\"]\nleast_depth = 2\n{more}",
-        PRICE.to_msat()
-    );
+    let mesh = settings_on_chain(more);
     let settings = Settings { peer, mesh: &mesh };
     home.configure(settings).unwrap();
+}
+
+/// Lines of `[mesh]`.
+pub(crate) fn settings_on_chain(more: &str) -> String {
+    let address = Address::from_script(&our_script(), Network::Regtest).unwrap();
+    format!(
+        "price_per_packet_msat = {}\nprice_per_kib_msat = 0\n[mesh.on_chain]\naddresses = [\"{address}\"]\nleast_depth = 2\n{more}",
+        PRICE.to_msat()
+    )
 }
 
 /// A transaction that pays a quote, and the proof of it.
@@ -79,17 +84,18 @@ pub(crate) async fn count_at_depth(
     transaction: &Transaction,
     proof: &PaymentProof,
 ) {
-    let pending = async |when: &str| {
-        let sent = payer.send(Some(proof)).await;
-        assert_eq!(sent, Err(PENDING), "{when}");
-    };
-    pending("not even in the mempool").await;
     broadcast(node, transaction).await.unwrap();
-    pending("in the mempool").await;
+    is_pending(payer, proof, "in the mempool").await;
     mine(node, 1).await;
-    pending("one block deep").await;
+    is_pending(payer, proof, "one block deep").await;
     mine(node, 1).await;
     assert_eq!(payer.send(Some(proof)).await, Ok(()));
+}
+
+/// Sees that a proof does not count yet.
+pub(crate) async fn is_pending(payer: &Payer, proof: &PaymentProof, when: &str) {
+    let sent = payer.send(Some(proof)).await;
+    assert_eq!(sent, Err(PENDING), "{when}");
 }
 
 pub(crate) const PENDING: WhyNot = WhyNot::Refused(RefusalCode::ProofPending);
@@ -102,6 +108,7 @@ async fn a_payment_on_the_chain_is_credit_at_depth_and_frozen_while_a_reorganisa
     let mut wallet = Wallet::mined_on(&node).await;
     let payer = Payer::of(&home).await;
     let (transaction, proof) = settle(&mut wallet, &payer.quote(&home));
+    is_pending(&payer, &proof, "not even in the mempool").await;
     count_at_depth(&node, &payer, &transaction, &proof).await;
     let money = node.status().await.unwrap().money;
     assert_eq!((money.deposited_msat, money.watched), (PAID.to_msat(), 1));

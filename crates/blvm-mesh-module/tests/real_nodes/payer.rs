@@ -37,7 +37,8 @@ pub(crate) enum WhyNot {
     Unpaid,
 }
 
-struct Silent;
+/// Looks at nothing.
+pub(crate) struct Silent;
 
 impl Watcher for Silent {
     fn link(&self, _: &LinkEvent) {}
@@ -85,6 +86,7 @@ impl Payer {
         }
     }
 
+    /// Who pays.
     pub(crate) fn id(&self) -> NodeId {
         self.node.manager().node_id()
     }

@@ -1,5 +1,9 @@
 use super::ask::print;
-use crate::{StartError, command_error::CommandError, config::NodeConfig};
+use crate::{
+    StartError,
+    command_error::CommandError,
+    config::{LightningSection, NodeConfig},
+};
 use async_trait::async_trait;
 use blvm_mesh::{
     ChainNode, Clock, ForgetfulStore, IdentityKey, LightningNode, MeshConfig, MeshError, MeshEvent,
@@ -20,6 +24,9 @@ pub(crate) async fn check(config: &NodeConfig, path: &Path) -> Result<(), Comman
 
 /// Has a mesh without links take the settings: what they may be, the mesh alone knows.
 async fn try_on_nobody(config: &NodeConfig) -> Result<(), StartError> {
+    if config.lightning == LightningSection::Module {
+        return Err(StartError::NoModule);
+    }
     let identity = IdentityKey::from_secret_bytes([1; 32]);
     let identity = identity.map_err(|error| MeshError::ConfigError(error.to_string()))?;
     let chain = config.chain.as_ref();

@@ -1,6 +1,6 @@
 use super::{ask::print, check::check, status::lightning};
 use crate::{
-    Node, Service,
+    Brought, Node, Service,
     cli::RunArgs,
     command_error::CommandError,
     config::{Backend, ConfigFileError, NodeConfig},
@@ -20,7 +20,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<(), CommandError> {
     }
     node_log::start(args.verbose);
     let told_to_stop = told_to_stop().map_err(CommandError::Runtime)?;
-    let service = Service::start(&config, Arc::new(NodeLog::default()), None).await?;
+    let service = Service::start(&config, Arc::new(NodeLog::default()), Brought::default()).await?;
     warn(&config);
     // A reader that has gone away is no reason not to run.
     let _ = print(&introduction(service.node(), &config));
@@ -67,7 +67,12 @@ fn warn(config: &NodeConfig) {
         Backend::None if is_priced => tracing::warn!(
             "this node asks for payment and has no Lightning back end, so nobody can pay it: see [lightning]"
         ),
-        Backend::None | Backend::Cln | Backend::Lnd | Backend::Lnbits | Backend::Ldk => {}
+        Backend::None
+        | Backend::Cln
+        | Backend::Lnd
+        | Backend::Lnbits
+        | Backend::Ldk
+        | Backend::Module => {}
     }
 }
 

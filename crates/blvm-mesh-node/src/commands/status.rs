@@ -191,6 +191,7 @@ pub(super) fn lightning(backend: Backend) -> String {
         Backend::Lnd => "LND",
         Backend::Lnbits => "LNbits, whose operator holds the money",
         Backend::Ldk => "LDK, inside this program: blvm-mesh lightning status",
+        Backend::Module => "the node's module blvm-lightning, which pays nobody",
     }
     .to_owned()
 }

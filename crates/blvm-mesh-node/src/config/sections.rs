@@ -44,6 +44,9 @@ pub enum LightningSection {
         /// The folder.
         path: PathBuf,
     },
+    /// The module `blvm-lightning` of the node that this one is part of, which brings it.
+    #[serde(rename = "blvm-lightning")]
+    Module,
     /// A Lightning node, or a wallet on one.
     #[serde(untagged)]
     Node(LightningConfig),
@@ -55,6 +58,7 @@ impl LightningSection {
         match self {
             Self::None => Backend::None,
             Self::Sandbox { .. } => Backend::Sandbox,
+            Self::Module => Backend::Module,
             Self::Node(LightningConfig::Cln(_)) => Backend::Cln,
             Self::Node(LightningConfig::Lnd(_)) => Backend::Lnd,
             Self::Node(LightningConfig::Ldk(_)) => Backend::Ldk,
@@ -81,6 +85,9 @@ pub enum Backend {
     Lnbits,
     /// LDK, inside this program. In text `ldk`.
     Ldk,
+    /// A module of the node that this one is part of. In text `blvm-lightning`.
+    #[serde(rename = "blvm-lightning")]
+    Module,
 }
 
 impl fmt::Display for Backend {
@@ -92,6 +99,7 @@ impl fmt::Display for Backend {
             Self::Lnd => "lnd",
             Self::Lnbits => "lnbits",
             Self::Ldk => "ldk",
+            Self::Module => "blvm-lightning",
         })
     }
 }
@@ -175,6 +183,7 @@ fn lightning(written: toml::Table, folder: &Path) -> Result<LightningSection, Se
         }),
         (Backend::Sandbox, None) => Err(SettingError::SandboxWithoutPath),
         (_, Some(_)) => Err(SettingError::PathWithoutSandbox),
+        (Backend::Module, None) => Ok(LightningSection::Module),
         (_, None) => Ok(LightningSection::None),
     }
 }

@@ -336,7 +336,7 @@ impl MeshManager {
     /// [`MeshError::PaymentVerificationFailed`] when the amount is nothing or too much; [`MeshError::Busy`] when the Lightning
     /// back end is away, or `payer` has been quoted too much lately.
     pub async fn quote_for(&self, payer: NodeId, amount: Msat) -> Result<String, MeshError> {
-        let budget = &self.engine().invoices_asked_for;
+        let budget = &self.engine().quotes_asked_for;
         self.issue_quote(payer, amount, budget).await
     }
 

@@ -15,8 +15,8 @@ use mesh_payment::{
     Question, Quote, QuoteError, QuoteKey, Quoter, QuoterError, Reservation, SettlementError,
     SettlementPolicy, Shortfall, SpendQuestion, TemplateError, Totals, TransactionQuestion,
     Verification, VerificationResult, VerifiedPayment, Verifier, VerifyError,
-    bitcoin::{ScriptBuf, Transaction, taproot::ControlBlock},
-    ctv, op_template_hash,
+    bitcoin::{Address, Script, ScriptBuf, Transaction, taproot::ControlBlock},
+    ctv, op_template_hash, payable_address,
 };
 use mesh_types::{
     ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey, HexError,
@@ -187,6 +187,7 @@ fn unreachable_proof() -> PaymentProof {
 fn payments_on_the_chain() {
     functions! {
         SettlementPolicy::default => fn() -> SettlementPolicy,
+        payable_address => fn(&Script, Network) -> Option<Address>,
         SettlementPolicy::from_config => fn(&OnChainConfig, Network) -> Result<SettlementPolicy, PolicyError>,
         CovenantProof::from_bytes => fn(&[u8]) -> Result<CovenantProof, CovenantError>,
         CovenantProof::to_bytes => fn(&CovenantProof) -> Vec<u8>,

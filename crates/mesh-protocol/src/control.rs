@@ -3,14 +3,20 @@ mod fields;
 use crate::{
     GossipError, RefusalCode,
     gossip::{self, read_gossip, write_gossip},
-    wire::{MAX_INVOICE_LEN, MAX_PAYLOAD_LEN, MAX_SEQUENCE, Reader},
+    wire::{MAX_INVOICE_LEN, MAX_PAYLOAD_LEN, MAX_REQUEST_ID_LEN, MAX_SEQUENCE, Reader},
 };
-use fields::{Writer, invoice, msat, sequence, u8};
-use mesh_types::{GossipMessage, Msat, Price};
+use fields::{Writer, invoice, msat, network, non_zero, request_id, script, sequence, u8};
+use mesh_types::{GossipMessage, Msat, Network, Price};
+use std::num::NonZeroU32;
 use thiserror::Error;
 
 /// The most bytes of one control message: as many announcements as a packet carries.
 pub const MAX_CONTROL_LEN: usize = MAX_PAYLOAD_LEN;
+
+/// The most bytes of a script that has to be paid.
+///
+/// 42, because no address stands for a longer one: a version, a length, and a witness program of 40 bytes (BIP-141).
+pub const MAX_SCRIPT_LEN: usize = 42;
 
 /// The most bytes before an invoice: a quote's tag, sequence, two prices and credit.
 const FIXED_LEN: usize = 1 + 8 + 8 + 8 + 8;
@@ -77,6 +83,24 @@ pub enum ControlMessage {
         /// What the asking node has with this node now.
         credit: Msat,
     },
+    /// Asks a node what has to be paid on the chain for so much credit there.
+    OnChainQuoteRequest {
+        /// How much.
+        amount: Msat,
+    },
+    /// Answers a [`ControlMessage::OnChainQuoteRequest`].
+    OnChainQuote {
+        /// The request's sequence number.
+        sequence: u64,
+        /// On which chain.
+        network: Network,
+        /// How many blocks deep the payment has to be in order to count, its own block included.
+        least_depth: NonZeroU32,
+        /// The script that has to be paid, 1 to [`MAX_SCRIPT_LEN`] bytes.
+        script_pubkey: Vec<u8>,
+        /// The text of the quote, which the payment has to name.
+        payment_request_id: String,
+    },
     /// The destination has the packet; sent when the source wanted a receipt.
     Delivered {
         /// The delivered packet's sequence number.
@@ -125,6 +149,30 @@ pub enum ControlError {
     /// The invoice is not ASCII.
     #[error("the invoice is not ASCII")]
     InvoiceText,
+    /// The byte stands for no network.
+    #[error("unknown network {found}")]
+    Network {
+        /// The byte.
+        found: u8,
+    },
+    /// A payment that is no block deep would count.
+    #[error("a depth of no blocks")]
+    Depth,
+    /// The script is empty or longer than [`MAX_SCRIPT_LEN`].
+    #[error("a script to pay has 1 to {MAX_SCRIPT_LEN} bytes, not {found}")]
+    ScriptLength {
+        /// Its length.
+        found: usize,
+    },
+    /// The payment request's id is empty or longer than [`MAX_REQUEST_ID_LEN`].
+    #[error("a payment request id has 1 to {MAX_REQUEST_ID_LEN} bytes, not {found}")]
+    RequestIdLength {
+        /// Its length.
+        found: usize,
+    },
+    /// The payment request's id is not UTF-8.
+    #[error("the payment request id is not UTF-8")]
+    RequestIdText,
     /// A message about announcements is wrong.
     #[error(transparent)]
     Gossip(#[from] GossipError),
@@ -141,6 +189,8 @@ mod tag {
     pub(super) const DELIVERED: u8 = 7;
     pub(super) const REFUND_REQUEST: u8 = 13;
     pub(super) const REFUNDED: u8 = 14;
+    pub(super) const ON_CHAIN_QUOTE_REQUEST: u8 = 15;
+    pub(super) const ON_CHAIN_QUOTE: u8 = 16;
 }
 
 impl ControlMessage {
@@ -198,6 +248,16 @@ impl ControlMessage {
                 fee: msat(&mut reader)?,
                 credit: msat(&mut reader)?,
             },
+            tag::ON_CHAIN_QUOTE_REQUEST => Self::OnChainQuoteRequest {
+                amount: msat(&mut reader)?,
+            },
+            tag::ON_CHAIN_QUOTE => Self::OnChainQuote {
+                sequence: sequence(&mut reader)?,
+                network: network(&mut reader)?,
+                least_depth: non_zero(&mut reader)?,
+                script_pubkey: script(&mut reader)?,
+                payment_request_id: request_id(&mut reader)?,
+            },
             found => {
                 let message = read_gossip(found, &mut reader);
                 Self::Gossip(message.ok_or(ControlError::Tag { found })??)
@@ -215,16 +275,21 @@ impl ControlMessage {
     /// Encodes the message, in at most [`MAX_CONTROL_LEN`] bytes.
     ///
     /// # Errors
-    /// [`ControlError`] when a sequence number is too high, or an invoice is empty, too long or not ASCII.
+    /// [`ControlError`] when a sequence number is too high, or an invoice, a script or an id is empty, too long or no text.
     pub fn encode(&self) -> Result<Vec<u8>, ControlError> {
-        let invoice_len = match self {
+        let text_len = match self {
             Self::PaymentRequired { invoice, .. } | Self::Quote { invoice, .. } => {
                 invoice.as_ref().map_or(0, String::len)
             }
             Self::RefundRequest { invoice } => invoice.len(),
+            Self::OnChainQuote {
+                script_pubkey,
+                payment_request_id,
+                ..
+            } => script_pubkey.len().saturating_add(payment_request_id.len()),
             _ => 0,
         };
-        let mut writer = Writer(Vec::with_capacity(FIXED_LEN + invoice_len));
+        let mut writer = Writer(Vec::with_capacity(FIXED_LEN + text_len));
         match self {
             Self::Refused { sequence, code } => {
                 writer.u8(tag::REFUSED);
@@ -286,6 +351,24 @@ impl ControlMessage {
                 writer.msat(*amount);
                 writer.msat(*fee);
                 writer.msat(*credit);
+            }
+            Self::OnChainQuoteRequest { amount } => {
+                writer.u8(tag::ON_CHAIN_QUOTE_REQUEST);
+                writer.msat(*amount);
+            }
+            Self::OnChainQuote {
+                sequence,
+                network,
+                least_depth,
+                script_pubkey,
+                payment_request_id,
+            } => {
+                writer.u8(tag::ON_CHAIN_QUOTE);
+                writer.sequence(*sequence)?;
+                writer.network(*network);
+                writer.non_zero(*least_depth);
+                writer.script(script_pubkey)?;
+                writer.request_id(payment_request_id)?;
             }
         }
         Ok(writer.0)

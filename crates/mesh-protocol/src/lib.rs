@@ -52,7 +52,7 @@ pub use announcement::{
     AnnouncementDecodeError, MAX_ANNOUNCEMENT_LEN, NotSigned, decode_announcement,
     encode_announcement, verify_announcement,
 };
-pub use control::{ControlError, ControlMessage, MAX_CONTROL_LEN};
+pub use control::{ControlError, ControlMessage, MAX_CONTROL_LEN, MAX_SCRIPT_LEN};
 pub use detect::{
     BITCOIN_HEADER_LEN, BitcoinFrame, BitcoinHeader, Detection, NotBitcoin, detect, detect_prefix,
     limits,

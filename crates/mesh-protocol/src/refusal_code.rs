@@ -38,8 +38,8 @@ pub enum RefusalCode {
     /// The destination could not open or understand the packet.
     #[error("the destination could not open or understand the packet")]
     Undeliverable = 11,
-    /// The payment is good and not deep enough in the chain yet; later it may do.
-    #[error("the payment is not deep enough in the chain yet")]
+    /// The payment is not in the chain, or not deep enough in it; later it may be.
+    #[error("the payment is not in the chain yet, or not deep enough in it")]
     ProofPending = 12,
     /// The credit does not cover the refund with the most that routing may cost.
     #[error("the credit does not cover the refund and its fee")]

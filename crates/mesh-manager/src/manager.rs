@@ -5,6 +5,7 @@ use crate::{
     delivery::Inbox,
     identity::{identity_in, load_or_create_identity},
     learning::{Learning, keep_learning, price_of},
+    on_chain_deposit::{Showing, keep_showing},
     pending::Pending,
     purse::{
         LOOKUPS_BURST, LOOKUPS_PER_SECOND, MAX_ASKING, RECENT_CLAIMS, TURNS, VAIN_CLAIMS_BURST,
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) numbering: Mutex<()>,
     pub(crate) inbox: Inbox,
     pub(crate) unshown: Unshown,
+    pub(crate) showing: Showing,
     pub(crate) spending: Spending,
     pub(crate) refunding: Refunding,
     /// `None` in a mode in which nothing is learned.
@@ -180,6 +182,7 @@ impl MeshManager {
             numbering: Mutex::default(),
             inbox: Inbox::default(),
             unshown: Unshown::load(Arc::clone(&store)).await.map_err(no_store)?,
+            showing: Showing::default(),
             spending: Spending::load(spending, store.as_ref())
                 .await
                 .map_err(no_store)?,
@@ -196,6 +199,7 @@ impl MeshManager {
         tokio::spawn(keep_books(Arc::downgrade(&shared), interval));
         tokio::spawn(keep_watch(Arc::downgrade(&shared)));
         tokio::spawn(keep_wallet(Arc::downgrade(&shared)));
+        tokio::spawn(keep_showing(Arc::downgrade(&shared)));
         tokio::spawn(keep_learning(Arc::downgrade(&shared)));
         tokio::spawn(keep_routes(Arc::downgrade(&shared)));
         Ok(Self { shared })

@@ -67,6 +67,7 @@ fn quoting() {
         Quoter::quote => fn(&Quoter, NodeId, Msat, [u8; NONCE_LEN], UnixTime) -> Result<IssuedQuote, QuoterError>,
         Quote::from_text => fn(&str) -> Result<Quote, QuoteError>,
         Quote::to_text => fn(&Quote) -> String,
+        Quote::id_on_chain => fn(&Quote) -> [u8; 32],
         Quote::named_on_chain => fn(&Quote) -> ScriptBuf,
         Quote::named_in_covenant => fn(&Quote) -> ScriptBuf,
     }

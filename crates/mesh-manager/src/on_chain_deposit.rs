@@ -145,7 +145,8 @@ impl MeshManager {
         }
         let kept = shared.unshown.keep(payee, &proof).await;
         kept.map_err(no_store)?;
-        // So that it is not shown twice at once.
+        // So that it is not shown twice at once, and soon again.
+        shared.showing.forget(&proof);
         shared.showing.put_off(&proof, shared.node_api.now());
         match self.show_on_chain(payee, &proof, timeout).await {
             Said::Credited(credit) => {
@@ -266,5 +267,49 @@ impl MeshManager {
     async fn forget_shown(&self, payee: NodeId, proof: &PaymentProof) {
         self.shared.showing.forget(proof);
         self.shared.unshown.forget(&payee, proof).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proof(id: u8) -> PaymentProof {
+        PaymentProof::OnChainSettlement {
+            payment_request_id: "quote".to_owned(),
+            tx_hash: [id; 32],
+            amount_sats: 1_000,
+            timestamp: 0,
+        }
+    }
+
+    #[test]
+    fn a_payment_is_shown_less_and_less_often_but_every_five_minutes() {
+        let showing = Showing::default();
+        let mut now = UnixTime::from_secs(1_790_000_000);
+        assert!(showing.is_due(&proof(1), now));
+        let mut pauses = Vec::new();
+        for _ in 0..7 {
+            showing.put_off(&proof(1), now);
+            let pause = (1..).find(|secs| {
+                let later = now.plus(Duration::from_secs(*secs));
+                showing.is_due(&proof(1), later)
+            });
+            pauses.push(pause.unwrap());
+            now = now.plus(LAST_PAUSE);
+        }
+        assert_eq!(pauses, [15, 30, 60, 120, 240, 300, 300]);
+        assert!(showing.is_due(&proof(2), now));
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_payments_that_are_kept_no_more() {
+        let showing = Showing::default();
+        let now = UnixTime::from_secs(1_790_000_000);
+        (0..5).for_each(|id| showing.put_off(&proof(id), now));
+        let payee = NodeId::from_bytes([1; 32]);
+        showing.keep_only(&[(payee, proof(3))]);
+        assert_eq!(showing.0.lock().len(), 1);
+        assert!(!showing.is_due(&proof(3), now));
     }
 }

@@ -10,7 +10,9 @@
 mod support;
 
 use bitcoin::hashes::Hash as _;
-use mesh_manager::{Draft, MeshManager, OnChainDeposit, OnChainPayment, OnChainQuote, SendOptions};
+use mesh_manager::{
+    Draft, MeshManager, OnChainDeposit, OnChainPayment, OnChainQuote, Refusal, SendOptions,
+};
 use mesh_protocol::ControlMessage;
 use mesh_types::*;
 use std::{num::NonZeroU32, sync::atomic::Ordering, time::Duration};
@@ -242,6 +244,47 @@ async fn a_quote_that_buys_somebody_else_credit_or_cannot_be_what_was_asked_for_
         let is_told = matches!(error, MeshError::PaymentVerificationFailed(_));
         assert!(is_told && error.to_string().contains(why), "{why}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_relay_cannot_have_itself_paid_in_place_of_the_node_that_was_asked() {
+    let chain = scene(&Stores::of(3)).await;
+    chain.wires.drop_to("node-3");
+    let quoter = mesh_payment::Quoter {
+        payee: id(3),
+        key: quote_key(2),
+        lifetime: Duration::from_secs(86_400),
+        price_epoch: 0,
+    };
+    let quote = quoter.offer(id(1), AMOUNT, [5; 16], START).unwrap();
+    let payer = chain.mesh(0).clone();
+    let asking =
+        tokio::spawn(async move { payer.request_on_chain_quote(id(3), AMOUNT, PATIENCE).await });
+    let mut answers = 0;
+    while answers < 5 {
+        for sequence in chain.wires.sequences_from(id(1)) {
+            let answer = ControlMessage::OnChainQuote {
+                sequence,
+                network: Network::Regtest,
+                least_depth: NonZeroU32::MIN,
+                script_pubkey: our_script().into_bytes(),
+                payment_request_id: quote.to_text(),
+            };
+            let draft = Draft {
+                kind: PacketKind::Control,
+                payload: answer.encode().unwrap(),
+                ..data(&[2, 1], b"", Msat::ZERO)
+            };
+            let relay = chain.mesh(1).engine();
+            let composed = relay.compose(draft, [0; 24], chain.clock.now()).unwrap();
+            let heard = chain.mesh(0).receive(id(2), composed.bytes).await;
+            assert_eq!(heard, Err(Refusal::Unasked));
+            answers += 1;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert!(!asking.is_finished());
+    asking.abort();
 }
 
 #[tokio::test]

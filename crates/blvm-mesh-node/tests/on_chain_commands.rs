@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     reason = "a test stops where something is not as it expects"
 )]
 
@@ -166,6 +167,8 @@ fn a_payment_on_the_chain_is_asked_for_paid_shown_and_spent_over_kills() {
         &["waits", "not in the chain yet", "shown again"],
     );
     assert_eq!(scene.credit(scene.payer.id), 0);
+    let status = scene.payer.command(&["status"], &[]);
+    assert_has(&status.out, &["1 payment of this node on the chain"]);
 
     // All are killed before the payment is deep; nobody is told to show it again.
     scene.kill();
@@ -184,6 +187,7 @@ fn a_payment_on_the_chain_is_asked_for_paid_shown_and_spent_over_kills() {
     assert_eq!(scene.credit(scene.payer.id), 1_991_000);
     let spent = scene.payer.ask(&["status"]);
     assert_eq!(spent["money"]["spent_msat"], 0);
+    assert_eq!(spent["money"]["uncredited"], 0);
     let ledger = scene.payee.ask(&["ledger"]);
     assert_eq!(ledger["totals"]["deposited_msat"], 2_000_000, "{ledger}");
     let verified = scene.payee.command(&["ledger", "verify"], &[]);

@@ -101,15 +101,21 @@ async fn a_node_that_takes_no_payments_on_the_chain_says_so() {
 }
 
 #[tokio::test]
-async fn what_is_not_worth_a_transaction_is_not_asked_for() {
+async fn what_no_node_quotes_is_not_asked_for() {
     let chain = scene(&Stores::of(3)).await;
-    let too_little = Msat::from_msat(999_000);
-    for amount in [Msat::ZERO, too_little] {
+    let (too_little, too_much) = (Msat::from_msat(999_000), Msat::from_msat(16_777_216_000));
+    let amounts = [
+        (Msat::ZERO, "is not paid on the chain"),
+        (too_little, "is not paid on the chain"),
+        (too_much, "is more than"),
+        (Msat::MAX, "is more than"),
+    ];
+    for (amount, why) in amounts {
         let asked = chain
             .mesh(0)
             .request_on_chain_quote(id(3), amount, PATIENCE);
         let error = asked.await.unwrap_err().to_string();
-        assert!(error.contains("is not paid on the chain"), "{error}");
+        assert!(error.contains(why), "{error}");
         assert!(chain.mesh(2).quote_on_chain(id(1), amount).is_err());
     }
     assert!(chain.wires.sequences_from(id(1)).is_empty());
@@ -295,6 +301,7 @@ async fn a_payment_is_kept_until_it_is_deep_and_then_it_is_credit_that_carries_p
     let payment = pay(&chain, &quoted, 0);
     let why = waits(shown(chain.mesh(0), payment).await);
     assert!(why.contains("not deep enough"), "{why}");
+    assert_eq!(chain.mesh(0).status().await.uncredited, 1);
     assert_eq!((kept(&stores).await, credit(&chain).await), (1, Msat::ZERO));
 
     pay(&chain, &quoted, 1);

@@ -1,7 +1,9 @@
+mod deposit;
 mod ledger;
 mod lightning;
 mod surroundings;
 
+pub(crate) use deposit::DepositArgs;
 pub(crate) use ledger::{
     CompactArgs, ExportArgs, ImportArgs, LedgerArgs, LedgerCommand, List, SpentArgs, VerifyArgs,
 };
@@ -30,6 +32,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
         blvm-mesh send 5f3c...e1 --data \"hello\"       send through it (the node id in full)\n  \
         blvm-mesh price 5f3c...e1 --bytes 1200        ask what that costs, and pay nothing\n  \
         blvm-mesh quote 5f3c...e1 --amount 5000       let any wallet pay for that node's packets\n  \
+        blvm-mesh deposit 5f3c...e1 --amount 50000    ask what to pay on the chain for credit at that node\n  \
         blvm-mesh refund 5f3c...e1                    get back what was not spent there\n  \
         blvm-mesh ledger                              see what it took, earned and owes\n  \
         blvm-mesh ledger spent                        see what it paid to others, and for what\n\n\
@@ -47,6 +50,7 @@ enum Command {
     Send(SendArgs),
     Price(PriceArgs),
     Quote(QuoteArgs),
+    Deposit(DepositArgs),
     Refund(RefundArgs),
     Receive(ReceiveArgs),
     Status(StatusArgs),
@@ -247,17 +251,19 @@ pub(crate) struct PayloadArgs {
     pub(crate) file: Option<PathBuf>,
 }
 
-/// Offer credit at this node for any Lightning wallet to pay: prints the invoice, and a QR code of it
+/// Offer credit at this node for any wallet to pay: prints the invoice, and a QR code of it
 ///
 /// The credit becomes that of the node named, whoever pays, and appears by itself when it is paid:
-/// no proof has to be sent, and a restart in between loses nothing.
+/// no proof has to be sent, and a restart in between loses nothing. With --on-chain it is a Bitcoin
+/// transaction that pays: what that has to be is printed instead, and blvm-mesh deposit shows it.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
     after_help = "Examples:\n  \
         blvm-mesh quote 5f3c...e1 --amount 5000\n  \
         blvm-mesh quote 5f3c...e1 --amount 5000 --wait\n  \
-        blvm-mesh quote 5f3c...e1 --amount 5000 --json\n\
+        blvm-mesh quote 5f3c...e1 --amount 5000 --json\n  \
+        blvm-mesh quote 5f3c...e1 --amount 50000 --on-chain\n\
         The node id is 64 characters: that of the node which is to send packets over this one."
 )]
 pub(crate) struct QuoteArgs {
@@ -270,8 +276,12 @@ pub(crate) struct QuoteArgs {
     pub(crate) amount: u64,
 
     /// Wait until it is paid and credited
-    #[arg(long)]
+    #[arg(long, conflicts_with = "on_chain")]
     pub(crate) wait: bool,
+
+    /// To be paid on the chain; 1,000 sats at least
+    #[arg(long)]
+    pub(crate) on_chain: bool,
 
     #[command(flatten)]
     pub(crate) control: ControlArgs,
@@ -385,6 +395,7 @@ fn run(command: Command) -> Result<(), CommandError> {
             Command::Send(args) => commands::send(&args).await,
             Command::Price(args) => commands::price(&args).await,
             Command::Quote(args) => commands::quote(&args).await,
+            Command::Deposit(args) => commands::deposit(&args).await,
             Command::Refund(args) => commands::refund(&args).await,
             Command::Receive(args) => commands::receive(&args).await,
             Command::Status(args) => commands::status(&args).await,

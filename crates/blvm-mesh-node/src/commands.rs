@@ -1,5 +1,6 @@
 mod ask;
 mod check;
+mod deposit;
 mod ledger;
 mod lightning;
 mod peers;
@@ -13,6 +14,7 @@ mod send;
 mod status;
 mod topology;
 
+pub(crate) use deposit::deposit;
 pub(crate) use ledger::ledger;
 pub(crate) use lightning::lightning;
 pub(crate) use peers::peers;

@@ -7,6 +7,7 @@ mod client;
 mod ledger;
 mod lightning;
 mod line;
+mod on_chain;
 mod protocol;
 mod report;
 mod sending;
@@ -25,6 +26,7 @@ pub use ledger::{
 };
 pub use lightning::{ChannelReport, LightningCall, LightningReport, OpenCall, WalletReport};
 pub use line::LineError;
+pub use on_chain::{OnChainCall, OnChainReport, ShowCall, ShownReport, ToPayReport};
 pub use protocol::{
     Answer, Call, CallError, DeliveryReport, Failure, FailureKind, MAX_CALL_BYTES, MAX_REPLY_BYTES,
     MAX_TAKEN, PROTOCOL_VERSION, QuoteReport, RefundCall, RefundReport, Reply, Request, SendCall,

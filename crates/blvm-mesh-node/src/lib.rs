@@ -23,6 +23,7 @@ mod ledger_desk;
 mod node;
 mod node_api;
 mod node_log;
+mod on_chain_desk;
 mod peer_book;
 mod pump;
 mod qr;

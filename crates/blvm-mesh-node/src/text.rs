@@ -35,6 +35,12 @@ pub(crate) fn sats(msat: u64) -> String {
     format!("{}.{:03}", thousands(msat / 1_000), msat % 1_000)
 }
 
+/// Writes satoshi in bitcoins, with all eight places behind the point and without commas, as wallets read it; the unit is not
+/// written.
+pub(crate) fn bitcoins(sats: u64) -> String {
+    format!("{}.{:08}", sats / 100_000_000, sats % 100_000_000)
+}
+
 /// Writes a count and what is counted: `1 packet`, `2 packets`.
 pub(crate) fn counted(count: u64, one: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
@@ -95,6 +101,9 @@ mod tests {
     fn satoshi_have_all_their_places() {
         let written = [0, 1, 999, 1_000, 12_345_678].map(sats);
         assert_eq!(written, ["0.000", "0.001", "0.999", "1.000", "12,345.678"]);
+        let written = [1, 3_000, 100_000_000, 123_456_789_012].map(bitcoins);
+        let expected = ["0.00000001", "0.00003000", "1.00000000", "1234.56789012"];
+        assert_eq!(written, expected);
         assert_eq!(counted(1, "packet"), "1 packet");
         assert_eq!(counted(2_000, "packet"), "2,000 packets");
     }

@@ -98,10 +98,11 @@
 pub use mesh_manager::{
     Asked, Attempt, Composed, Delivery, Draft, Engine, EngineSetup, ForgetfulStore, Halfway,
     IdentityError, LearningStatus, MAX_LOOKING, MeshManager, MessageId, Money, NodePrice,
-    OnChainQuote, PAYMENT_MARGIN, PaidQuote, Peer, PendingClaim, PendingDraw, PendingQuestion,
-    QuoteToPay, QuotedInvoice, RefundReceived, Refusal, RefusalReason, Refused, Remembered, Reply,
-    RoutePrice, SendError, SendOptions, Sent, SpendingLimit, Status, Step, SystemClock, Ticket,
-    Tried, TriedEnd, identity_in, load_or_create_identity, pay_quote,
+    OnChainDeposit, OnChainPayment, OnChainQuote, PAYMENT_MARGIN, PaidQuote, Peer, PendingClaim,
+    PendingDraw, PendingQuestion, QuoteToPay, QuotedInvoice, RefundReceived, Refusal,
+    RefusalReason, Refused, Remembered, Reply, RoutePrice, SendError, SendOptions, Sent,
+    SpendingLimit, Status, Step, SystemClock, Ticket, Tried, TriedEnd, identity_in,
+    load_or_create_identity, pay_quote,
 };
 pub use mesh_payment::{
     Accounts, CovenantError, CovenantKind, CovenantLevel, CovenantProof, Invoice, LeastLevel,

@@ -49,6 +49,7 @@ impl Arrival<'_> {
             PacketKind::Control => matches!(
                 ControlMessage::decode(self.packet.payload()),
                 Ok(ControlMessage::QuoteRequest { .. }
+                    | ControlMessage::OnChainQuoteRequest { .. }
                     | ControlMessage::RefundRequest { .. }
                     | ControlMessage::Deposit)
             ),

@@ -1,7 +1,6 @@
-use crate::{MeshManager, PendingClaim, PendingQuestion, Refusal, Refused, manager::random};
-use mesh_payment::{NONCE_LEN, Quote, bitcoin::ScriptBuf};
+use crate::{MeshManager, PendingClaim, PendingQuestion, Refusal, Refused};
 use mesh_protocol::{PacketView, decode_proof};
-use mesh_types::{MeshError, Msat, NodeId, PaymentProof};
+use mesh_types::{NodeId, PaymentProof};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -15,38 +14,7 @@ pub(crate) const QUESTIONS_PER_SECOND: u64 = 1;
 /// How long a packet waits for the chain's answer; its source gives up at about that time.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What a payer needs in order to pay on the chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OnChainQuote {
-    /// The quote, which the transaction or the template has to name.
-    pub quote: Quote,
-    /// The script that has to be paid.
-    pub script_pubkey: ScriptBuf,
-}
-
 impl MeshManager {
-    /// Offers `payer` to deposit `amount` on the chain.
-    ///
-    /// # Errors
-    /// [`MeshError::ConfigError`] when this node takes no payments on the chain;
-    /// [`MeshError::PaymentVerificationFailed`] when the amount is nothing or too much.
-    pub fn quote_on_chain(&self, payer: NodeId, amount: Msat) -> Result<OnChainQuote, MeshError> {
-        let engine = self.engine();
-        let script = engine.verifier().settlement.scripts.last().cloned();
-        let script_pubkey = script.ok_or_else(|| {
-            MeshError::ConfigError("on_chain.addresses is empty: nothing is paid there".to_owned())
-        })?;
-        let now = self.shared.node_api.now();
-        let quote = engine
-            .on_chain_quoter
-            .offer(payer, amount, random::<NONCE_LEN>()?, now)
-            .map_err(|error| MeshError::PaymentVerificationFailed(error.to_string()))?;
-        Ok(OnChainQuote {
-            quote,
-            script_pubkey,
-        })
-    }
-
     /// Keeps a covenant before it is claimed, under this node's own name: what it pays has to be collected, also in another
     /// life, by sending its template.
     pub(crate) async fn keep_covenant(&self, bytes: &[u8]) -> Result<(), Refused> {

@@ -29,11 +29,17 @@ impl MeshManager {
                     .await;
                 return Ok(());
             }
+            ControlMessage::OnChainQuoteRequest { amount } => {
+                let answer = self.on_chain_quote_message(from, sequence, amount);
+                self.reply(back, answer).await;
+                return Ok(());
+            }
             ControlMessage::Refused { sequence, .. }
             | ControlMessage::PaymentRequired { sequence, .. }
             | ControlMessage::Quote { sequence, .. }
             | ControlMessage::Credited { sequence, .. }
             | ControlMessage::Refunded { sequence, .. }
+            | ControlMessage::OnChainQuote { sequence, .. }
             | ControlMessage::Delivered { sequence } => sequence,
             ControlMessage::Gossip(message) => return self.learn(from, message).await,
         };
@@ -80,7 +86,7 @@ impl MeshManager {
         let invoice = if amount == Msat::ZERO {
             None
         } else {
-            self.invoice_for(payer, amount, &self.engine().invoices_asked_for)
+            self.invoice_for(payer, amount, &self.engine().quotes_asked_for)
                 .await
         };
         Ok(ControlMessage::Quote {

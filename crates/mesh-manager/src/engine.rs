@@ -49,7 +49,7 @@ pub struct Engine {
     control_lane: RwLock<FreeLane>,
     pub(crate) gossip_lane: Budgets,
     pub(crate) invoices_in_refusals: Budgets,
-    pub(crate) invoices_asked_for: Budgets,
+    pub(crate) quotes_asked_for: Budgets,
     pub(crate) accounts: Accounts,
     pub(crate) debts: Debts,
     pub(crate) quoter: Quoter,
@@ -108,7 +108,7 @@ impl Engine {
             control_lane: lane(),
             gossip_lane: Budgets::new(GOSSIP_BYTES_PER_SECOND, GOSSIP_BURST_BYTES),
             invoices_in_refusals: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
-            invoices_asked_for: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
+            quotes_asked_for: Budgets::new(QUOTES_PER_SECOND, QUOTES_BURST),
             accounts: Accounts::default(),
             debts: Debts::new(Duration::from_millis(config.debit_interval_ms.into())),
             verifier: RwLock::new(Verifier {

@@ -325,7 +325,9 @@ impl Engine {
                 let _ = self.take_lane(Lane::Control, arrival, now)?;
                 return verified?.ok_or(Refusal::ProofMissing);
             }
-            ControlMessage::QuoteRequest { .. } | ControlMessage::RefundRequest { .. } => {
+            ControlMessage::QuoteRequest { .. }
+            | ControlMessage::OnChainQuoteRequest { .. }
+            | ControlMessage::RefundRequest { .. } => {
                 let _ = self.take_lane(Lane::Control, arrival, now)?;
             }
             // Answers to what this node has asked; others are refused for a look-up.

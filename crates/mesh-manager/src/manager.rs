@@ -5,6 +5,7 @@ use crate::{
     delivery::Inbox,
     identity::{identity_in, load_or_create_identity},
     learning::{Learning, keep_learning, price_of},
+    on_chain_deposit::{Showing, keep_showing},
     pending::Pending,
     purse::{
         LOOKUPS_BURST, LOOKUPS_PER_SECOND, MAX_ASKING, RECENT_CLAIMS, TURNS, VAIN_CLAIMS_BURST,
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) numbering: Mutex<()>,
     pub(crate) inbox: Inbox,
     pub(crate) unshown: Unshown,
+    pub(crate) showing: Showing,
     pub(crate) spending: Spending,
     pub(crate) refunding: Refunding,
     pub(crate) learning: Learning,
@@ -178,6 +180,7 @@ impl MeshManager {
             numbering: Mutex::default(),
             inbox: Inbox::default(),
             unshown: Unshown::load(Arc::clone(&store)).await.map_err(no_store)?,
+            showing: Showing::default(),
             spending: Spending::load(spending, store.as_ref())
                 .await
                 .map_err(no_store)?,
@@ -194,6 +197,7 @@ impl MeshManager {
         tokio::spawn(keep_books(Arc::downgrade(&shared), interval));
         tokio::spawn(keep_watch(Arc::downgrade(&shared)));
         tokio::spawn(keep_wallet(Arc::downgrade(&shared)));
+        tokio::spawn(keep_showing(Arc::downgrade(&shared)));
         tokio::spawn(keep_learning(Arc::downgrade(&shared)));
         tokio::spawn(keep_routes(Arc::downgrade(&shared)));
         Ok(Self { shared })
@@ -332,7 +336,7 @@ impl MeshManager {
     /// [`MeshError::PaymentVerificationFailed`] when the amount is nothing or too much; [`MeshError::Busy`] when the Lightning
     /// back end is away, or `payer` has been quoted too much lately.
     pub async fn quote_for(&self, payer: NodeId, amount: Msat) -> Result<String, MeshError> {
-        let budget = &self.engine().invoices_asked_for;
+        let budget = &self.engine().quotes_asked_for;
         self.issue_quote(payer, amount, budget).await
     }
 

@@ -14,11 +14,11 @@ const MIN_QUOTE_LIFETIME_SECS: u32 = 120;
 const DEBIT_INTERVALS_MS: RangeInclusive<u32> = 10..=10_000;
 
 /// How long a quote may be paid on the chain: an hour is six blocks, and a week bounds what has to be remembered.
-const ON_CHAIN_LIFETIMES_SECS: RangeInclusive<u32> = 3_600..=604_800;
+pub(crate) const ON_CHAIN_LIFETIMES_SECS: RangeInclusive<u32> = 3_600..=604_800;
 
 /// How much of that each block takes which a payment has to be deep: twice what a block takes on average, because a payment
 /// that is deep enough too late is lost to its payer.
-const SECS_PER_BLOCK: u32 = 1_200;
+pub(crate) const SECS_PER_BLOCK: u32 = 1_200;
 
 /// Checks what neither the settings nor the node can know alone.
 pub(crate) fn check(

@@ -35,6 +35,8 @@ pub struct Status {
     pub spent_today: Option<Msat>,
     /// The most that it pays on one day.
     pub day_limit: Msat,
+    /// Payments on the chain of which this node was told, and which their payees have not credited yet.
+    pub uncredited: usize,
     /// Packets forwarded or delivered since it started.
     pub carried: u64,
     /// Packets delivered here since it started.
@@ -103,6 +105,7 @@ impl MeshManager {
             spent: Msat::from_msat(self.shared.spent_msat.load(Ordering::Relaxed)),
             spent_today: self.spent_today().await,
             day_limit: self.shared.spending.day_caps().per_day,
+            uncredited: self.shared.unshown.on_chain().len(),
             carried,
             delivered,
             claimed,

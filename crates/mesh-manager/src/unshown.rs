@@ -1,4 +1,5 @@
 use crate::payer::PaymentUnderWay;
+use mesh_payment::MAX_CLOCK_SKEW;
 use mesh_types::{
     Begun, DayCaps, MAX_KEPT_PROOFS, MeshError, Msat, NodeId, OwnPayment, PaymentEnd,
     PaymentOutcome, PaymentProof, Store, StoreError, UnixTime,
@@ -146,13 +147,7 @@ impl Unshown {
     }
 
     pub(crate) fn all_under_way(&self) -> Vec<(NodeId, PaymentProof)> {
-        let kept = self.kept.lock();
-        let all = kept
-            .iter()
-            .flat_map(|(payee, proofs)| proofs.iter().map(|proof| (*payee, proof)));
-        all.filter(|(_, proof)| PaymentUnderWay::of(proof).is_some())
-            .map(|(payee, proof)| (payee, proof.clone()))
-            .collect()
+        self.those(|proof| PaymentUnderWay::of(proof).is_some())
     }
 
     /// Whether this process waits for the outcome of that payment.
@@ -171,14 +166,33 @@ impl Unshown {
         self.len() < MAX_KEPT_PROOFS
     }
 
-    /// What `payee` has been paid and not yet been shown.
+    /// What `payee` has been paid over Lightning and not yet been shown: what it credits at once.
     pub(crate) fn of(&self, payee: &NodeId) -> Vec<PaymentProof> {
         let kept = self.kept.lock();
         let proofs = kept.get(payee).into_iter().flatten();
         proofs
+            .filter(|it| matches!(it, PaymentProof::Lightning { .. }))
             .filter(|it| PaymentUnderWay::of(it).is_none())
             .cloned()
             .collect()
+    }
+
+    /// What was paid on the chain and is not credited yet, with the payees.
+    pub(crate) fn on_chain(&self) -> Vec<(NodeId, PaymentProof)> {
+        let is_wanted =
+            |proof: &PaymentProof| matches!(proof, PaymentProof::OnChainSettlement { .. });
+        self.those(is_wanted)
+    }
+
+    /// Keeps a proof durably, until its payee has it.
+    pub(crate) async fn keep(&self, payee: NodeId, proof: &PaymentProof) -> Result<(), StoreError> {
+        self.store.keep_proof(payee, proof.clone()).await?;
+        let mut kept = self.kept.lock();
+        let proofs = kept.entry(payee).or_default();
+        if !proofs.contains(proof) {
+            proofs.push(proof.clone());
+        }
+        Ok(())
     }
 
     pub(crate) async fn forget(&self, payee: &NodeId, shown: &PaymentProof) {
@@ -201,22 +215,32 @@ impl Unshown {
     }
 
     fn expired(&self, now: UnixTime) -> Vec<(NodeId, PaymentProof)> {
-        let is_over = |proof: &PaymentProof| match proof {
-            // What became of it has to be known first.
-            note if PaymentUnderWay::of(note).is_some() => false,
-            PaymentProof::Lightning { expires_at, .. } => {
-                !UnixTime::from_secs(*expires_at).is_alive_at(now)
-            }
-            PaymentProof::OnChainSettlement { .. } | PaymentProof::InstantSettlement { .. } => {
-                false
-            }
-        };
+        self.those(|proof| is_over(proof, now))
+    }
+
+    fn those(&self, is_wanted: impl Fn(&PaymentProof) -> bool) -> Vec<(NodeId, PaymentProof)> {
         let kept = self.kept.lock();
         kept.iter()
             .flat_map(|(payee, proofs)| proofs.iter().map(|proof| (*payee, proof)))
-            .filter(|(_, proof)| is_over(proof))
+            .filter(|(_, proof)| is_wanted(proof))
             .map(|(payee, proof)| (payee, proof.clone()))
             .collect()
+    }
+}
+
+/// Whether no payee takes a proof any more, by whichever clock.
+pub(crate) fn is_over(proof: &PaymentProof, now: UnixTime) -> bool {
+    match proof {
+        // What became of it has to be known first.
+        note if PaymentUnderWay::of(note).is_some() => false,
+        PaymentProof::Lightning { expires_at, .. } => {
+            !UnixTime::from_secs(*expires_at).is_alive_at(now)
+        }
+        PaymentProof::OnChainSettlement { timestamp, .. } => {
+            let ends_at = UnixTime::from_secs(*timestamp).plus(MAX_CLOCK_SKEW);
+            !ends_at.is_alive_at(now)
+        }
+        PaymentProof::InstantSettlement { .. } => false,
     }
 }
 

@@ -7,10 +7,7 @@
 
 mod support;
 
-use bitcoin::{
-    Address, Amount, ScriptBuf, Sequence, Transaction, TxIn, TxOut, WPubkeyHash, Witness,
-    absolute::LockTime, consensus::serialize, hashes::Hash as _, transaction::Version,
-};
+use bitcoin::{Transaction, consensus::serialize, hashes::Hash as _};
 use mesh_manager::{MeshManager, Refusal, RefusalReason};
 use mesh_payment::{CovenantKind, CovenantProof, Quote, SettlementError, VerifyError};
 use mesh_types::*;
@@ -20,6 +17,7 @@ use std::{
 };
 use support::{
     relay::{RELAY, Relay, SOURCE},
+    settling::*,
     store::TestStore,
     *,
 };
@@ -34,18 +32,9 @@ fn offering(relay: &Relay, proof: Option<PaymentProof>) -> Vec<u8> {
     relay.packet_offering(OFFER, proof)
 }
 
-fn our_script() -> ScriptBuf {
-    ScriptBuf::new_p2wpkh(&WPubkeyHash::from_byte_array([4; 20]))
-}
-
 fn config() -> MeshConfig {
-    let address = Address::from_script(&our_script(), bitcoin::Network::Regtest).unwrap();
     MeshConfig {
-        on_chain: OnChainConfig {
-            addresses: vec![address.to_string()],
-            ctv_on: vec![Network::Regtest],
-            ..OnChainConfig::default()
-        },
+        on_chain: taking(),
         ..gated(PRICE)
     }
 }
@@ -56,62 +45,6 @@ async fn relay_over(store: &Arc<TestStore>, blocks: &Arc<BlockChain>) -> Relay {
 
 async fn relay_at(store: &Arc<TestStore>, blocks: &Arc<BlockChain>, clock: ManualClock) -> Relay {
     Relay::with(config(), store, clock, Arc::clone(blocks)).await
-}
-
-fn output(sats: u64, script_pubkey: ScriptBuf) -> TxOut {
-    TxOut {
-        value: Amount::from_sat(sats),
-        script_pubkey,
-    }
-}
-
-fn transaction(seed: u8, output: Vec<TxOut>) -> Transaction {
-    let previous_output = bitcoin::OutPoint {
-        txid: bitcoin::Txid::from_byte_array([seed; 32]),
-        vout: 0,
-    };
-    Transaction {
-        version: Version::TWO,
-        lock_time: LockTime::ZERO,
-        input: vec![TxIn {
-            previous_output,
-            script_sig: ScriptBuf::new(),
-            sequence: Sequence::MAX,
-            witness: Witness::new(),
-        }],
-        output,
-    }
-}
-
-/// A transaction that pays `quote`, and its proof.
-fn settle(quote: &Quote, seed: u8) -> (TxHash, Transaction, PaymentProof) {
-    let sats = quote.amount.to_sats_floor();
-    let outputs = vec![
-        output(sats, our_script()),
-        output(0, quote.named_on_chain()),
-    ];
-    let transaction = transaction(seed, outputs);
-    let tx_hash = TxHash::from_bytes(transaction.compute_txid().to_byte_array());
-    let proof = PaymentProof::OnChainSettlement {
-        payment_request_id: quote.to_text(),
-        tx_hash: *tx_hash.as_bytes(),
-        amount_sats: sats,
-        timestamp: quote.expires_at.to_secs(),
-    };
-    (tx_hash, transaction, proof)
-}
-
-impl BlockChain {
-    /// Puts a transaction so deep into the chain; 0 is the mempool.
-    fn mine(&self, tx_hash: TxHash, transaction: &Transaction, depth: u32) {
-        let bytes = serialize(transaction);
-        let found = ChainTransaction { bytes, depth };
-        self.transactions.lock().unwrap().insert(tx_hash, found);
-    }
-
-    fn undo(&self, tx_hash: TxHash) {
-        self.transactions.lock().unwrap().remove(&tx_hash);
-    }
 }
 
 fn quote(mesh: &MeshManager) -> Quote {

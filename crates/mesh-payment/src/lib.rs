@@ -117,7 +117,9 @@ pub use question::{Question, Verification};
 pub use quote::{NONCE_LEN, Quote, QuoteError};
 pub use quote_key::QuoteKey;
 pub use quoter::{IssuedQuote, MAX_QUOTE, Quoter, QuoterError};
-pub use settlement::{LEAST_ON_CHAIN, PolicyError, SettlementError, SettlementPolicy};
+pub use settlement::{
+    LEAST_ON_CHAIN, PolicyError, SettlementError, SettlementPolicy, payable_address,
+};
 pub use shell::{PaymentVerifier, VerificationResult};
 pub use verified::VerifiedPayment;
 pub use verifier::{MAX_CLOCK_SKEW, Verifier};

@@ -65,9 +65,14 @@ impl Quote {
         format!("{TEXT_PREFIX}{}", to_hex(&self.to_bytes()))
     }
 
+    /// What a transaction that pays this quote says in its only OP_RETURN output.
+    pub fn id_on_chain(&self) -> [u8; 32] {
+        Named::ByTransaction.name_of(self)
+    }
+
     /// The output by which a transaction says that it pays this quote: the only OP_RETURN output that it may have.
     pub fn named_on_chain(&self) -> ScriptBuf {
-        ScriptBuf::new_op_return(Named::ByTransaction.name_of(self))
+        ScriptBuf::new_op_return(self.id_on_chain())
     }
 
     /// The output by which a covenant's template says that it pays this quote: the only OP_RETURN output that it may have.

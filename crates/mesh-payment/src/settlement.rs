@@ -3,7 +3,7 @@ use crate::{
     tagged::tagged,
 };
 use bitcoin::{
-    Address, ScriptBuf, Transaction, TxOut,
+    Address, AddressType, Script, ScriptBuf, Transaction, TxOut,
     address::{NetworkUnchecked, ParseError},
     consensus::deserialize,
     hashes::{Hash as _, HashEngine as _, sha256},
@@ -192,19 +192,37 @@ fn script(text: &str, network: Network) -> Result<ScriptBuf, PolicyError> {
                 address: text.to_owned(),
                 reason: error.to_string(),
             })?;
-    let expected = match network {
-        Network::Bitcoin => bitcoin::Network::Bitcoin,
-        Network::Testnet => bitcoin::Network::Testnet,
-        Network::Testnet4 => bitcoin::Network::Testnet4,
-        Network::Signet => bitcoin::Network::Signet,
-        Network::Regtest => bitcoin::Network::Regtest,
-    };
-    let address = address.require_network(expected);
+    let address = address.require_network(bitcoin_network(network));
     let address = address.map_err(|_| PolicyError::Network {
         address: text.to_owned(),
         network,
     })?;
     Ok(address.script_pubkey())
+}
+
+/// The address by which wallets on `network` pay to `script`; `None` where they would not know whom they pay: a script that
+/// has no address, that anybody can spend, or of a version that is not defined yet.
+pub fn payable_address(script: &Script, network: Network) -> Option<Address> {
+    let address = Address::from_script(script, bitcoin_network(network)).ok()?;
+    let is_known = matches!(
+        address.address_type()?,
+        AddressType::P2pkh
+            | AddressType::P2sh
+            | AddressType::P2wpkh
+            | AddressType::P2wsh
+            | AddressType::P2tr
+    );
+    is_known.then_some(address)
+}
+
+const fn bitcoin_network(network: Network) -> bitcoin::Network {
+    match network {
+        Network::Bitcoin => bitcoin::Network::Bitcoin,
+        Network::Testnet => bitcoin::Network::Testnet,
+        Network::Testnet4 => bitcoin::Network::Testnet4,
+        Network::Signet => bitcoin::Network::Signet,
+        Network::Regtest => bitcoin::Network::Regtest,
+    }
 }
 
 /// What an OP_RETURN output has to hold in order to name a quote, one label for each kind of payment: so no transaction

@@ -15,8 +15,8 @@ use mesh_payment::{
     Question, Quote, QuoteError, QuoteKey, Quoter, QuoterError, Reservation, SettlementError,
     SettlementPolicy, Shortfall, SpendQuestion, TemplateError, Totals, TransactionQuestion,
     Verification, VerificationResult, VerifiedPayment, Verifier, VerifyError,
-    bitcoin::{ScriptBuf, Transaction, taproot::ControlBlock},
-    ctv, op_template_hash,
+    bitcoin::{Address, Script, ScriptBuf, Transaction, taproot::ControlBlock},
+    ctv, op_template_hash, payable_address,
 };
 use mesh_types::{
     ChainError, ChainNode, ChainOutput, ChainTransaction, Claim, ClaimKey, HexError,
@@ -67,6 +67,7 @@ fn quoting() {
         Quoter::quote => fn(&Quoter, NodeId, Msat, [u8; NONCE_LEN], UnixTime) -> Result<IssuedQuote, QuoterError>,
         Quote::from_text => fn(&str) -> Result<Quote, QuoteError>,
         Quote::to_text => fn(&Quote) -> String,
+        Quote::id_on_chain => fn(&Quote) -> [u8; 32],
         Quote::named_on_chain => fn(&Quote) -> ScriptBuf,
         Quote::named_in_covenant => fn(&Quote) -> ScriptBuf,
     }
@@ -187,6 +188,7 @@ fn unreachable_proof() -> PaymentProof {
 fn payments_on_the_chain() {
     functions! {
         SettlementPolicy::default => fn() -> SettlementPolicy,
+        payable_address => fn(&Script, Network) -> Option<Address>,
         SettlementPolicy::from_config => fn(&OnChainConfig, Network) -> Result<SettlementPolicy, PolicyError>,
         CovenantProof::from_bytes => fn(&[u8]) -> Result<CovenantProof, CovenantError>,
         CovenantProof::to_bytes => fn(&CovenantProof) -> Vec<u8>,

@@ -1,13 +1,22 @@
+mod fields;
+
 use crate::{
-    GossipError,
+    GossipError, RefusalCode,
     gossip::{self, read_gossip, write_gossip},
-    wire::{MAX_INVOICE_LEN, MAX_PAYLOAD_LEN, MAX_SEQUENCE, Reader},
+    wire::{MAX_INVOICE_LEN, MAX_PAYLOAD_LEN, MAX_REQUEST_ID_LEN, MAX_SEQUENCE, Reader},
 };
-use mesh_types::{GossipMessage, Msat, Price};
+use fields::{Writer, invoice, msat, network, non_zero, request_id, script, sequence, u8};
+use mesh_types::{GossipMessage, Msat, Network, Price};
+use std::num::NonZeroU32;
 use thiserror::Error;
 
 /// The most bytes of one control message: as many announcements as a packet carries.
 pub const MAX_CONTROL_LEN: usize = MAX_PAYLOAD_LEN;
+
+/// The most bytes of a script that has to be paid.
+///
+/// 42, because no address stands for a longer one: a version, a length, and a witness program of 40 bytes (BIP-141).
+pub const MAX_SCRIPT_LEN: usize = 42;
 
 /// The most bytes before an invoice: a quote's tag, sequence, two prices and credit.
 const FIXED_LEN: usize = 1 + 8 + 8 + 8 + 8;
@@ -74,6 +83,24 @@ pub enum ControlMessage {
         /// What the asking node has with this node now.
         credit: Msat,
     },
+    /// Asks a node what has to be paid on the chain for so much credit there.
+    OnChainQuoteRequest {
+        /// How much.
+        amount: Msat,
+    },
+    /// Answers a [`ControlMessage::OnChainQuoteRequest`].
+    OnChainQuote {
+        /// The request's sequence number.
+        sequence: u64,
+        /// On which chain.
+        network: Network,
+        /// How many blocks deep the payment has to be in order to count, its own block included.
+        least_depth: NonZeroU32,
+        /// The script that has to be paid, 1 to [`MAX_SCRIPT_LEN`] bytes.
+        script_pubkey: Vec<u8>,
+        /// The text of the quote, which the payment has to name.
+        payment_request_id: String,
+    },
     /// The destination has the packet; sent when the source wanted a receipt.
     Delivered {
         /// The delivered packet's sequence number.
@@ -81,57 +108,6 @@ pub enum ControlMessage {
     },
     /// About announcements; between linked nodes only.
     Gossip(GossipMessage),
-}
-
-/// Why a packet was not carried, as one byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
-#[repr(u8)]
-pub enum RefusalCode {
-    /// The sequence number was seen before.
-    #[error("the packet was seen before")]
-    Duplicate = 1,
-    /// The sequence number lies behind the window.
-    #[error("the packet's sequence number is too old")]
-    TooOld = 2,
-    /// The timestamp is too far from the node's clock.
-    #[error("the packet's timestamp is too far from the node's clock")]
-    OutOfTime = 3,
-    /// The node's mode does not carry such traffic.
-    #[error("the node does not carry such traffic")]
-    Denied = 4,
-    /// The next node of the route is not linked with this one.
-    #[error("the node has no link to the next node of the route")]
-    NoRoute = 5,
-    /// A queue is full, or something the node needs is away; later may do.
-    #[error("the node is busy")]
-    Busy = 6,
-    /// The free lane's budget is spent; it refills with time.
-    #[error("the source's free-lane budget is spent")]
-    FreeLaneSpent = 7,
-    /// The proof of payment does not hold.
-    #[error("the proof of payment does not hold")]
-    ProofInvalid = 8,
-    /// The payment was claimed before.
-    #[error("the payment was claimed before")]
-    ProofReplayed = 9,
-    /// The node does not take this kind of proof, or does not offer what was asked for.
-    #[error("the node does not offer this, or take this kind of proof")]
-    NotEnabled = 10,
-    /// The destination could not open or understand the packet.
-    #[error("the destination could not open or understand the packet")]
-    Undeliverable = 11,
-    /// The payment is good and not deep enough in the chain yet; later it may do.
-    #[error("the payment is not deep enough in the chain yet")]
-    ProofPending = 12,
-    /// The credit does not cover the refund with the most that routing may cost.
-    #[error("the credit does not cover the refund and its fee")]
-    CreditTooLow = 13,
-    /// The invoice is none that is paid as a refund.
-    #[error("the invoice is none that the node pays as a refund")]
-    InvoiceRefused = 14,
-    /// The refund could not be paid, and never will be with this invoice: the credit is what it was.
-    #[error("the refund could not be paid, and the credit is what it was")]
-    RefundFailed = 15,
 }
 
 /// Why a control message cannot be decoded or encoded.
@@ -173,6 +149,30 @@ pub enum ControlError {
     /// The invoice is not ASCII.
     #[error("the invoice is not ASCII")]
     InvoiceText,
+    /// The byte stands for no network.
+    #[error("unknown network {found}")]
+    Network {
+        /// The byte.
+        found: u8,
+    },
+    /// A payment that is no block deep would count.
+    #[error("a depth of no blocks")]
+    Depth,
+    /// The script is empty or longer than [`MAX_SCRIPT_LEN`].
+    #[error("a script to pay has 1 to {MAX_SCRIPT_LEN} bytes, not {found}")]
+    ScriptLength {
+        /// Its length.
+        found: usize,
+    },
+    /// The payment request's id is empty or longer than [`MAX_REQUEST_ID_LEN`].
+    #[error("a payment request id has 1 to {MAX_REQUEST_ID_LEN} bytes, not {found}")]
+    RequestIdLength {
+        /// Its length.
+        found: usize,
+    },
+    /// The payment request's id is not UTF-8.
+    #[error("the payment request id is not UTF-8")]
+    RequestIdText,
     /// A message about announcements is wrong.
     #[error(transparent)]
     Gossip(#[from] GossipError),
@@ -189,6 +189,8 @@ mod tag {
     pub(super) const DELIVERED: u8 = 7;
     pub(super) const REFUND_REQUEST: u8 = 13;
     pub(super) const REFUNDED: u8 = 14;
+    pub(super) const ON_CHAIN_QUOTE_REQUEST: u8 = 15;
+    pub(super) const ON_CHAIN_QUOTE: u8 = 16;
 }
 
 impl ControlMessage {
@@ -246,6 +248,16 @@ impl ControlMessage {
                 fee: msat(&mut reader)?,
                 credit: msat(&mut reader)?,
             },
+            tag::ON_CHAIN_QUOTE_REQUEST => Self::OnChainQuoteRequest {
+                amount: msat(&mut reader)?,
+            },
+            tag::ON_CHAIN_QUOTE => Self::OnChainQuote {
+                sequence: sequence(&mut reader)?,
+                network: network(&mut reader)?,
+                least_depth: non_zero(&mut reader)?,
+                script_pubkey: script(&mut reader)?,
+                payment_request_id: request_id(&mut reader)?,
+            },
             found => {
                 let message = read_gossip(found, &mut reader);
                 Self::Gossip(message.ok_or(ControlError::Tag { found })??)
@@ -263,16 +275,21 @@ impl ControlMessage {
     /// Encodes the message, in at most [`MAX_CONTROL_LEN`] bytes.
     ///
     /// # Errors
-    /// [`ControlError`] when a sequence number is too high, or an invoice is empty, too long or not ASCII.
+    /// [`ControlError`] when a sequence number is too high, or an invoice, a script or an id is empty, too long or no text.
     pub fn encode(&self) -> Result<Vec<u8>, ControlError> {
-        let invoice_len = match self {
+        let text_len = match self {
             Self::PaymentRequired { invoice, .. } | Self::Quote { invoice, .. } => {
                 invoice.as_ref().map_or(0, String::len)
             }
             Self::RefundRequest { invoice } => invoice.len(),
+            Self::OnChainQuote {
+                script_pubkey,
+                payment_request_id,
+                ..
+            } => script_pubkey.len().saturating_add(payment_request_id.len()),
             _ => 0,
         };
-        let mut writer = Writer(Vec::with_capacity(FIXED_LEN + invoice_len));
+        let mut writer = Writer(Vec::with_capacity(FIXED_LEN + text_len));
         match self {
             Self::Refused { sequence, code } => {
                 writer.u8(tag::REFUSED);
@@ -335,113 +352,25 @@ impl ControlMessage {
                 writer.msat(*fee);
                 writer.msat(*credit);
             }
+            Self::OnChainQuoteRequest { amount } => {
+                writer.u8(tag::ON_CHAIN_QUOTE_REQUEST);
+                writer.msat(*amount);
+            }
+            Self::OnChainQuote {
+                sequence,
+                network,
+                least_depth,
+                script_pubkey,
+                payment_request_id,
+            } => {
+                writer.u8(tag::ON_CHAIN_QUOTE);
+                writer.sequence(*sequence)?;
+                writer.network(*network);
+                writer.non_zero(*least_depth);
+                writer.script(script_pubkey)?;
+                writer.request_id(payment_request_id)?;
+            }
         }
         Ok(writer.0)
-    }
-}
-
-impl RefusalCode {
-    /// All codes, in the order of their bytes.
-    pub const ALL: [Self; 15] = [
-        Self::Duplicate,
-        Self::TooOld,
-        Self::OutOfTime,
-        Self::Denied,
-        Self::NoRoute,
-        Self::Busy,
-        Self::FreeLaneSpent,
-        Self::ProofInvalid,
-        Self::ProofReplayed,
-        Self::NotEnabled,
-        Self::Undeliverable,
-        Self::ProofPending,
-        Self::CreditTooLow,
-        Self::InvoiceRefused,
-        Self::RefundFailed,
-    ];
-}
-
-impl From<RefusalCode> for u8 {
-    fn from(code: RefusalCode) -> Self {
-        code as Self
-    }
-}
-
-impl TryFrom<u8> for RefusalCode {
-    type Error = ControlError;
-
-    fn try_from(found: u8) -> Result<Self, ControlError> {
-        Self::ALL
-            .into_iter()
-            .find(|code| u8::from(*code) == found)
-            .ok_or(ControlError::Code { found })
-    }
-}
-
-fn u8(reader: &mut Reader<'_>) -> Result<u8, ControlError> {
-    reader.u8().ok_or(ControlError::Truncated)
-}
-
-fn msat(reader: &mut Reader<'_>) -> Result<Msat, ControlError> {
-    let msat = reader.u64().ok_or(ControlError::Truncated)?;
-    Ok(Msat::from_msat(msat))
-}
-
-fn sequence(reader: &mut Reader<'_>) -> Result<u64, ControlError> {
-    check_sequence(reader.u64().ok_or(ControlError::Truncated)?)
-}
-
-fn check_sequence(found: u64) -> Result<u64, ControlError> {
-    if found > MAX_SEQUENCE {
-        return Err(ControlError::Sequence { found });
-    }
-    Ok(found)
-}
-
-/// Takes the invoice, which is all the rest; no rest is no invoice.
-fn invoice(reader: &mut Reader<'_>) -> Result<Option<String>, ControlError> {
-    let bytes = reader.take_rest();
-    if bytes.is_empty() {
-        return Ok(None);
-    }
-    check_invoice(bytes)?;
-    let text = str::from_utf8(bytes).map_err(|_| ControlError::InvoiceText)?;
-    Ok(Some(text.to_owned()))
-}
-
-fn check_invoice(invoice: &[u8]) -> Result<(), ControlError> {
-    let found = invoice.len();
-    if !(1..=MAX_INVOICE_LEN).contains(&found) {
-        return Err(ControlError::InvoiceLength { found });
-    }
-    if !invoice.is_ascii() {
-        return Err(ControlError::InvoiceText);
-    }
-    Ok(())
-}
-
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn u8(&mut self, value: u8) {
-        self.0.push(value);
-    }
-
-    fn msat(&mut self, value: Msat) {
-        self.0.extend_from_slice(&value.to_msat().to_be_bytes());
-    }
-
-    fn sequence(&mut self, value: u64) -> Result<(), ControlError> {
-        self.0
-            .extend_from_slice(&check_sequence(value)?.to_be_bytes());
-        Ok(())
-    }
-
-    fn invoice(&mut self, invoice: Option<&str>) -> Result<(), ControlError> {
-        if let Some(text) = invoice {
-            check_invoice(text.as_bytes())?;
-            self.0.extend_from_slice(text.as_bytes());
-        }
-        Ok(())
     }
 }

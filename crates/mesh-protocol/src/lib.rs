@@ -44,6 +44,7 @@ mod gossip;
 mod keys;
 mod mac;
 mod policy;
+mod refusal_code;
 mod seal;
 mod wire;
 
@@ -51,7 +52,7 @@ pub use announcement::{
     AnnouncementDecodeError, MAX_ANNOUNCEMENT_LEN, NotSigned, decode_announcement,
     encode_announcement, verify_announcement,
 };
-pub use control::{ControlError, ControlMessage, MAX_CONTROL_LEN, RefusalCode};
+pub use control::{ControlError, ControlMessage, MAX_CONTROL_LEN, MAX_SCRIPT_LEN};
 pub use detect::{
     BITCOIN_HEADER_LEN, BitcoinFrame, BitcoinHeader, Detection, NotBitcoin, detect, detect_prefix,
     limits,
@@ -60,6 +61,7 @@ pub use gossip::GossipError;
 pub use keys::{IdentityKey, KeyError, PairKeys};
 pub use mac::{MacKey, NotAuthentic};
 pub use policy::RoutingPolicyEngine;
+pub use refusal_code::RefusalCode;
 pub use seal::{OpenError, SEAL_NONCE_LEN, SEAL_OVERHEAD, SealContext, SealError, SealKey};
 pub use wire::{
     EmitError, HEADER_LEN, MAX_COVENANT_PROOF_LEN, MAX_INVOICE_LEN, MAX_MERKLE_NODES,

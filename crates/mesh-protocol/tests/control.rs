@@ -1,13 +1,22 @@
 //! Control messages: one encoding each, and nothing else decodes.
 
 use mesh_protocol::{
-    ControlError, ControlMessage, MAX_CONTROL_LEN, MAX_INVOICE_LEN, MAX_PAYLOAD_LEN, MAX_SEQUENCE,
-    RefusalCode,
+    ControlError, ControlMessage, MAX_CONTROL_LEN, MAX_INVOICE_LEN, MAX_PAYLOAD_LEN,
+    MAX_REQUEST_ID_LEN, MAX_SCRIPT_LEN, MAX_SEQUENCE, RefusalCode,
 };
-use mesh_types::{GossipMessage, Msat, NodeId, Price};
-use proptest::{option, prelude::*, sample};
+use mesh_types::{GossipMessage, Msat, Network, NodeId, Price};
+use proptest::{collection::vec, option, prelude::*, sample};
+use std::num::NonZeroU32;
 
 const SEQUENCE: u64 = 1_795_000_000_000_000;
+
+const NETWORKS: [Network; 5] = [
+    Network::Bitcoin,
+    Network::Testnet,
+    Network::Testnet4,
+    Network::Signet,
+    Network::Regtest,
+];
 
 /// One message of each kind, the optional parts absent and present.
 fn samples() -> Vec<ControlMessage> {
@@ -52,7 +61,19 @@ fn samples() -> Vec<ControlMessage> {
             fee: Msat::from_msat(1),
             credit: Msat::from_msat(99),
         },
+        ControlMessage::OnChainQuoteRequest { amount: Msat::MAX },
+        on_chain_quote(SEQUENCE, &[0x51; 34], "mesh-quote:1:sample"),
     ]
+}
+
+fn on_chain_quote(sequence: u64, script_pubkey: &[u8], id: &str) -> ControlMessage {
+    ControlMessage::OnChainQuote {
+        sequence,
+        network: Network::Signet,
+        least_depth: NonZeroU32::MIN,
+        script_pubkey: script_pubkey.to_owned(),
+        payment_request_id: id.to_owned(),
+    }
 }
 
 fn required(sequence: u64, invoice: &str) -> ControlMessage {
@@ -86,7 +107,7 @@ fn attack_17_no_truncation_of_a_message_decodes_to_it() {
     for message in samples() {
         let bytes = message.encode().unwrap();
         for len in 0..bytes.len() {
-            // A shorter invoice is another message, and so is no invoice; all else is an error.
+            // A shorter invoice or id is another message, and so is no invoice; all else is an error.
             let Ok(shorter) = ControlMessage::decode(&bytes[..len]) else {
                 continue;
             };
@@ -112,31 +133,29 @@ fn attack_17_no_truncation_of_the_fixed_fields_decodes() {
 }
 
 #[test]
-fn attack_17_no_byte_may_follow_a_message_without_an_invoice() {
+fn attack_17_no_byte_may_follow_a_message_that_ends_without_a_text() {
     let mut refused = 0;
     for message in samples() {
         let mut bytes = message.encode().unwrap();
         bytes.push(0xff);
         let error = ControlMessage::decode(&bytes).unwrap_err();
-        let takes_invoice = matches!(
-            message,
+        match message {
             ControlMessage::PaymentRequired { .. }
-                | ControlMessage::Quote { .. }
-                | ControlMessage::RefundRequest { .. }
-        );
-        if takes_invoice {
-            assert_eq!(error, ControlError::InvoiceText);
-        } else {
-            assert_eq!(error, ControlError::Trailing { extra: 1 });
-            refused += 1;
+            | ControlMessage::Quote { .. }
+            | ControlMessage::RefundRequest { .. } => assert_eq!(error, ControlError::InvoiceText),
+            ControlMessage::OnChainQuote { .. } => assert_eq!(error, ControlError::RequestIdText),
+            _ => {
+                assert_eq!(error, ControlError::Trailing { extra: 1 });
+                refused += 1;
+            }
         }
     }
-    assert_eq!(refused, 6);
+    assert_eq!(refused, 7);
 }
 
 #[test]
 fn unknown_messages_and_refusal_codes_are_errors() {
-    for found in (0..=u8::MAX).filter(|tag| !(1..=14).contains(tag)) {
+    for found in (0..=u8::MAX).filter(|tag| !(1..=16).contains(tag)) {
         let bytes = [&[found], [0; 40].as_slice()].concat();
         let error = ControlError::Tag { found };
         assert_eq!(ControlMessage::decode(&bytes), Err(error));
@@ -198,6 +217,44 @@ fn the_longest_message_has_the_longest_invoice_and_fits_a_payload() {
 }
 
 #[test]
+fn a_script_that_no_address_stands_for_and_an_id_that_no_proof_carries_are_refused() {
+    let longest_id = "ä".repeat(MAX_REQUEST_ID_LEN / 2);
+    let longest = on_chain_quote(1, &[1; MAX_SCRIPT_LEN], &longest_id);
+    let bytes = longest.encode().unwrap();
+    assert_eq!(bytes.len(), 1 + 8 + 1 + 4 + 1 + 42 + 256);
+    assert_eq!(ControlMessage::decode(&bytes), Ok(longest));
+    let too_long = [bytes.as_slice(), b"l"].concat();
+    let error = ControlError::RequestIdLength { found: 257 };
+    assert_eq!(ControlMessage::decode(&too_long), Err(error));
+    for found in [0, MAX_SCRIPT_LEN + 1, 256] {
+        let message = on_chain_quote(1, &vec![1; found], "id");
+        let error = ControlError::ScriptLength { found };
+        assert_eq!(message.encode(), Err(error));
+    }
+    for found in [0, MAX_REQUEST_ID_LEN + 1] {
+        let message = on_chain_quote(1, &[1], &"l".repeat(found));
+        let error = ControlError::RequestIdLength { found };
+        assert_eq!(message.encode(), Err(error));
+    }
+    let fields = |network, depth, script: &[u8]| {
+        let head = [16, 0, 0, 0, 0, 0, 0, 0, 1, network, 0, 0, 0, depth];
+        [head.as_slice(), script, b"id"].concat()
+    };
+    let decoded = |bytes: Vec<u8>| ControlMessage::decode(&bytes);
+    assert!(decoded(fields(4, 1, &[1, 7])).is_ok());
+    let found = ControlError::Network { found: 5 };
+    assert_eq!(decoded(fields(5, 1, &[1, 7])), Err(found));
+    assert_eq!(decoded(fields(4, 0, &[1, 7])), Err(ControlError::Depth));
+    for found in [0, 43, 255] {
+        let script = [&[found], [7; 255].as_slice()].concat();
+        let error = ControlError::ScriptLength {
+            found: found.into(),
+        };
+        assert_eq!(decoded(fields(4, 1, &script)), Err(error));
+    }
+}
+
+#[test]
 fn a_message_names_no_sequence_that_a_packet_cannot_have() {
     let found = MAX_SEQUENCE + 1;
     let error = ControlError::Sequence { found };
@@ -219,11 +276,12 @@ fn a_message_names_no_sequence_that_a_packet_cannot_have() {
             fee: Msat::ZERO,
             credit: Msat::ZERO,
         },
+        on_chain_quote(found, &[1], "l"),
     ];
     for message in messages {
         assert_eq!(message.encode(), Err(error));
     }
-    let tags_with_sequence = [1, 2, 4, 6, 7, 14];
+    let tags_with_sequence = [1, 2, 4, 6, 7, 14, 16];
     for tag in tags_with_sequence {
         let bytes = [[tag].as_slice(), &found.to_be_bytes(), &[1; 24]].concat();
         assert_eq!(ControlMessage::decode(&bytes), Err(error));
@@ -269,8 +327,29 @@ fn any_message() -> impl Strategy<Value = ControlMessage> {
             }
         }),
         "[ -~]{1,300}".prop_map(|invoice| ControlMessage::RefundRequest { invoice }),
+        msat().prop_map(|amount| ControlMessage::OnChainQuoteRequest { amount }),
+        any_on_chain_quote(),
         sequence.prop_map(|sequence| ControlMessage::Delivered { sequence }),
     ]
+}
+
+fn any_on_chain_quote() -> impl Strategy<Value = ControlMessage> {
+    (
+        0..=MAX_SEQUENCE,
+        sample::select(NETWORKS.to_vec()),
+        any::<NonZeroU32>(),
+        vec(any::<u8>(), 1..=MAX_SCRIPT_LEN),
+        "\\PC{1,64}",
+    )
+        .prop_map(|(sequence, network, least_depth, script_pubkey, id)| {
+            ControlMessage::OnChainQuote {
+                sequence,
+                network,
+                least_depth,
+                script_pubkey,
+                payment_request_id: id,
+            }
+        })
 }
 
 #[test]

@@ -275,9 +275,11 @@ impl World {
                     self.go_on(number, errand, from, message);
                 }
             }
-            // Nobody here asks for refunds, and announcements go over links.
+            // Nobody here asks for refunds or pays on a chain, and announcements go over links.
             ControlMessage::RefundRequest { .. }
             | ControlMessage::Refunded { .. }
+            | ControlMessage::OnChainQuoteRequest { .. }
+            | ControlMessage::OnChainQuote { .. }
             | ControlMessage::Gossip(_) => {}
         }
     }

@@ -1,8 +1,11 @@
-use super::ask::{ask, connect, print, print_json};
+use super::{
+    ask::{ask, connect, print, print_json},
+    deposit::say_to_pay,
+};
 use crate::{
     cli::QuoteArgs,
     command_error::CommandError,
-    control::{Answer, Client, LedgerCall, LedgerReport, Lines, QuoteReport, Request},
+    control::{Answer, Client, LedgerCall, LedgerReport, Lines, OnChainCall, QuoteReport, Request},
     qr,
     text::{may_be_coloured, sats, thousands},
 };
@@ -22,6 +25,13 @@ const LAST: u16 = 1_000;
 /// Offers credit, to be paid by any wallet.
 pub(crate) async fn quote(args: &QuoteArgs) -> Result<(), CommandError> {
     let mut client = connect(&args.control).await?;
+    if args.on_chain {
+        let call = OnChainCall::Quote {
+            payer: args.payer,
+            amount_sats: args.amount,
+        };
+        return say_to_pay(&mut client, call, args.control.json).await;
+    }
     let request = Request::Quote {
         payer: args.payer,
         amount_sats: args.amount,

@@ -36,6 +36,13 @@ fn said(status: &StatusReport) -> String {
     line("store", store(status));
     line("earned", amount(status.money.earned_msat));
     line("spent", spent(&status.money));
+    if status.money.uncredited > 0 {
+        let payments = counted(status.money.uncredited, "payment");
+        line(
+            "waiting",
+            format!("{payments} of this node on the chain, shown until credited"),
+        );
+    }
     line("deposits", deposits(&status.money));
     if status.money.watched > 0 {
         line("on chain", on_chain(&status.money));

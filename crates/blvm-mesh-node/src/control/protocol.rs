@@ -1,7 +1,7 @@
 use super::{
     LedgerCall, LedgerReport, LightningCall, LightningReport, MAX_LEDGER_LINES, NeighbourReport,
-    NotSentReport, PriceCall, RoutePriceReport, RoutesCall, RoutesReport, StatusReport,
-    TopologyReport, TriedReport,
+    NotSentReport, OnChainCall, OnChainReport, PriceCall, RoutePriceReport, RoutesCall,
+    RoutesReport, StatusReport, TopologyReport, TriedReport,
 };
 use blvm_mesh::{MAX_PACKET_AGE, MAX_PAYLOAD_LEN, MeshError, NodeId};
 use serde::{Deserialize, Serialize};
@@ -53,6 +53,8 @@ pub enum Request {
         /// How much, in satoshi.
         amount_sats: u64,
     },
+    /// To pay, or be paid, on the chain.
+    OnChain(OnChainCall),
     /// To hand over packets that have arrived. They stay the node's until [`Request::Taken`] is said on the same
     /// connection; when that ends before, they wait for the next who asks.
     Receive {
@@ -133,6 +135,8 @@ pub enum Answer {
     Priced(RoutePriceReport),
     /// To [`Request::Quote`].
     Quoted(Box<QuoteReport>),
+    /// To [`Request::OnChain`].
+    OnChain(Box<OnChainReport>),
     /// To [`Request::Receive`].
     Deliveries(Vec<DeliveryReport>),
     /// To [`Request::Taken`].
@@ -331,6 +335,10 @@ impl Request {
                 check_range("max", *max, 1, MAX_TAKEN)?;
                 check_range("wait_secs", *wait_secs, 0, MAX_WAIT_SECS)
             }
+            Self::OnChain(call) => match call.timeout_secs() {
+                Some(secs) => check_range("timeout_secs", secs, 1, MAX_WAIT_SECS),
+                None => Ok(()),
+            },
             Self::Refund(call) => check_range("timeout_secs", call.timeout_secs, 1, MAX_WAIT_SECS),
             Self::Ledger(call) => match call.most() {
                 Some(most) => check_range("most", most, 1, MAX_LEDGER_LINES),

@@ -155,6 +155,8 @@ pub struct MoneyReport {
     pub spent_today_msat: Option<u64>,
     /// The most that it pays to others on one day.
     pub day_limit_msat: u64,
+    /// Payments on the chain that this node shows to those who were paid, and that are not credited yet.
+    pub uncredited: u64,
     /// Payers that have ever deposited.
     pub accounts: u64,
 }
@@ -184,6 +186,7 @@ impl StatusReport {
             spent,
             spent_today,
             day_limit,
+            uncredited,
             carried,
             delivered,
             claimed,
@@ -224,6 +227,7 @@ impl StatusReport {
                 spent_msat: spent.to_msat(),
                 spent_today_msat: spent_today.map(blvm_mesh::Msat::to_msat),
                 day_limit_msat: day_limit.to_msat(),
+                uncredited: u64::try_from(uncredited).unwrap_or(u64::MAX),
                 accounts: money.accounts,
             },
             traffic: TrafficReport {

@@ -3,7 +3,7 @@ use super::{
     PriceCall, QuoteReport, RefundCall, RefundReport, Reply, Request, SendCall, SentReport,
     StatusReport, TriedReport, ledger::LedgerCall, line::read_line, server::Desk, stop::Stop,
 };
-use crate::{hex::parse_hex, ledger_desk, surroundings};
+use crate::{hex::parse_hex, ledger_desk, on_chain_desk, surroundings};
 use blvm_mesh::{
     Delivery, Engine, Invoice, MAX_PAYLOAD_LEN, MeshError, Msat, NodeId, SendOptions, to_hex,
 };
@@ -113,6 +113,12 @@ impl Session {
                 Request::Send(call) => self.send(call).await,
                 Request::Price(call) => self.price(call).await,
                 Request::Quote { payer, amount_sats } => self.quote(payer, amount_sats).await,
+                Request::OnChain(call) => {
+                    match on_chain_desk::answer(self.desk.node.manager(), call).await {
+                        Ok(report) => Answer::OnChain(Box::new(report)),
+                        Err(failure) => Answer::Failed(failure),
+                    }
+                }
                 Request::Receive { max, wait_secs } => {
                     let wait = Duration::from_secs(wait_secs.into());
                     self.receive(max.into(), wait, stop).await

@@ -8,6 +8,7 @@
 
 pub(crate) mod learning;
 pub(crate) mod relay;
+pub(crate) mod settling;
 pub(crate) mod store;
 pub(crate) mod two_ways;
 

@@ -34,6 +34,12 @@ impl<'a> Reader<'a> {
         Some(fields.as_chunks().0)
     }
 
+    pub(crate) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (field, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(field)
+    }
+
     pub(crate) fn take_rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.0)
     }

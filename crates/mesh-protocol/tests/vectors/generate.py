@@ -288,7 +288,11 @@ CONTROL = {
     "delivered": (7, ["sequence"]),
     "refund_request": (13, []),
     "refunded": (14, ["sequence", "amount", "fee", "credit"]),
+    "on_chain_quote_request": (15, ["amount"]),
+    "on_chain_quote": (16, ["sequence"]),
 }
+
+NETWORKS = ["bitcoin", "testnet", "testnet4", "signet", "regtest"]
 
 
 def encode_control(message):
@@ -298,6 +302,10 @@ def encode_control(message):
     encoded = bytes([tag]) + b"".join(struct.pack(">Q", message[field]) for field in fields)
     if "code" in message:
         encoded += bytes([REFUSALS.index(message["code"]) + 1])
+    if "network" in message:
+        script = bytes.fromhex(message["script_pubkey"])
+        encoded += bytes([NETWORKS.index(message["network"])]) + struct.pack(">I", message["least_depth"])
+        encoded += bytes([len(script)]) + script + message["payment_request_id"].encode()
     return encoded + (message.get("invoice") or "").encode()
 
 
@@ -317,6 +325,10 @@ def filler(length, seed):
         seed = hashlib.sha256(seed).digest()
         out += seed
     return out[:length]
+
+
+def put(base, at, *values):
+    return base[:at] + bytes(values) + base[at + len(values) :]
 
 
 def keys_vectors():
@@ -525,9 +537,6 @@ def malformed_packets():
     control, _ = encode_packet(packet([0, 1, 2], kind="control"), SECRETS[0])
 
     copied, _ = encode_packet(packet([0, 1, 2], copy_of=SEQUENCE - 1), SECRETS[0])
-
-    def put(base, at, *values):
-        return base[:at] + bytes(values) + base[at + len(values) :]
 
     def nodes(*indices):
         return put(plain, 40, *b"".join(NODES[index] for index in indices))
@@ -758,6 +767,14 @@ def malformed_gossip():
 def control_vectors():
     required = {"type": "payment_required", "sequence": SEQUENCE, "price": 250, "missing": 50, "invoice": None}
     quote = {"type": "quote", "sequence": SEQUENCE, "per_packet": 100, "per_kib": 7, "credit": 0, "invoice": None}
+    on_chain_quote = {
+        "type": "on_chain_quote",
+        "sequence": SEQUENCE,
+        "network": "bitcoin",
+        "least_depth": 6,
+        "script_pubkey": "5120" + filler(32, b"script").hex(),
+        "payment_request_id": "mesh-quote:1:" + filler(116, b"quote").hex(),
+    }
     top = 2**64 - 1
     messages = [{"type": "refused", "sequence": SEQUENCE, "code": code} for code in REFUSALS]
     messages += [
@@ -777,14 +794,26 @@ def control_vectors():
         {"type": "refund_request", "invoice": "l" * 7_089},
         {"type": "refunded", "sequence": SEQUENCE, "amount": 800_000, "fee": 1_000, "credit": 17},
         {"type": "refunded", "sequence": 2**63 - 1, "amount": top, "fee": top, "credit": top},
+        {"type": "on_chain_quote_request", "amount": 25_000_000},
+        {"type": "on_chain_quote_request", "amount": top},
+        *[{**on_chain_quote, "network": network} for network in NETWORKS],
+        {**on_chain_quote, "script_pubkey": "6a", "payment_request_id": "r", "least_depth": 1},
+        {
+            **on_chain_quote,
+            "sequence": 2**63 - 1,
+            "least_depth": 2**32 - 1,
+            "script_pubkey": "6028" + "ff" * 40,
+            "payment_request_id": "ä" * 128,
+        },
     ]
     encoded = {name: encode_control(message) for name, message in
-               {"refused": messages[0], "required": required, "quote": quote}.items()}
+               {"refused": messages[0], "required": required, "quote": quote, "on_chain": on_chain_quote}.items()}
+    on_chain = encoded["on_chain"]
     top_bit = b"\x80" + bytes(7)
     bad = {
         "empty": (b"", "Truncated"),
         "tag_0": (b"\x00", "Tag"),
-        "tag_15": (b"\x0f" + bytes(8), "Tag"),
+        "tag_17": (b"\x11" + bytes(8), "Tag"),
         "tag_255": (b"\xff", "Tag"),
         "refused_sequence_cut": (encoded["refused"][:8], "Truncated"),
         "refused_without_code": (encoded["refused"][:9], "Truncated"),
@@ -816,6 +845,19 @@ def control_vectors():
         "refunded_cut": (b"\x0e" + bytes(31), "Truncated"),
         "refunded_byte_too_many": (b"\x0e" + bytes(33), "Trailing"),
         "refunded_sequence_too_high": (b"\x0e" + top_bit + bytes(24), "Sequence"),
+        "on_chain_quote_request_cut": (b"\x0f" + bytes(7), "Truncated"),
+        "on_chain_quote_request_byte_too_many": (b"\x0f" + bytes(9), "Trailing"),
+        "on_chain_quote_sequence_too_high": (b"\x10" + top_bit + on_chain[9:], "Sequence"),
+        "on_chain_quote_without_network": (on_chain[:9], "Truncated"),
+        "on_chain_quote_network_5": (put(on_chain, 9, 5), "Network"),
+        "on_chain_quote_depth_cut": (on_chain[:13], "Truncated"),
+        "on_chain_quote_no_depth": (on_chain[:10] + bytes(4) + on_chain[14:], "Depth"),
+        "on_chain_quote_without_script": (put(on_chain, 14, 0), "ScriptLength"),
+        "on_chain_quote_script_too_long": (put(on_chain, 14, 43), "ScriptLength"),
+        "on_chain_quote_script_cut": (on_chain[:48], "Truncated"),
+        "on_chain_quote_without_id": (on_chain[:49], "RequestIdLength"),
+        "on_chain_quote_id_too_long": (on_chain[:49] + b"l" * 257, "RequestIdLength"),
+        "on_chain_quote_id_not_utf8": (on_chain + b"\xff", "RequestIdText"),
     }
     return {
         "good": [{"message": message, "bytes": encode_control(message).hex()} for message in messages],

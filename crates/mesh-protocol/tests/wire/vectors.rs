@@ -376,6 +376,19 @@ fn control(value: &Value) -> ControlMessage {
             fee: msat("fee"),
             credit: msat("credit"),
         },
+        "on_chain_quote_request" => ControlMessage::OnChainQuoteRequest {
+            amount: msat("amount"),
+        },
+        "on_chain_quote" => ControlMessage::OnChainQuote {
+            sequence: sequence(),
+            network: text(value, "network").parse().unwrap(),
+            least_depth: u32::try_from(number(value, "least_depth"))
+                .unwrap()
+                .try_into()
+                .unwrap(),
+            script_pubkey: bytes(value, "script_pubkey"),
+            payment_request_id: text(value, "payment_request_id").to_owned(),
+        },
         other => panic!("unknown message {other}"),
     }
 }

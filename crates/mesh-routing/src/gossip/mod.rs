@@ -6,14 +6,17 @@
 //! decisions as a node. docs/routing.md has the rules.
 
 mod allowance;
+mod asked;
 mod chance;
 mod change;
 mod compare;
 mod conduct;
 mod counts;
 mod engine;
+mod kept;
 pub(crate) mod limits;
 mod neighbour;
+mod news;
 mod own;
 mod receive;
 mod seek;

@@ -84,7 +84,7 @@ impl OriginAllowance {
 
     fn pack(allowance: Allowance) -> Self {
         let at = allowance.at.to_millis().min(u64::MAX >> LEFT_BITS);
-        Self(at << LEFT_BITS | allowance.left_micros / 1_000)
+        Self((at << LEFT_BITS) | (allowance.left_micros / 1_000))
     }
 
     fn unpack(self) -> Allowance {

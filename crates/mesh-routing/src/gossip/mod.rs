@@ -23,6 +23,7 @@ mod seek;
 mod shelf;
 mod sip;
 mod standing;
+mod start_hash;
 mod turn;
 
 pub use change::GraphChange;

@@ -3,6 +3,7 @@ use super::{
     allowance::OriginAllowance,
     kept::Kept,
     limits::{LIFETIME, LINKS_PER_PLACE},
+    start_hash::StartHash,
 };
 use mesh_types::{Announcement, NodeId, Price, SignedAnnouncement, UnixTime};
 use std::{collections::HashSet, sync::Arc};
@@ -14,7 +15,7 @@ use std::{collections::HashSet, sync::Arc};
 #[derive(Debug)]
 pub(crate) struct Shelf {
     local: NodeId,
-    kept: HashSet<Kept>,
+    kept: HashSet<Kept, StartHash>,
     /// Whether anybody wants to know what changes of the graph.
     tells_changes: bool,
     places: usize,
@@ -35,7 +36,7 @@ impl Shelf {
     pub(crate) fn new(local: NodeId) -> Self {
         Self {
             local,
-            kept: HashSet::new(),
+            kept: HashSet::default(),
             tells_changes: true,
             places: 0,
             arrivals: 0,

@@ -29,6 +29,8 @@ impl World {
         node.gossip = Gossip::new(setup, now).ok();
         if node.keeps_table() {
             self.engine(number);
+        } else if let Some(gossip) = &mut node.gossip {
+            gossip.tell_no_changes();
         }
         for wire in self.wires_of(number) {
             self.settle_wire(wire);

@@ -1,62 +1,39 @@
 use mesh_types::UnixTime;
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::collections::{BTreeMap, VecDeque};
 
 /// What will happen, in the order of time; of two things at one time, what was noted first comes first.
+///
+/// Of each millisecond there is a row: in a large mesh it has thousands of things in it, and a heap would compare each with
+/// many others.
 #[derive(Debug)]
 pub(crate) struct Queue<E> {
-    heap: BinaryHeap<Reverse<Entry<E>>>,
-    noted: u64,
-}
-
-#[derive(Debug)]
-struct Entry<E> {
-    at: UnixTime,
-    number: u64,
-    event: E,
+    rows: BTreeMap<UnixTime, VecDeque<E>>,
 }
 
 impl<E> Queue<E> {
     pub(crate) const fn new() -> Self {
         Self {
-            heap: BinaryHeap::new(),
-            noted: 0,
+            rows: BTreeMap::new(),
         }
     }
 
     pub(crate) fn note(&mut self, at: UnixTime, event: E) {
-        self.noted += 1;
-        let number = self.noted;
-        self.heap.push(Reverse(Entry { at, number, event }));
+        self.rows.entry(at).or_default().push_back(event);
     }
 
     /// The next thing, unless it happens after `end`.
     pub(crate) fn next_until(&mut self, end: UnixTime) -> Option<(UnixTime, E)> {
-        let Reverse(first) = self.heap.peek()?;
-        if first.at > end {
-            return None;
+        loop {
+            let mut first = self.rows.first_entry()?;
+            let at = *first.key();
+            if at > end {
+                return None;
+            }
+            match first.get_mut().pop_front() {
+                Some(event) => return Some((at, event)),
+                None => first.remove(),
+            };
         }
-        let Reverse(entry) = self.heap.pop()?;
-        Some((entry.at, entry.event))
-    }
-}
-
-impl<E> PartialEq for Entry<E> {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl<E> Eq for Entry<E> {}
-
-impl<E> PartialOrd for Entry<E> {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> Ord for Entry<E> {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
     }
 }
 

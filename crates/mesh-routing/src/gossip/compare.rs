@@ -1,4 +1,5 @@
 use super::{
+    kept::Kept,
     limits::{MAX_NEWS, MAX_RANGES_IN_ANSWER},
     shelf::Shelf,
     sip::SipHasher24,
@@ -6,6 +7,7 @@ use super::{
 use mesh_types::{
     Comparison, Fingerprint, Held, HeldRange, MAX_LISTED, MAX_RANGES, NodeId, RangeContent,
 };
+use std::cell::OnceCell;
 
 /// Into how many parts a range is split where two sides differ in it.
 const PARTS: usize = 16;
@@ -28,7 +30,7 @@ pub(crate) struct Differences {
 
 /// All that is held, in short: how a comparison begins.
 pub(crate) fn beginning(shelf: &Shelf, key: [u8; 16]) -> Comparison {
-    let content = RangeContent::Fingerprint(fingerprint(key, shelf.held_in(&FIRST, &LAST)));
+    let content = RangeContent::Fingerprint(fingerprint(key, shelf.iter().map(Kept::held)));
     Comparison {
         key,
         ranges: vec![HeldRange {
@@ -44,46 +46,73 @@ pub(crate) fn beginning(shelf: &Shelf, key: [u8; 16]) -> Comparison {
 pub(crate) fn compare(shelf: &Shelf, theirs: &Comparison) -> Differences {
     let mut differences = Differences::default();
     let mut ranges = Vec::new();
+    let ours = Ours {
+        shelf,
+        ordered: OnceCell::new(),
+    };
     // Peers that are asked at the same time begin at different ranges, so that not all of them offer the same first.
     let [turn, ..] = theirs.key;
     let count = theirs.ranges.len().max(1);
     let turned = theirs.ranges.iter().cycle().skip(usize::from(turn) % count);
     for range in turned.take(theirs.ranges.len()) {
-        compare_range(shelf, theirs.key, range, &mut ranges, &mut differences);
+        compare_range(&ours, theirs.key, range, &mut ranges, &mut differences);
     }
     ranges.sort_unstable_by_key(|range| range.first);
     differences.answers = in_messages(ranges, theirs.key);
     differences
 }
 
+/// What is held here, put in order only where the other side does not hold the same: most of the time it does.
+struct Ours<'a> {
+    shelf: &'a Shelf,
+    ordered: OnceCell<Vec<&'a Kept>>,
+}
+
+impl Ours<'_> {
+    fn held_in(&self, range: &HeldRange) -> impl Iterator<Item = Held> {
+        let ordered = self.ordered.get_or_init(|| self.shelf.in_order());
+        let begin = ordered.partition_point(|kept| *kept.id() < range.first);
+        let rest = ordered.get(begin..).unwrap_or_default();
+        let end = rest.partition_point(|kept| *kept.id() <= range.last);
+        let within = rest.get(..end).unwrap_or_default();
+        within.iter().map(|kept| kept.held())
+    }
+
+    fn fingerprint(&self, key: [u8; 16], range: &HeldRange) -> Fingerprint {
+        match (range.first, range.last) {
+            (FIRST, LAST) => fingerprint(key, self.shelf.iter().map(Kept::held)),
+            _ => fingerprint(key, self.held_in(range)),
+        }
+    }
+}
+
 fn compare_range(
-    shelf: &Shelf,
+    ours: &Ours<'_>,
     key: [u8; 16],
     range: &HeldRange,
     answers: &mut Vec<HeldRange>,
     differences: &mut Differences,
 ) {
-    let ours = || shelf.held_in(&range.first, &range.last);
     let theirs = match &range.content {
-        RangeContent::List(list) => return compare_list(ours(), list, differences),
+        RangeContent::List(list) => return compare_list(ours.held_in(range), list, differences),
         RangeContent::Fingerprint(theirs) => *theirs,
     };
-    let print = fingerprint(key, ours());
+    let print = ours.fingerprint(key, range);
     if print == theirs {
         return;
     }
     let count = print.count as usize;
     if theirs.count == 0 {
-        compare_list(ours(), &[], differences);
+        compare_list(ours.held_in(range), &[], differences);
     } else if answers.len() + PARTS > MAX_RANGES_IN_ANSWER {
         differences.has_more = true;
     } else if count <= MAX_LISTED {
         answers.push(HeldRange {
-            content: RangeContent::List(ours().collect()),
+            content: RangeContent::List(ours.held_in(range).collect()),
             ..*range
         });
     } else {
-        let held: Vec<Held> = ours().collect();
+        let held: Vec<Held> = ours.held_in(range).collect();
         answers.extend(split(key, range, &held));
     }
 }

@@ -1,18 +1,20 @@
 use super::{
     GossipCounts, GraphChange, OwnWords,
     allowance::Allowance,
+    asked::Asked,
     chance::Chance,
     conduct::Departed,
     limits::{
         COMPARISONS_FROM_ALL, ITEMS_FROM_ALL, MAX_PLACES, MAX_REFUSED, NEWS_EVERY, WATCH_EVERY,
     },
     neighbour::Neighbour,
+    news::{News, Seats},
     own::Own,
     seek::Sought,
     shelf::Shelf,
     standing::cut,
 };
-use crate::{MAX_DIRECT_PEERS, RoutingError};
+use crate::RoutingError;
 use mesh_types::{
     AnnouncedLink, Announcement, AnnouncementError, GossipMessage, NodeId, SignedAnnouncement,
     UnixTime,
@@ -89,8 +91,10 @@ pub struct Gossip<S> {
     pub(super) shelf: Shelf,
     pub(super) neighbours: BTreeMap<NodeId, Neighbour>,
     pub(super) departed: Departed,
+    /// What peers are to be told of.
+    pub(super) news: News,
     /// What peers were asked for, whom, and when.
-    pub(super) in_flight: BTreeMap<NodeId, (NodeId, UnixTime)>,
+    pub(super) in_flight: BTreeMap<NodeId, Asked>,
     pub(super) items: Allowance,
     pub(super) comparisons: Allowance,
     pub(super) sought: Sought,
@@ -128,6 +132,7 @@ impl<S: Signatures> Gossip<S> {
             shelf: Shelf::new(local),
             neighbours: BTreeMap::new(),
             departed: Departed::default(),
+            news: News::default(),
             in_flight: BTreeMap::new(),
             items: Allowance::full(ITEMS_FROM_ALL, now),
             comparisons: Allowance::full(COMPARISONS_FROM_ALL, now),
@@ -150,7 +155,7 @@ impl<S: Signatures> Gossip<S> {
     /// Takes a peer that a link is up with now, and begins to compare with it what the two know.
     ///
     /// # Errors
-    /// [`RoutingError`] for the local node, and when there are [`MAX_DIRECT_PEERS`].
+    /// [`RoutingError`] for the local node, and when there are [`MAX_DIRECT_PEERS`](crate::MAX_DIRECT_PEERS).
     pub fn peer_up(
         &mut self,
         peer: NodeId,
@@ -162,15 +167,16 @@ impl<S: Signatures> Gossip<S> {
         }
         // A link that comes back may have lost what was under way.
         self.forget_peer(&peer, now);
-        if self.neighbours.len() >= MAX_DIRECT_PEERS {
-            return Err(RoutingError::PeersFull);
-        }
+        let mut seats = Seats::default();
+        let taken = self.neighbours.values().map(|neighbour| neighbour.seat);
+        taken.for_each(|seat| seats.put(seat, true));
+        let seat = seats.free().ok_or(RoutingError::PeersFull)?;
         // One side begins, and learns as much from that as the other. When nothing comes, the other begins: one of the two
         // may have heard of the link a moment too late for the first message.
         let is_to_compare = peer < self.local;
         let neighbour = Neighbour {
             is_to_compare,
-            ..Neighbour::new(latency_ms, self.departed.take(&peer, now), now)
+            ..Neighbour::new(seat, latency_ms, self.departed.take(&peer, now), now)
         };
         self.neighbours.insert(peer, neighbour);
         self.own.change(now);
@@ -231,18 +237,23 @@ impl<S: Signatures> Gossip<S> {
         std::mem::take(&mut self.changes)
     }
 
+    /// Works no changes of the graph out from now on: for who hands announcements on and looks for no routes.
+    pub fn tell_no_changes(&mut self) {
+        self.shelf.tell_no_changes();
+    }
+
     /// When [`Gossip::tick`] has something to do, unless something else happens before.
     pub fn wake_at(&self) -> UnixTime {
         let mut at = self.own.due_at().min(self.idle_until());
         if !self.in_flight.is_empty() {
             at = at.min(self.watched_at.plus(WATCH_EVERY));
         }
-        for neighbour in self.neighbours.values() {
-            if !neighbour.news.is_empty() {
-                at = at.min(self.ticked_at.plus(NEWS_EVERY));
-            } else if !neighbour.offers.is_empty() || neighbour.has_to_go_on() {
-                at = at.min(self.ticked_at.plus(WATCH_EVERY));
-            }
+        if !self.news.is_empty() {
+            at = at.min(self.ticked_at.plus(NEWS_EVERY));
+        }
+        let mut neighbours = self.neighbours.values();
+        if neighbours.any(|it| !it.offers.is_empty() || it.has_to_go_on()) {
+            at = at.min(self.ticked_at.plus(WATCH_EVERY));
         }
         at
     }
@@ -254,7 +265,8 @@ impl<S: Signatures> Gossip<S> {
 
     /// The newest announcement of each node, in the order of their ids.
     pub fn announcements(&self) -> impl Iterator<Item = &Arc<SignedAnnouncement>> {
-        self.shelf.iter().map(|(_, kept)| &kept.item)
+        let kept = self.shelf.in_order().into_iter();
+        kept.map(|kept| &kept.item)
     }
 
     /// How many nodes are known by their announcements, this one included.
@@ -330,10 +342,17 @@ impl<S: Signatures> Gossip<S> {
     }
 
     fn forget_peer(&mut self, peer: &NodeId, now: UnixTime) -> bool {
-        self.in_flight.retain(|_, (asked, _)| asked != peer);
         let Some(neighbour) = self.neighbours.remove(peer) else {
             return false;
         };
+        self.news.forget(neighbour.seat);
+        for asked in self.in_flight.values_mut() {
+            asked.forget(peer);
+        }
+        let in_flight = self.in_flight.iter();
+        let of_peer = in_flight.filter(|(_, asked)| asked.peer == *peer);
+        let of_peer: Vec<NodeId> = of_peer.map(|(id, _)| *id).collect();
+        of_peer.iter().for_each(|id| self.stop_waiting(id, now));
         self.departed.remember(*peer, neighbour.conduct, now);
         true
     }

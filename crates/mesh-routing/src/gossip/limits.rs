@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How many places there are for announcements: one for up to 31 links, and one more for each 32 links beyond.
 ///
 /// 15,360, because that leaves room in the routing table for peers and configured nodes, and because a place takes at most
-/// 2.6 KB, so all take at most 40 MB; a mesh of 10,000 nodes with ten links each takes some 8 MB.
+/// 2.6 KB, so all take at most 40 MB; a mesh of 10,000 nodes with ten links each takes some 6 MB.
 pub const MAX_PLACES: usize = 15_360;
 
 /// How many links fill a place.
@@ -32,12 +32,14 @@ pub const REFUSED_FOR: Duration = Duration::from_secs(600);
 
 /// How many announcements that a peer offers wait to be asked for.
 ///
-/// 2,048, because they take 0.12 MB a peer, 30 MB for 256 of them; what is beyond that is found again by comparing.
+/// 2,048, because they take 0.12 MB a peer, 30 MB for 256 of them; what is beyond that is found again by comparing. Those that
+/// another peer was asked for count, too.
 pub const MAX_OFFERS: usize = 2_048;
 
 /// How many news wait to be told to a peer.
 ///
-/// 2,048, because they take 0.1 MB a peer; what is beyond that is found again by comparing.
+/// 2,048, because four messages name them; what is beyond that is found again by comparing. Each node has news once, whoever is
+/// to be told: they take 0.1 KB each, 2 MB where all that can be known is new.
 pub const MAX_NEWS: usize = 2_048;
 
 /// How many announcements are asked of one peer at one time.

@@ -6,20 +6,24 @@
 //! decisions as a node. docs/routing.md has the rules.
 
 mod allowance;
+mod asked;
 mod chance;
 mod change;
 mod compare;
 mod conduct;
 mod counts;
 mod engine;
+mod kept;
 pub(crate) mod limits;
 mod neighbour;
+mod news;
 mod own;
 mod receive;
 mod seek;
 mod shelf;
 mod sip;
 mod standing;
+mod start_hash;
 mod turn;
 
 pub use change::GraphChange;

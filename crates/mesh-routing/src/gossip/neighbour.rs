@@ -1,20 +1,25 @@
 use super::{
+    asked::Asked,
     conduct::Conduct,
-    limits::{ITEMS_FROM_PEER, MAX_IN_FLIGHT, MAX_NEWS, MAX_OFFERS, MAX_UNANSWERED},
+    limits::{ITEMS_FROM_PEER, MAX_IN_FLIGHT, MAX_OFFERS, MAX_UNANSWERED},
 };
 use mesh_types::{Held, NodeId, UnixTime};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What is known of a peer that a link is up with.
 #[derive(Debug)]
 pub(crate) struct Neighbour {
+    /// Its place among the peers, which no other has.
+    pub(crate) seat: u8,
     pub(crate) latency_ms: u32,
     /// Whether our announcement leaves the link with it out.
     pub(crate) is_withheld: bool,
-    /// What it offers and was not asked for yet.
+    /// What it offers and nobody was asked for yet.
     pub(crate) offers: BTreeMap<NodeId, u64>,
-    /// What it is to be told of.
-    pub(crate) news: BTreeSet<NodeId>,
+    /// How much else it offers: another peer was asked for it.
+    pub(crate) held_up: usize,
+    /// How much it is to be told of.
+    pub(crate) news: usize,
     /// How many announcements it was asked for and has not sent.
     pub(crate) in_flight: usize,
     /// When it last sent one of them.
@@ -31,12 +36,14 @@ pub(crate) struct Neighbour {
 }
 
 impl Neighbour {
-    pub(crate) fn new(latency_ms: u32, conduct: Conduct, now: UnixTime) -> Self {
+    pub(crate) fn new(seat: u8, latency_ms: u32, conduct: Conduct, now: UnixTime) -> Self {
         Self {
+            seat,
             latency_ms,
             is_withheld: false,
             offers: BTreeMap::new(),
-            news: BTreeSet::new(),
+            held_up: 0,
+            news: 0,
             in_flight: 0,
             sent_at: now,
             unanswered: 0,
@@ -53,9 +60,15 @@ impl Neighbour {
         self.is_to_compare || (self.has_more && self.has_moved)
     }
 
+    /// Whether it offers anything that is not here yet.
+    pub(crate) fn has_offers(&self) -> bool {
+        self.held_up > 0 || !self.offers.is_empty()
+    }
+
     /// Notes an offer; what does not fit is found again by comparing.
     pub(crate) fn offer(&mut self, held: Held) {
-        if self.offers.len() >= MAX_OFFERS && !self.offers.contains_key(&held.node_id) {
+        let has_room = self.offers.len() + self.held_up < MAX_OFFERS;
+        if !has_room && !self.offers.contains_key(&held.node_id) {
             self.has_more = true;
             return;
         }
@@ -63,13 +76,13 @@ impl Neighbour {
         *sequence = held.sequence.max(*sequence);
     }
 
-    /// Notes what it is to be told of; what does not fit is found again by comparing.
-    pub(crate) fn tell(&mut self, id: NodeId) {
-        if self.news.len() >= MAX_NEWS && !self.news.contains(&id) {
-            self.has_more = true;
-            return;
+    /// Notes that it, `id`, offers what another peer was asked for; the same holds for what does not fit.
+    pub(crate) fn offer_besides(&mut self, id: NodeId, sequence: u64, asked: &mut Asked) {
+        let has_room = self.offers.len() + self.held_up < MAX_OFFERS;
+        match asked.offered(id, sequence, has_room) {
+            true => self.held_up += 1,
+            false => self.has_more |= !has_room,
         }
-        self.news.insert(id);
     }
 
     /// How many announcements it may be asked for.

@@ -1,11 +1,12 @@
 use super::{
     Gossip, Signatures,
     allowance::Allowance,
+    asked::Asked,
     compare::{Differences, beginning, compare},
     limits::{
         AHEAD, BYTES_TO_PEER, COMPARISONS_FROM_ALL, COMPARISONS_FROM_PEER, FINDS_FROM_PEER,
-        FORGERIES_FROM_PEER, ITEMS_FROM_ALL, ITEMS_FROM_PEER, ITEMS_OF_ORIGIN, MAX_ITEMS_BYTES,
-        MAX_PLACES, NAMES_FROM_PEER,
+        FORGERIES_FROM_PEER, ITEMS_FROM_ALL, ITEMS_FROM_PEER, MAX_ITEMS_BYTES, MAX_PLACES,
+        NAMES_FROM_PEER,
     },
     shelf::{ends_at, places_of},
 };
@@ -87,7 +88,7 @@ impl<S: Signatures> Gossip<S> {
             neighbour.has_more |= has_more;
             neighbour.is_to_compare = false;
             for id in they_lack {
-                neighbour.tell(id);
+                self.news.tell(id, std::iter::once(&mut *neighbour));
             }
         }
         self.offered(from, &we_lack);
@@ -105,11 +106,16 @@ impl<S: Signatures> Gossip<S> {
                 false => self.shelf.sequence_of(&held.node_id),
             };
             if ours == Some(held.sequence) {
-                neighbour.news.remove(&held.node_id);
+                self.news.is_known(&held.node_id, neighbour);
             }
-            let is_refused = self.refused.get(&held.node_id) >= Some(&held.sequence);
-            if ours < Some(held.sequence) && !is_refused {
-                neighbour.offer(*held);
+            if ours >= Some(held.sequence)
+                || self.refused.get(&held.node_id) >= Some(&held.sequence)
+            {
+                continue;
+            }
+            match self.in_flight.get_mut(&held.node_id) {
+                Some(asked) => neighbour.offer_besides(from, held.sequence, asked),
+                None => neighbour.offer(*held),
             }
         }
     }
@@ -126,23 +132,24 @@ impl<S: Signatures> Gossip<S> {
         }
         // From anywhere in the order of ids, so that nobody who chooses his ids is always asked for first.
         let start = self.chance.id();
-        let (mut wanted, mut old) = (Vec::new(), Vec::new());
+        let (mut wanted, mut others) = (Vec::new(), Vec::new());
         let offers = neighbour.offers.range(start..);
         for (id, sequence) in offers.chain(neighbour.offers.range(..start)) {
             let kept = self.shelf.get(id);
             let is_old = kept.is_some_and(|kept| kept.said().sequence >= *sequence);
             if is_old || self.refused.get(id) >= Some(sequence) {
-                old.push(*id);
-            } else if !self.in_flight.contains_key(id)
-                && kept.is_none_or(|kept| kept.allowance.left(ITEMS_OF_ORIGIN, now) > 0)
-            {
+                others.push(*id);
+            } else if let Some(asked) = self.in_flight.get_mut(id) {
+                neighbour.held_up += usize::from(asked.offered(peer, *sequence, true));
+                others.push(*id);
+            } else if kept.is_none_or(|kept| kept.allowance.left(now) > 0) {
                 wanted.push(*id);
             }
             if wanted.len() >= room {
                 break;
             }
         }
-        for id in old.iter().chain(&wanted) {
+        for id in others.iter().chain(&wanted) {
             neighbour.offers.remove(id);
         }
         let count = u64::try_from(wanted.len()).unwrap_or(u64::MAX);
@@ -150,7 +157,7 @@ impl<S: Signatures> Gossip<S> {
         self.items.take(count, ITEMS_FROM_ALL, now);
         neighbour.in_flight += wanted.len();
         for id in &wanted {
-            self.in_flight.insert(*id, (peer, now));
+            self.in_flight.insert(*id, Asked::new(peer, now));
         }
         let parts = wanted.chunks(MAX_NAMED);
         let messages = parts.map(|ids| (peer, GossipMessage::Want(ids.to_vec())));
@@ -179,7 +186,7 @@ impl<S: Signatures> Gossip<S> {
             }
             bytes += len;
             items.push(Arc::clone(&kept.item));
-            neighbour.news.remove(id);
+            self.news.is_known(id, neighbour);
             neighbour.has_moved = true;
         }
         if !items.is_empty() {
@@ -187,20 +194,39 @@ impl<S: Signatures> Gossip<S> {
         }
     }
 
-    /// Takes an announcement that was asked for, if it is newer than what is held, in time, allowed and signed, in this
-    /// order: the signature is the dearest to look at.
+    /// Takes an announcement that was asked for.
     fn item(&mut self, from: NodeId, item: Arc<SignedAnnouncement>, now: UnixTime) {
-        let said = &item.announcement;
-        let (id, sequence) = (said.node_id, said.sequence);
-        let was_asked = self
-            .in_flight
-            .get(&id)
-            .is_some_and(|(peer, _)| *peer == from);
-        if !was_asked {
+        let id = item.announcement.node_id;
+        let asked = self.in_flight.get(&id);
+        if asked.is_none_or(|asked| asked.peer != from) {
             self.counts.unasked += 1;
             return;
         }
-        self.in_flight.remove(&id);
+        self.take(from, item, now);
+        self.stop_waiting(&id, now);
+    }
+
+    /// Waits no longer for what a peer was asked for. Who offers something newer than there is now can be asked again.
+    pub(super) fn stop_waiting(&mut self, id: &NodeId, now: UnixTime) {
+        let Some(asked) = self.in_flight.remove(id) else {
+            return;
+        };
+        for (peer, sequence) in asked.into_others() {
+            if let Some(neighbour) = self.neighbours.get_mut(&peer) {
+                neighbour.held_up = neighbour.held_up.saturating_sub(1);
+                if !neighbour.conduct.is_muted(now) {
+                    let node_id = *id;
+                    self.offered(peer, &[Held { node_id, sequence }]);
+                }
+            }
+        }
+    }
+
+    /// Takes an announcement, if it is newer than what is held, in time, allowed and signed, in this order: the signature is
+    /// the dearest to look at.
+    fn take(&mut self, from: NodeId, item: Arc<SignedAnnouncement>, now: UnixTime) {
+        let said = &item.announcement;
+        let (id, sequence) = (said.node_id, said.sequence);
         // One was counted when it was asked for.
         let more = u64::try_from(places_of(said) - 1).unwrap_or(u64::MAX);
         self.items.take_most(more, ITEMS_FROM_ALL, now);
@@ -233,22 +259,16 @@ impl<S: Signatures> Gossip<S> {
         if id == self.local {
             // From an earlier life, whose clock was ahead.
             self.own.heard(sequence, now);
-            self.count_for_origin(&id, now);
+            self.shelf.count(&id, now);
             return;
         }
         self.counts.taken += 1;
         self.shelf.put(item, &mut self.changes, now);
-        self.count_for_origin(&id, now);
+        self.shelf.count(&id, now);
         self.refused.remove(&id);
         self.tell_all_but(Some(from), id);
         if let Some(neighbour) = self.neighbours.get_mut(&from) {
             neighbour.has_moved = true;
-        }
-    }
-
-    fn count_for_origin(&mut self, id: &NodeId, now: UnixTime) {
-        if let Some(kept) = self.shelf.get_mut(id) {
-            kept.allowance.take(1, ITEMS_OF_ORIGIN, now);
         }
     }
 
@@ -260,7 +280,7 @@ impl<S: Signatures> Gossip<S> {
         };
         let is_ahead = UnixTime::from_secs(said.made_at) > now.plus(AHEAD);
         let kept = self.shelf.get(&said.node_id);
-        let is_too_much = kept.is_some_and(|kept| kept.allowance.left(ITEMS_OF_ORIGIN, now) == 0);
+        let is_too_much = kept.is_some_and(|kept| kept.allowance.left(now) == 0);
         let counter = if ours >= Some(said.sequence) {
             &mut self.counts.old
         } else if is_ahead || !ends_at(said).is_alive_at(now) {
@@ -301,11 +321,9 @@ impl<S: Signatures> Gossip<S> {
     /// Notes news for all peers but the one that they came from. The node that they are of is no exception: it may have
     /// to hear what an earlier life of it has said.
     pub(super) fn tell_all_but(&mut self, from: Option<NodeId>, id: NodeId) {
-        for (peer, neighbour) in &mut self.neighbours {
-            if Some(*peer) != from {
-                neighbour.tell(id);
-            }
-        }
+        let all = self.neighbours.iter_mut();
+        let others = all.filter(|(peer, _)| Some(**peer) != from);
+        self.news.tell(id, others.map(|(_, neighbour)| neighbour));
     }
 }
 

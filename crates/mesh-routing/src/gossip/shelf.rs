@@ -1,42 +1,25 @@
 use super::{
     GraphChange,
-    allowance::Allowance,
-    limits::{ITEMS_OF_ORIGIN, LIFETIME, LINKS_PER_PLACE},
+    allowance::OriginAllowance,
+    kept::Kept,
+    limits::{LIFETIME, LINKS_PER_PLACE},
+    start_hash::StartHash,
 };
-use mesh_types::{Announcement, Held, NodeId, Price, SignedAnnouncement, UnixTime};
-use std::{
-    collections::BTreeMap,
-    collections::btree_map::{Entry, Range},
-    sync::Arc,
-};
+use mesh_types::{Announcement, NodeId, Price, SignedAnnouncement, UnixTime};
+use std::{collections::HashSet, sync::Arc};
 
-/// The newest verified announcement of each node, in the order of their ids.
+/// The newest verified announcement of each node.
+///
+/// Most of what a node hears is about nodes that it knows, and most of the time for that goes into finding them: so they are
+/// hashed, and put in order when somebody asks for that.
 #[derive(Debug)]
 pub(crate) struct Shelf {
     local: NodeId,
-    kept: BTreeMap<NodeId, Kept>,
+    kept: HashSet<Kept, StartHash>,
+    /// Whether anybody wants to know what changes of the graph.
+    tells_changes: bool,
     places: usize,
     arrivals: u64,
-}
-
-/// One node's newest announcement.
-#[derive(Debug)]
-pub(crate) struct Kept {
-    pub(crate) item: Arc<SignedAnnouncement>,
-    /// Which of the nodes it was to become known, counted from the start.
-    pub(crate) arrival: u64,
-    /// What is left of how many may be taken of this origin.
-    pub(crate) allowance: Allowance,
-}
-
-impl Kept {
-    pub(crate) fn said(&self) -> &Announcement {
-        &self.item.announcement
-    }
-
-    pub(crate) fn is_alive_at(&self, now: UnixTime) -> bool {
-        ends_at(self.said()).is_alive_at(now)
-    }
 }
 
 /// When an announcement ends to count.
@@ -53,7 +36,8 @@ impl Shelf {
     pub(crate) fn new(local: NodeId) -> Self {
         Self {
             local,
-            kept: BTreeMap::new(),
+            kept: HashSet::default(),
+            tells_changes: true,
             places: 0,
             arrivals: 0,
         }
@@ -63,8 +47,16 @@ impl Shelf {
         self.kept.get(id)
     }
 
-    pub(crate) fn get_mut(&mut self, id: &NodeId) -> Option<&mut Kept> {
-        self.kept.get_mut(id)
+    /// Counts an announcement of a node against what may be taken of it.
+    pub(crate) fn count(&mut self, id: &NodeId, now: UnixTime) {
+        if let Some(mut kept) = self.get(id).cloned() {
+            kept.allowance.take_one(now);
+            self.kept.replace(kept);
+        }
+    }
+
+    pub(crate) fn tell_no_changes(&mut self) {
+        self.tells_changes = false;
     }
 
     pub(crate) fn sequence_of(&self, id: &NodeId) -> Option<u64> {
@@ -79,15 +71,21 @@ impl Shelf {
         self.places
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Kept)> {
+    /// All, in no order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Kept> {
         self.kept.iter()
     }
 
-    /// What is held from `first` to `last`, both included.
-    pub(crate) fn held_in(&self, first: &NodeId, last: &NodeId) -> HeldIn<'_> {
-        // A range that ends before it begins is empty, where BTreeMap would panic.
-        let last = last.max(first);
-        HeldIn(self.kept.range(*first..=*last))
+    /// All, in the order of their ids.
+    pub(crate) fn in_order(&self) -> Vec<&Kept> {
+        // Most ids are told apart by how they begin, and to look at that in an announcement takes longer than to compare it.
+        let mut kept = Vec::with_capacity(self.kept.len());
+        kept.extend(self.iter().map(|kept| (kept.id().start(), kept)));
+        kept.sort_unstable_by(|(start, kept), (other_start, other)| {
+            let starts = start.cmp(other_start);
+            starts.then_with(|| kept.id().cmp(other.id()))
+        });
+        kept.into_iter().map(|(_, kept)| kept).collect()
     }
 
     /// Whether both ends announce the link, and the larger of the latencies that they say.
@@ -114,24 +112,28 @@ impl Shelf {
         let id = item.announcement.node_id;
         let new = Arc::clone(&item);
         self.places += places_of(&item.announcement);
-        let before = match self.kept.entry(id) {
-            Entry::Vacant(place) => {
+        let kept = match self.get(&id) {
+            Some(kept) => Kept {
+                item,
+                arrival: kept.arrival,
+                allowance: kept.allowance,
+            },
+            None => {
                 self.arrivals += 1;
-                place.insert(Kept {
+                Kept {
                     item,
                     arrival: self.arrivals,
-                    allowance: Allowance::full(ITEMS_OF_ORIGIN, now),
-                });
-                None
+                    allowance: OriginAllowance::full(now),
+                }
             }
-            Entry::Occupied(mut place) => Some(std::mem::replace(&mut place.get_mut().item, item)),
         };
+        let before = self.kept.replace(kept).map(|kept| kept.item);
         let before = before.as_ref().map(|item| &item.announcement);
         self.places -= before.map_or(0, places_of);
-        let price = before.map_or(Price::FREE, |before| before.price);
-        if id == self.local {
+        if id == self.local || !self.tells_changes {
             return;
         }
+        let price = before.map_or(Price::FREE, |before| before.price);
         if new.announcement.price != price {
             changes.push(GraphChange::Price {
                 node: id,
@@ -151,11 +153,14 @@ impl Shelf {
 
     /// Takes an announcement away, and tells what that changes.
     pub(crate) fn remove(&mut self, id: &NodeId, changes: &mut Vec<GraphChange>) -> bool {
-        let Some(kept) = self.kept.remove(id) else {
+        let Some(kept) = self.kept.take(id) else {
             return false;
         };
         let said = kept.said();
         self.places -= places_of(said);
+        if !self.tells_changes {
+            return true;
+        }
         for link in &said.links {
             if self.gives_its_word(&link.node_id, id) {
                 changes.push(unlink(*id, link.node_id));
@@ -192,11 +197,15 @@ impl Shelf {
         }
         for link in &new.links {
             let other = link.node_id;
+            let was = before.and_then(|before| before.link_with(&other));
+            if was == Some(*link) {
+                // Most announcements say the same again, and looking up the other end costs more than all else here.
+                continue;
+            }
             let Some(theirs) = self.word_of(&other, &id) else {
                 continue;
             };
             let latency_ms = link.latency_ms.max(theirs);
-            let was = before.and_then(|before| before.link_with(&other));
             if was.map(|was| was.latency_ms.max(theirs)) != Some(latency_ms) {
                 let (a, b) = (id.min(other), id.max(other));
                 changes.push(GraphChange::Link { a, b, latency_ms });
@@ -226,9 +235,8 @@ impl Shelf {
                 + size_of::<SignedAnnouncement>()
                 + 2 * size_of::<usize>()
         };
-        // The nodes of a B-tree are two thirds full.
-        self.kept.len() * (size_of::<NodeId>() + size_of::<Kept>()) * 3 / 2
-            + self.kept.values().map(of).sum::<usize>()
+        // A table is seven eighths full at most, and has one byte more for each place.
+        self.kept.capacity() * 8 / 7 * (size_of::<Kept>() + 1) + self.iter().map(of).sum::<usize>()
     }
 }
 
@@ -239,27 +247,12 @@ fn unlink(a: NodeId, b: NodeId) -> GraphChange {
     }
 }
 
-/// What is held in a range, in ascending order.
-#[derive(Debug, Clone)]
-pub(crate) struct HeldIn<'a>(Range<'a, NodeId, Kept>);
-
-impl Iterator for HeldIn<'_> {
-    type Item = Held;
-
-    fn next(&mut self) -> Option<Held> {
-        let (node_id, kept) = self.0.next()?;
-        Some(Held {
-            node_id: *node_id,
-            sequence: kept.said().sequence,
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use mesh_types::{AnnouncedLink, CarryLimits, Msat};
     use proptest::{collection::vec, prelude::*};
+    use std::collections::BTreeMap;
 
     const LOCAL: u8 = 0;
 
@@ -298,11 +291,13 @@ mod tests {
     /// What the graph has to be, worked out anew.
     fn oracle(shelf: &Shelf) -> (BTreeMap<(NodeId, NodeId), u32>, BTreeMap<NodeId, Price>) {
         let (mut links, mut prices) = (BTreeMap::new(), BTreeMap::new());
-        for (a, kept) in shelf.iter().filter(|(a, _)| **a != id(LOCAL)) {
-            if kept.said().price != Price::FREE {
-                prices.insert(*a, kept.said().price);
+        let others = || shelf.iter().filter(|kept| *kept.id() != id(LOCAL));
+        for kept in others() {
+            let (a, price) = (kept.id(), kept.said().price);
+            if price != Price::FREE {
+                prices.insert(*a, price);
             }
-            for (b, _) in shelf.iter().filter(|(b, _)| **b != id(LOCAL) && a < b) {
+            for b in others().map(Kept::id).filter(|b| a < *b) {
                 if let Some(latency_ms) = shelf.link(a, b) {
                     links.insert((*a, *b), latency_ms);
                 }
@@ -344,7 +339,7 @@ mod tests {
                     }
                 }
                 prop_assert_eq!((links.clone(), prices.clone()), oracle(&shelf));
-                let places: usize = shelf.iter().map(|(_, kept)| places_of(kept.said())).sum();
+                let places: usize = shelf.iter().map(|kept| places_of(kept.said())).sum();
                 prop_assert_eq!(shelf.places(), places);
             }
         }

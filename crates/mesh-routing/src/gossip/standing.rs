@@ -1,4 +1,5 @@
 use super::{
+    kept::Kept,
     limits::{MAX_PLACES, PLACES_FOR_STRAYS, PLACES_FREED},
     shelf::{Shelf, places_of},
 };
@@ -88,13 +89,14 @@ impl Tree {
         peers: &BTreeSet<NodeId>,
         spared: &dyn Fn(&NodeId) -> bool,
     ) -> Self {
-        let order = Order::of(shelf.iter().map(|(id, _)| *id));
+        let kept = shelf.in_order();
+        let order = Order::of(kept.iter().map(|kept| *kept.id()));
         let index = |id: &NodeId| order.index(id);
-        let node = |(id, kept): (&NodeId, &super::shelf::Kept)| Node {
-            id: *id,
+        let node = |kept: &Kept| Node {
+            id: *kept.id(),
             places: places_of(kept.said()),
             arrival: kept.arrival,
-            is_spared: *id == local || spared(id),
+            is_spared: *kept.id() == local || spared(kept.id()),
             level: None,
             links: kept
                 .said()
@@ -107,7 +109,7 @@ impl Tree {
             weight: 0,
             moves: 0,
         };
-        let mut nodes: Vec<Node> = shelf.iter().map(node).collect();
+        let mut nodes: Vec<Node> = kept.into_iter().map(node).collect();
         keep_two_sided(&mut nodes);
         let root = nodes.len();
         nodes.push(Node {
@@ -363,12 +365,12 @@ struct Order {
 impl Order {
     fn of(ids: impl Iterator<Item = NodeId>) -> Self {
         let ids: Vec<NodeId> = ids.collect();
-        let starts = ids.iter().map(start).collect();
+        let starts = ids.iter().map(NodeId::start).collect();
         Self { ids, starts }
     }
 
     fn index(&self, id: &NodeId) -> Option<usize> {
-        let start = start(id);
+        let start = id.start();
         let mut at = self.starts.partition_point(|other| *other < start);
         while let Some(other) = self.ids.get(at).filter(|other| *other <= id) {
             if other == id {
@@ -378,11 +380,6 @@ impl Order {
         }
         None
     }
-}
-
-fn start(id: &NodeId) -> u64 {
-    let start = id.as_bytes().first_chunk().copied();
-    u64::from_be_bytes(start.unwrap_or_default())
 }
 
 /// Leaves the links that both ends announce.

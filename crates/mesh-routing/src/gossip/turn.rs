@@ -4,6 +4,7 @@ use super::{
         ANSWER_ALL_WITHIN, ANSWER_WITHIN, COMPARE_AGAIN_AFTER, COMPARE_EVERY, REFUSED_FOR,
         SWEEP_EVERY, WATCH_EVERY,
     },
+    news::Seats,
 };
 use mesh_types::{GossipMessage, Held, MAX_NAMED, NodeId, UnixTime};
 use std::sync::Arc;
@@ -20,9 +21,10 @@ impl<S: Signatures> Gossip<S> {
         if self.swept_at.plus(SWEEP_EVERY) <= now {
             self.sweep(now);
         }
+        let news = self.take_news();
         let peers: Vec<NodeId> = self.neighbours.keys().copied().collect();
         for peer in peers {
-            self.tell_news(peer);
+            self.tell_news(peer, &news);
             self.ask(peer, now);
             self.go_on_comparing(peer, now);
         }
@@ -50,51 +52,65 @@ impl<S: Signatures> Gossip<S> {
         self.tell_all_but(None, self.local);
     }
 
+    /// What is new, under which number, and who is to be told.
+    fn take_news(&mut self) -> Vec<(Held, Seats)> {
+        let news = self.news.take().filter_map(|(node_id, seats)| {
+            let sequence = self.shelf.sequence_of(&node_id)?;
+            Some((Held { node_id, sequence }, seats))
+        });
+        news.collect()
+    }
+
     /// Tells a peer what is new.
-    fn tell_news(&mut self, peer: NodeId) {
+    fn tell_news(&mut self, peer: NodeId, news: &[(Held, Seats)]) {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else {
             return;
         };
-        let news = std::mem::take(&mut neighbour.news);
-        let held = news.into_iter().filter_map(|node_id| {
-            Some(Held {
-                node_id,
-                sequence: self.shelf.sequence_of(&node_id)?,
-            })
-        });
-        let held: Vec<Held> = held.collect();
-        let parts = held.chunks(MAX_NAMED);
-        let messages = parts.map(|held| (peer, GossipMessage::Have(held.to_vec())));
-        self.messages.extend(messages);
+        let seat = neighbour.seat;
+        let mut left = std::mem::take(&mut neighbour.news);
+        let mut held = news
+            .iter()
+            .filter(|(_, seats)| seats.has(seat))
+            .map(|(held, _)| *held)
+            .peekable();
+        while held.peek().is_some() {
+            let mut part = Vec::with_capacity(left.min(MAX_NAMED));
+            part.extend(held.by_ref().take(MAX_NAMED));
+            left = left.saturating_sub(part.len());
+            self.messages.push((peer, GossipMessage::Have(part)));
+        }
     }
 
     /// Forgets what peers were asked for and did not send in time: others may be asked now.
     fn give_up_waiting(&mut self, now: UnixTime) {
         self.watched_at = now;
-        let neighbours = &mut self.neighbours;
-        let counts = &mut self.counts;
-        self.in_flight.retain(|_, (peer, asked_at)| {
-            let Some(neighbour) = neighbours.get_mut(peer) else {
-                return false;
-            };
-            let moved_at = neighbour.sent_at.max(*asked_at);
+        let mut given_up = Vec::new();
+        for (id, asked) in &self.in_flight {
+            let sent_at = self.neighbours.get(&asked.peer).map(|peer| peer.sent_at);
+            let moved_at = sent_at.map_or(asked.at, |at| at.max(asked.at));
             let is_waiting = moved_at.plus(ANSWER_WITHIN).is_alive_at(now)
-                && asked_at.plus(ANSWER_ALL_WITHIN).is_alive_at(now);
+                && asked.at.plus(ANSWER_ALL_WITHIN).is_alive_at(now);
             if !is_waiting {
+                given_up.push((*id, asked.peer));
+            }
+        }
+        for (id, peer) in given_up {
+            if let Some(neighbour) = self.neighbours.get_mut(&peer) {
                 neighbour.in_flight = neighbour.in_flight.saturating_sub(1);
                 neighbour.unanswered = neighbour.unanswered.saturating_add(1);
-                counts.unanswered += 1;
             }
-            is_waiting
-        });
+            self.counts.unanswered += 1;
+            self.stop_waiting(&id, now);
+        }
     }
 
     /// Lets go of announcements that have ended, of searches, and of what was refused for long enough.
     fn sweep(&mut self, now: UnixTime) {
         self.swept_at = now;
         let kept = self.shelf.iter();
-        let has_ended = kept.filter(|(id, kept)| **id != self.local && !kept.is_alive_at(now));
-        let ended: Vec<NodeId> = has_ended.map(|(id, _)| *id).collect();
+        let has_ended = kept.filter(|kept| *kept.id() != self.local && !kept.is_alive_at(now));
+        let mut ended: Vec<NodeId> = has_ended.map(|kept| *kept.id()).collect();
+        ended.sort_unstable();
         for id in ended {
             self.shelf.remove(&id, &mut self.changes);
             self.counts.ended += 1;
@@ -112,7 +128,7 @@ impl<S: Signatures> Gossip<S> {
     fn go_on_comparing(&mut self, peer: NodeId, now: UnixTime) {
         let goes_on = self.neighbours.get(&peer).is_some_and(|neighbour| {
             neighbour.has_to_go_on()
-                && neighbour.offers.is_empty()
+                && !neighbour.has_offers()
                 && neighbour.compared_at.plus(COMPARE_AGAIN_AFTER) <= now
         });
         if goes_on {

@@ -1,8 +1,8 @@
 //! News, restarts, partitions, silence and forgeries.
 
-use crate::mesh::{Mesh, START, announcement, id, signed};
-use mesh_routing::{LIFETIME, OwnWords};
-use mesh_types::{CarryLimits, GossipMessage, Held, Msat, Price, SignedAnnouncement};
+use crate::mesh::{Mesh, START, StandIn, announcement, engine, id, signed};
+use mesh_routing::{Gossip, LIFETIME, OwnWords};
+use mesh_types::{CarryLimits, GossipMessage, Held, Msat, NodeId, Price, SignedAnnouncement};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -338,4 +338,114 @@ fn two_that_run_under_one_key_do_not_flood_the_mesh() {
     }
     let taken = mesh.node(11).gossip.counts().taken - before;
     assert!(taken < 20, "{taken} taken");
+}
+
+/// What a node without peers of its own says, `later` milliseconds after the start.
+fn said(later: u64) -> SignedAnnouncement {
+    let mut said = announcement(id(50), [], START);
+    said.sequence += later;
+    signed(said)
+}
+
+fn have(item: &SignedAnnouncement) -> GossipMessage {
+    GossipMessage::Have(vec![Held {
+        node_id: item.announcement.node_id,
+        sequence: item.announcement.sequence,
+    }])
+}
+
+fn items(item: SignedAnnouncement) -> GossipMessage {
+    GossipMessage::Items(vec![Arc::new(item)])
+}
+
+fn with_three_peers() -> Gossip<StandIn> {
+    let mut gossip = engine(0, START);
+    for number in 1..=3 {
+        gossip.peer_up(id(number), 10, START).unwrap();
+    }
+    gossip.take_messages();
+    gossip
+}
+
+/// Who was told of the node, and who was asked for it.
+fn told_and_asked(gossip: &mut Gossip<StandIn>) -> [Vec<NodeId>; 2] {
+    let mut found = [Vec::new(), Vec::new()];
+    for (to, message) in gossip.take_messages() {
+        match message {
+            GossipMessage::Have(held) if held.iter().any(|it| it.node_id == id(50)) => {
+                found[0].push(to);
+            }
+            GossipMessage::Want(ids) if ids.contains(&id(50)) => found[1].push(to),
+            _ => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn who_offers_what_another_was_asked_for_is_not_told_of_it() {
+    let mut gossip = with_three_peers();
+    gossip.message(id(1), have(&said(0)), START);
+    gossip.message(id(2), have(&said(0)), START);
+    assert_eq!(told_and_asked(&mut gossip), [vec![], vec![id(1)]]);
+    gossip.message(id(1), items(said(0)), START);
+    gossip.tick(START.plus(SECOND));
+    assert_eq!(told_and_asked(&mut gossip), [vec![id(3)], vec![]]);
+}
+
+#[test]
+fn who_offers_something_newer_than_another_was_asked_for_is_asked_for_that() {
+    let mut gossip = with_three_peers();
+    gossip.message(id(1), have(&said(0)), START);
+    gossip.message(id(2), have(&said(7)), START);
+    assert_eq!(told_and_asked(&mut gossip), [vec![], vec![id(1)]]);
+    gossip.message(id(1), items(said(0)), START);
+    gossip.tick(START.plus(SECOND));
+    let others = vec![id(2), id(3)];
+    let [mut told, asked] = told_and_asked(&mut gossip);
+    told.sort_by_key(|peer| *peer != id(2));
+    assert_eq!([told, asked], [others, vec![id(2)]]);
+}
+
+#[test]
+fn who_comes_in_the_place_of_a_peer_is_not_told_what_was_for_that_one() {
+    let mut gossip = with_three_peers();
+    gossip.message(id(1), have(&said(0)), START);
+    gossip.message(id(1), items(said(0)), START);
+    gossip.peer_down(&id(2), START);
+    gossip.peer_up(id(4), 10, START).unwrap();
+    gossip.take_messages();
+    gossip.tick(START.plus(SECOND));
+    assert_eq!(told_and_asked(&mut gossip)[0], [id(3)]);
+}
+
+#[test]
+fn what_a_peer_that_is_gone_was_asked_for_another_that_offers_it_is() {
+    let mut gossip = with_three_peers();
+    gossip.message(id(1), have(&said(0)), START);
+    gossip.message(id(2), have(&said(0)), START);
+    gossip.message(id(3), have(&said(0)), START);
+    gossip.peer_down(&id(2), START);
+    assert_eq!(told_and_asked(&mut gossip)[1], [id(1)]);
+    gossip.peer_down(&id(1), START);
+    gossip.tick(START.plus(SECOND));
+    assert_eq!(told_and_asked(&mut gossip)[1], [id(3)]);
+}
+
+#[test]
+fn who_looks_for_no_routes_learns_all_the_same_and_works_no_changes_out() {
+    let pair = [50, 51].map(|number| signed(announcement(id(number), [id(101 - number)], START)));
+    let changes = [false, true].map(|tells_none| {
+        let mut gossip = with_three_peers();
+        if tells_none {
+            gossip.tell_no_changes();
+        }
+        for item in pair.clone() {
+            gossip.message(id(1), have(&item), START);
+            gossip.message(id(1), items(item), START);
+        }
+        assert_eq!(gossip.announcements().count(), 2);
+        gossip.take_changes().len()
+    });
+    assert_eq!(changes, [1, 0]);
 }

@@ -13,7 +13,7 @@ use blvm_mesh::{
     Route, SendOptions,
 };
 use blvm_mesh_node::{
-    NodeConfig, NodeLog, Reloaded, Service,
+    Brought, NodeConfig, NodeLog, Reloaded, Service,
     config::{LightningSection, NodeSection},
 };
 use program::Home;
@@ -43,7 +43,9 @@ fn config(root: &Path, name: &str, peers: &[PeerAddress]) -> NodeConfig {
 
 async fn start(config: &NodeConfig) -> Service {
     let log = Arc::new(NodeLog::default());
-    Service::start(config, log, None).await.unwrap()
+    Service::start(config, log, Brought::default())
+        .await
+        .unwrap()
 }
 
 fn address(service: &Service) -> PeerAddress {

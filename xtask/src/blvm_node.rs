@@ -1,6 +1,7 @@
 use crate::{
     error::Error,
     shell::{cargo, run as run_command},
+    workspace::Workspace,
 };
 use clap::Subcommand;
 use std::process::Command;
@@ -25,6 +26,9 @@ enum What {
     Build,
     /// Runs the tests, most of them on real nodes on regtest
     Test {
+        /// Pay over real channels, too: builds three LDK nodes, which takes minutes the first time
+        #[arg(long)]
+        lightning: bool,
         /// Arguments for the test programs: a part of the names to run, say
         #[arg(last = true)]
         filter: Vec<String>,
@@ -42,7 +46,7 @@ enum What {
 pub(crate) fn run(Args { what }: &Args) -> Result<(), Error> {
     match what {
         What::Build => run_command(cargo_there("build").args(["--release", "--bins"])),
-        What::Test { filter } => run_command(cargo_there("test").arg("--").args(filter)),
+        What::Test { lightning, filter } => test(*lightning, filter),
         What::Demo => run_command(&mut full_node("demo", false)),
         What::Bench { release } => run_command(&mut full_node("bench", *release)),
     }
@@ -53,8 +57,26 @@ pub(crate) fn all() -> Result<(), Error> {
     run_command(cargo().args(["fmt", "--check", "--manifest-path", MANIFEST]))?;
     let lints = ["--all-targets", "--", "-D", "warnings"];
     run_command(cargo_there("clippy").args(lints))?;
-    run_command(&mut cargo_there("test"))?;
+    test(true, &[])?;
     run_command(&mut full_node("demo", false))
+}
+
+/// - `has_channels`: whether there are channels to pay over. blvm-node and LDK cannot be built into one program, so those are
+///   in one of the workspace.
+fn test(has_channels: bool, filter: &[String]) -> Result<(), Error> {
+    let mut command = cargo_there("test");
+    command.arg("--").args(filter);
+    if has_channels {
+        let program = ["--features", "lightning", "--bin", "regtest-lightning"];
+        run_command(
+            cargo()
+                .args(["build", "--locked", "-p", "mesh-regtest"])
+                .args(program),
+        )?;
+        let built = Workspace::load()?.target_directory.join("debug");
+        command.env("REGTEST_LIGHTNING", built.join("regtest-lightning"));
+    }
+    run_command(&mut command)
 }
 
 pub(crate) const MANIFEST: &str = "crates/blvm-mesh-module/Cargo.toml";

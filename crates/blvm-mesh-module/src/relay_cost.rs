@@ -92,15 +92,18 @@ pub async fn relay_cost(program: &Path, rounds: u32) -> Result<(), RelayCostErro
         home.configure(Settings {
             peer: None,
             mesh: "enabled = false",
+            ..Settings::default()
         })?;
     }
     near.configure(Settings {
         peer: None,
         mesh: traffic::PRICES,
+        ..Settings::default()
     })?;
     far.configure(Settings {
         peer: Some(&near),
         mesh: traffic::PRICES,
+        ..Settings::default()
     })?;
     let mut plain = Pair::connected(
         RealNode::start_without_mesh(program, &plain_near).await?,

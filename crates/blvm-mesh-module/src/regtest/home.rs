@@ -36,6 +36,8 @@ pub struct Settings<'a> {
     pub peer: Option<&'a RealHome>,
     /// Lines of `[mesh]`, and of tables in it.
     pub mesh: &'a str,
+    /// The socket of a Core Lightning node that is its wallet; without one, a sandbox wallet that all homes of a root share.
+    pub wallet: Option<&'a Path>,
 }
 
 impl RealHome {
@@ -82,7 +84,7 @@ impl RealHome {
         self.folder.join("blvm.toml")
     }
 
-    /// Writes the configuration: the node's, with `[mesh]`, and a sandbox wallet that all homes of one root share.
+    /// Writes the configuration: the node's, with `[mesh]` and `[lightning]`.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -90,7 +92,16 @@ impl RealHome {
         let folder = self.folder.display();
         let link = |peer: &Self| format!("\"{}@{}\"", peer.id(), peer.mesh);
         let links = settings.peer.map(link).unwrap_or_default();
-        let sandbox = self.folder.with_file_name("sandbox");
+        let sandbox = || {
+            format!(
+                "path = \"{}\"",
+                self.folder.with_file_name("sandbox").display()
+            )
+        };
+        let (backend, wallet) = match settings.wallet {
+            Some(socket) => ("cln", format!("socket = \"{}\"", socket.display())),
+            None => ("sandbox", sandbox()),
+        };
         let mut text = format!(
             r#"listen_addr = "0.0.0.0:{}"
 protocol_version = "Regtest"
@@ -140,8 +151,8 @@ max_connections_per_window = 100000
         );
         let mesh = format!(
             r#"[lightning]
-backend = "sandbox"
-path = "{}"
+backend = "{backend}"
+{wallet}
 
 [mesh]
 listen_addr = "{}"
@@ -149,9 +160,7 @@ peers = [{links}]
 spending.fee_share_permille = 1000
 {}
 "#,
-            sandbox.display(),
-            self.mesh,
-            settings.mesh
+            self.mesh, settings.mesh
         );
         // Writing to a string does not fail.
         let _ = text.write_str(&mesh);

@@ -29,24 +29,35 @@ impl Line {
     /// What the far node asks for a packet.
     pub const FAR_MSAT: u64 = 6_000;
 
-    /// Makes the homes, in `root`.
+    /// Makes the homes, in `root`, with wallets of the sandbox.
     ///
     /// # Errors
     /// When their files cannot be written.
     pub fn new(root: &Path) -> Result<Self, RegtestError> {
+        Self::with_wallets(root, None)
+    }
+
+    /// The same with wallets of Core Lightning, whose sockets, `near`, `middle` and `far`, are in a folder.
+    ///
+    /// # Errors
+    /// When their files cannot be written.
+    pub fn with_wallets(root: &Path, sockets: Option<&Path>) -> Result<Self, RegtestError> {
         let line = Self {
             near: RealHome::new(root, "near")?,
             middle: RealHome::new(root, "middle")?,
             far: RealHome::new(root, "far")?,
         };
+        let wallet = |home: &RealHome| sockets.map(|folder| folder.join(&home.name));
         let price = |msat| format!("price_per_packet_msat = {msat}\nprice_per_kib_msat = 0");
         line.middle.configure(Settings {
             peer: None,
             mesh: &price(Self::MIDDLE_MSAT),
+            wallet: wallet(&line.middle).as_deref(),
         })?;
         line.far.configure(Settings {
             peer: Some(&line.middle),
             mesh: &price(Self::FAR_MSAT),
+            wallet: wallet(&line.far).as_deref(),
         })?;
         let knows_far = format!(
             "mode = \"open\"\n[[mesh.known_nodes]]\nnode_id = \"{}\"\nlinked_with = [\"{}\"]",
@@ -56,6 +67,7 @@ impl Line {
         line.near.configure(Settings {
             peer: Some(&line.middle),
             mesh: &knows_far,
+            wallet: wallet(&line.near).as_deref(),
         })?;
         Ok(line)
     }

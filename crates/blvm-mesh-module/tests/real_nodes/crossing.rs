@@ -144,6 +144,7 @@ async fn a_new_price_is_taken(line: &Line, middle: &mut RealNode) {
     let settings = Settings {
         peer: None,
         mesh: "price_per_packet_msat = 4000",
+        ..Settings::default()
     };
     line.middle.configure(settings).unwrap();
     middle.hang_up().await.unwrap();

@@ -104,6 +104,7 @@ async fn the_node_inside_this_process() {
         peer: None,
         // A machine that is busy may book late, and who is late with that carries nothing.
         mesh: "price_per_packet_msat = 3000\nprice_per_kib_msat = 0\ndebit_interval_ms = 10000",
+        ..Settings::default()
     };
     home.configure(settings).unwrap();
     let config = FullNodeConfig::load(&home.config()).unwrap();

@@ -22,6 +22,7 @@ mod module;
 mod module_api;
 mod on_chain;
 mod payer;
+mod real_channels;
 mod wallet;
 
 use std::path::Path;

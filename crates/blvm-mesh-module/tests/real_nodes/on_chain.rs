@@ -34,7 +34,11 @@ pub(crate) fn paid_on_chain(
 
 pub(crate) fn settle_on_chain(home: &RealHome, peer: Option<&RealHome>, more: &str) {
     let mesh = settings_on_chain(more);
-    let settings = Settings { peer, mesh: &mesh };
+    let settings = Settings {
+        peer,
+        mesh: &mesh,
+        wallet: None,
+    };
     home.configure(settings).unwrap();
 }
 

@@ -1,12 +1,12 @@
-use crate::{api::CallerLimits, callers::Callers};
-use blvm_mesh::Network;
-use blvm_mesh_node::config::{MAX_CONFIG_BYTES, SettingError};
-use blvm_node::{ProtocolVersion, config::NodeConfig};
-use std::{
-    fs,
-    io::{self, Read},
-    path::{Path, PathBuf},
+use crate::{
+    api::CallerLimits,
+    callers::Callers,
+    settings_file::{self, SettingsFileError},
 };
+use blvm_mesh::Network;
+use blvm_mesh_node::config::SettingError;
+use blvm_node::{ProtocolVersion, config::NodeConfig};
+use std::path::{Path, PathBuf};
 use thiserror::Error;
 use toml::{Table, Value};
 
@@ -31,28 +31,9 @@ pub struct FullNodeConfig {
 /// Why a configuration file cannot be used.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    /// It cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is longer than any.
-    #[error("{path} is longer than {MAX_CONFIG_BYTES} bytes: is it a configuration?")]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is no TOML.
-    #[error("{path}: {source}")]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: toml::de::Error,
-    },
+    /// It cannot be read, or is no TOML.
+    #[error(transparent)]
+    File(#[from] SettingsFileError),
     /// The node does not take its part.
     #[error("{path}: {reason}")]
     Node {
@@ -111,31 +92,16 @@ impl FullNodeConfig {
     /// # Errors
     /// [`ConfigError`] names the file and what to do about it.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |source| ConfigError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let mut text = String::new();
-        fs::File::open(path)
-            .and_then(|file| file.take(MAX_CONFIG_BYTES + 1).read_to_string(&mut text))
-            .map_err(unreadable)?;
-        if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_CONFIG_BYTES {
-            return Err(ConfigError::TooLong {
-                path: path.to_owned(),
-            });
-        }
-        let folder = std::path::absolute(".").map_err(unreadable)?;
+        let text = settings_file::read(path)?;
+        let folder = std::path::absolute(".").map_err(SettingsFileError::read(path))?;
         Self::parse(&text, path, &folder)
     }
 
     /// - `path`: what the file is called, for errors.
     /// - `folder`: where relative paths begin.
     fn parse(text: &str, path: &Path, folder: &Path) -> Result<Self, ConfigError> {
+        let mut table = settings_file::table(text, path)?;
         let path = || path.to_owned();
-        let mut table: Table = toml::from_str(text).map_err(|source| ConfigError::Syntax {
-            path: path(),
-            source,
-        })?;
         let mut ours = Table::new();
         for name in ["mesh", "lightning"] {
             if let Some(part) = table.remove(name) {

@@ -32,6 +32,7 @@ mod register;
 pub mod regtest;
 mod relay_cost;
 mod rpc_server;
+mod settings_file;
 mod transactions;
 
 pub use chain_facts::ChainFacts;
@@ -49,6 +50,7 @@ pub use rpc_server::{
     CONNECTION, COOKIE_FILE, MAX_CONNECTIONS, MAX_REQUEST_BYTES, READING, RpcBindError, RpcMethods,
     RpcServer,
 };
+pub use settings_file::SettingsFileError;
 
 /// The name under which a node knows the mesh among its modules.
 pub const MODULE_NAME: &str = "blvm-mesh";

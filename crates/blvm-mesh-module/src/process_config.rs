@@ -1,13 +1,12 @@
-use crate::{api::CallerLimits, callers::Callers};
-use blvm_mesh::{ConfigError as FlatError, MeshConfig};
-use blvm_mesh_node::{
-    NodeConfig,
-    config::{MAX_CONFIG_BYTES, SettingError},
+use crate::{
+    api::CallerLimits,
+    callers::Callers,
+    settings_file::{self, SettingsFileError},
 };
+use blvm_mesh::{ConfigError as FlatError, MeshConfig};
+use blvm_mesh_node::{NodeConfig, config::SettingError};
 use std::{
     collections::HashMap,
-    fs,
-    io::{self, Read},
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
 };
@@ -59,28 +58,9 @@ pub struct ProcessConfig {
 /// Why the settings of a module cannot be used.
 #[derive(Debug, Error)]
 pub enum ProcessConfigError {
-    /// They cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// They are longer than any.
-    #[error("{path} is longer than {MAX_CONFIG_BYTES} bytes: is it a configuration?")]
-    TooLong {
-        /// The file.
-        path: PathBuf,
-    },
-    /// They are no TOML.
-    #[error("{path}: {source}")]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with them.
-        source: toml::de::Error,
-    },
+    /// Their file cannot be read, or is no TOML.
+    #[error(transparent)]
+    File(#[from] SettingsFileError),
     /// A key is none of the mesh's.
     #[error("{path}: unknown key {key:?}: expected one of {}", expected())]
     UnknownKey {
@@ -138,9 +118,12 @@ impl ProcessConfig {
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ProcessConfigError> {
         let path = folder.join(CONFIG_FILE);
-        let text = read(&path)?;
-        let read = text.as_deref().unwrap_or_default();
-        let config = Self::parse(read, &path, folder, environment)?;
+        let text = match settings_file::read(&path) {
+            Err(error) if error.is_missing() => None,
+            read => Some(read?),
+        };
+        let written = text.as_deref().unwrap_or_default();
+        let config = Self::parse(written, &path, folder, environment)?;
         Ok(Self {
             file: text.is_some().then_some(path),
             ..config
@@ -154,11 +137,7 @@ impl ProcessConfig {
         folder: &Path,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, ProcessConfigError> {
-        let syntax = |source| ProcessConfigError::Syntax {
-            path: path.to_owned(),
-            source,
-        };
-        let mut written: Table = toml::from_str(text).map_err(syntax)?;
+        let mut written = settings_file::table(text, path)?;
         let mut all = Table::new();
         for name in TABLES {
             if let Some(table) = written.remove(name) {
@@ -176,7 +155,9 @@ impl ProcessConfig {
         }
         let rpc_addr = match mesh.remove(RPC_ADDR) {
             None => RPC_ADDR_BY_DEFAULT,
-            Some(written) => written.try_into().map_err(syntax)?,
+            Some(written) => written
+                .try_into()
+                .map_err(SettingsFileError::syntax(path))?,
         };
         let callers = Callers::taken_from(&mut mesh).map_err(|reason| {
             let path = path.to_owned();
@@ -196,27 +177,6 @@ impl ProcessConfig {
             file: None,
         })
     }
-}
-
-fn read(path: &Path) -> Result<Option<String>, ProcessConfigError> {
-    let unreadable = |source| ProcessConfigError::Read {
-        path: path.to_owned(),
-        source,
-    };
-    let file = match fs::File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        opened => opened.map_err(unreadable)?,
-    };
-    let mut text = String::new();
-    file.take(MAX_CONFIG_BYTES + 1)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
-    if u64::try_from(text.len()).unwrap_or(u64::MAX) > MAX_CONFIG_BYTES {
-        return Err(ProcessConfigError::TooLong {
-            path: path.to_owned(),
-        });
-    }
-    Ok(Some(text))
 }
 
 /// The settings of the mesh, whether they stand in `[mesh]`, as a node's users write them, or outside, as a module's do.

@@ -21,6 +21,12 @@ use thiserror::Error;
 /// Five minutes, because the released node takes up to two to catch up with a hundred blocks.
 pub const DEADLINE: Duration = Duration::from_secs(300);
 
+/// How long a node has to greet; the released one now and then forgets to (docs/blvm-node.md), and is then dialled again.
+const GREETING: Duration = Duration::from_secs(2);
+
+/// Where the coins of blocks go that nobody is to have: there is no key.
+pub(crate) const NOBODY: &str = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
+
 /// Why something did not go as it should.
 #[derive(Debug, Error)]
 pub enum RegtestError {

@@ -1,7 +1,7 @@
 mod table;
 mod traffic;
 
-use crate::regtest::{BitcoinPeer, DEADLINE, RealHome, RealNode, RegtestError, Settings};
+use crate::regtest::{BitcoinPeer, DEADLINE, NOBODY, RealHome, RealNode, RegtestError, Settings};
 use std::{
     io::{self, Write as _},
     path::Path,
@@ -11,9 +11,6 @@ use table::Samples;
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
 use traffic::{PACKETS_A_SECOND, Traffic};
-
-/// Where the coins of the blocks go: nobody has the key.
-const NOBODY: &str = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
 
 /// Pings that wait for their answers one by one, in each round.
 const ONE_BY_ONE: u64 = 1_000;

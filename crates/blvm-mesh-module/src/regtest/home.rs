@@ -66,7 +66,7 @@ impl RealHome {
 
     /// Where its mesh keeps its things.
     pub fn mesh_dir(&self) -> PathBuf {
-        self.folder.join("data").join(MESH_DIR)
+        mesh_dir(&self.folder)
     }
 
     /// Where its mesh answers.

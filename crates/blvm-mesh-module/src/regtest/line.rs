@@ -1,10 +1,7 @@
-use super::{RealHome, RealNode, RegtestError, Settings};
+use super::{NOBODY, RealHome, RealNode, RegtestError, Settings};
 use blvm_mesh_node::control::{Answer, Request, SendCall, SentReport};
 use std::{path::Path, time::Duration};
 use tokio::time::Instant;
-
-/// Where the coins of the blocks go: nobody has the key.
-const NOBODY: &str = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202";
 
 /// How long the others have for the first block before the next is mined; for each that follows they have twice as long.
 ///

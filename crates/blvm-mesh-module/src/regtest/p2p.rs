@@ -1,4 +1,4 @@
-use super::{DEADLINE, RealNode, RegtestError};
+use super::{DEADLINE, GREETING, RealNode, RegtestError};
 use blvm_mesh::bitcoin::{
     consensus::encode::{deserialize, serialize},
     p2p::{
@@ -7,15 +7,12 @@ use blvm_mesh::bitcoin::{
         message_network::VersionMessage,
     },
 };
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _, BufStream},
     net::TcpStream,
     time::timeout,
 };
-
-/// How long a node has to greet; the released one now and then forgets to (docs/blvm-node.md), and is then dialled again.
-const GREETING: Duration = Duration::from_secs(2);
 
 /// How often it is dialled.
 const TRIES: u8 = 20;

@@ -1,4 +1,4 @@
-use super::{DEADLINE, RealHome, RegtestError, Rpc};
+use super::{DEADLINE, GREETING, RealHome, RegtestError, Rpc};
 use blvm_mesh_node::control::{Answer, Client, DeliveryReport, Request, StatusReport};
 use serde_json::{Value, json};
 use std::{
@@ -33,9 +33,6 @@ impl Peer {
         }
     }
 }
-
-/// How long a node has to greet.
-const GREETING: Duration = Duration::from_secs(2);
 
 /// In what the system counts time of a processor: a hundredth of a second, on every Linux.
 const TICK_MILLIS: u64 = 10;

@@ -6,7 +6,7 @@ use crate::{
 use clap::Subcommand;
 use std::process::Command;
 
-/// Works on the mesh inside a real blvm-node.
+/// Works on the mesh inside a real blvm-node, and beside one.
 ///
 /// crates/blvm-mesh-module is no member of the workspace: it has a lock file of its own, and is
 /// built in target/blvm-node. The first build takes three to four minutes on two cores.
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// Builds blvm-mesh-full-node, with optimisations
+    /// Builds blvm-mesh-full-node and blvm-mesh-module, with optimisations
     Build,
     /// Runs the tests, most of them on real nodes on regtest
     Test {

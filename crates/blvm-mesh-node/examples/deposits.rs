@@ -14,15 +14,13 @@
 )]
 
 use blvm_mesh::{
-    MeshConfig, MeshEvent, MeshMode, Msat, Network, PeerAddress, ProofForHop, Refusal, Route,
-    SpendingConfig,
+    MeshConfig, MeshMode, Msat, Network, PeerAddress, ProofForHop, Route, SpendingConfig,
 };
 use blvm_mesh_node::{
-    Home, Node, NodeConfig, Passage, Watcher,
+    Home, Node, NodeConfig, Unwatched,
     config::{LightningSection, NodeSection},
 };
 use mesh_lightning::{ClnConfig, LightningConfig, LndConfig, SecretFrom};
-use mesh_link::LinkEvent;
 use mesh_regtest::{
     ClnFront, LightningNetwork, LndFront,
     ldk_node::{
@@ -191,7 +189,9 @@ async fn start(folder: &Path, lightning: LightningSection, peers: Vec<PeerAddres
         chain: None,
     };
     let home = Home::Durable(config.node.store.clone());
-    Node::start(&config, home, Arc::new(Blind)).await.unwrap()
+    Node::start(&config, home, Arc::new(Unwatched))
+        .await
+        .unwrap()
 }
 
 fn report(name: &str, mut times: Vec<Duration>, rate: Option<f64>) {
@@ -206,12 +206,4 @@ fn report(name: &str, mut times: Vec<Duration>, rate: Option<f64>) {
         .map(|rate| format!("{rate:.1} a second"))
         .unwrap_or_default();
     println!("{name:<34}{:>9.0?}{:>9.0?}{rate:>14}", at(50), at(95));
-}
-
-struct Blind;
-
-impl Watcher for Blind {
-    fn link(&self, _: &LinkEvent) {}
-    fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
-    fn published(&self, _: &MeshEvent) {}
 }

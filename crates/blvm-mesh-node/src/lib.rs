@@ -43,4 +43,4 @@ pub use node_log::NodeLog;
 pub use reload::{ReloadError, Reloaded, reload_on_hangup};
 pub use sandbox::{SandboxBalance, SandboxError, SandboxLightning};
 pub use service::{Service, ServiceError};
-pub use watcher::{Passage, PassageHeader, Watcher};
+pub use watcher::{Passage, PassageHeader, Unwatched, Watcher};

@@ -98,11 +98,12 @@ impl Pump {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::watcher::Unwatched;
     use async_trait::async_trait;
     use blvm_mesh::{
         Attempt, Clock, ControlMessage, IdentityKey, Incoming, InvoiceRequest, LightningError,
         LightningInfo, LightningNode, MeshConfig, MeshError, MeshEvent, Msat, Network, NodeAPI,
-        Outgoing, PacketView, PaidInvoice, PayLimits, Refusal, Route, SystemClock, UnixTime,
+        Outgoing, PacketView, PaidInvoice, PayLimits, Route, SystemClock, UnixTime,
     };
     use std::{net::SocketAddr, time::Duration};
     use tokio::time::timeout;
@@ -164,14 +165,6 @@ mod tests {
         }
     }
 
-    struct Blind;
-
-    impl Watcher for Blind {
-        fn link(&self, _: &LinkEvent) {}
-        fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
-        fn published(&self, _: &MeshEvent) {}
-    }
-
     async fn manager(seed: u8) -> (MeshManager, mpsc::UnboundedReceiver<Vec<u8>>) {
         let identity = IdentityKey::from_secret_bytes([seed; 32]).unwrap();
         let (sent, packets) = mpsc::unbounded_channel();
@@ -231,7 +224,7 @@ mod tests {
         let pump = Pump {
             manager: destination.clone(),
             peers: Arc::default(),
-            watcher: Arc::new(Blind),
+            watcher: Arc::new(Unwatched),
         };
         let pumping = tokio::spawn(pump.run(receiver));
         let from = source.node_id();

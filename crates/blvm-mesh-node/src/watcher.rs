@@ -13,6 +13,16 @@ pub trait Watcher: Send + Sync {
     fn published(&self, event: &MeshEvent);
 }
 
+/// Looks at nothing: for a node that nobody watches.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unwatched;
+
+impl Watcher for Unwatched {
+    fn link(&self, _: &LinkEvent) {}
+    fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
+    fn published(&self, _: &MeshEvent) {}
+}
+
 /// What a packet says of itself, authentic or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Passage {

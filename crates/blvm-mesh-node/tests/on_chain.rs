@@ -11,16 +11,14 @@ use bitcoin::{
     absolute::LockTime, hashes::Hash as _, opcodes::OP_TRUE, script::Builder, transaction::Version,
 };
 use blvm_mesh::{
-    Attempt, CovenantKind, CovenantProof, MeshConfig, MeshEvent, MeshMode, Msat, Network,
-    OnChainConfig, PaymentProof, PeerAddress, ProofForHop, Quote, Refusal, RefusalCode, Reply,
-    Route,
+    Attempt, CovenantKind, CovenantProof, MeshConfig, MeshMode, Msat, Network, OnChainConfig,
+    PaymentProof, PeerAddress, ProofForHop, Quote, RefusalCode, Reply, Route,
 };
 use blvm_mesh_node::{
-    Home, Node, NodeConfig, Passage, StartError, Watcher,
+    Home, Node, NodeConfig, StartError, Unwatched,
     config::{LightningSection, NodeSection},
 };
 use mesh_chain::ChainConfig;
-use mesh_link::LinkEvent;
 use mesh_regtest::Regtest;
 use std::{
     fs::{self, Permissions},
@@ -40,14 +38,6 @@ const PRICE_MSAT: u64 = 900_000;
 const FEE: Msat = Msat::from_msat(1_000_000);
 
 const FUNDS: Amount = Amount::from_sat(100_000);
-
-struct Blind;
-
-impl Watcher for Blind {
-    fn link(&self, _: &LinkEvent) {}
-    fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
-    fn published(&self, _: &MeshEvent) {}
-}
 
 /// A payer and a payee that are linked; the payee asks the chain.
 struct Scene {
@@ -160,7 +150,7 @@ async fn start(
         chain,
     };
     let home = Home::Durable(config.node.store.clone());
-    Node::start(&config, home, Arc::new(Blind)).await
+    Node::start(&config, home, Arc::new(Unwatched)).await
 }
 
 fn asking(chain: &Regtest, folder: &Path) -> ChainConfig {

@@ -1,14 +1,12 @@
 use super::RelayCostError;
 use crate::regtest::{DEADLINE, RealHome};
 use blvm_mesh::{
-    MeshConfig, MeshEvent, MeshMode, Msat, Network, NodeId, PeerAddress, Refusal, SendOptions,
-    SpendingConfig,
+    MeshConfig, MeshMode, Msat, Network, NodeId, PeerAddress, SendOptions, SpendingConfig,
 };
 use blvm_mesh_node::{
-    Home, Node, NodeConfig, Passage, Watcher,
+    Home, Node, NodeConfig, Unwatched,
     config::{LightningSection, NodeSection},
 };
-use mesh_link::LinkEvent;
 use std::{
     path::Path,
     sync::{
@@ -153,7 +151,7 @@ async fn end(root: &Path, name: &str, linked: &RealHome) -> Result<Node, RelayCo
         },
         chain: None,
     };
-    let node = Node::start(&config, Home::Forgetful, Arc::new(Nobody)).await;
+    let node = Node::start(&config, Home::Forgetful, Arc::new(Unwatched)).await;
     node.map_err(failed)
 }
 
@@ -171,13 +169,4 @@ async fn send(source: &Node, destination: NodeId) -> Result<(), String> {
 
 fn failed(error: impl ToString) -> RelayCostError {
     RelayCostError::Traffic(error.to_string())
-}
-
-/// Looks at nothing.
-struct Nobody;
-
-impl Watcher for Nobody {
-    fn link(&self, _: &LinkEvent) {}
-    fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
-    fn published(&self, _: &MeshEvent) {}
 }

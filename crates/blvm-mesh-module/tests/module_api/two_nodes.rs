@@ -1,6 +1,6 @@
-use blvm_mesh::{LightningNode, MeshEvent, Msat, Network, PayLimits, Refusal, SystemClock};
+use blvm_mesh::{LightningNode, Msat, Network, PayLimits, SystemClock};
 use blvm_mesh_module::api::{CallerLimits, MeshApi};
-use blvm_mesh_node::{Brought, NodeConfig, Passage, SandboxLightning, Service, Watcher};
+use blvm_mesh_node::{Brought, NodeConfig, SandboxLightning, Service, Unwatched};
 use blvm_node::{
     module::{
         api::{EventManager, NodeApiImpl},
@@ -9,7 +9,6 @@ use blvm_node::{
     },
     storage::{Storage, database::DatabaseBackend},
 };
-use mesh_link::LinkEvent;
 use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -31,20 +30,12 @@ pub(crate) struct TwoNodes {
     root: TempDir,
 }
 
-struct Silent;
-
-impl Watcher for Silent {
-    fn link(&self, _: &LinkEvent) {}
-    fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
-    fn published(&self, _: &MeshEvent) {}
-}
-
 async fn start(root: &Path, name: &str, mesh: &str) -> Service {
     let text = format!(
         "[mesh]\nlisten_addr = \"127.0.0.1:0\"\nnetwork = \"regtest\"\nspending.fee_share_permille = 1000\n{mesh}\n[node]\ndata_dir = \"{name}\"\n[lightning]\nbackend = \"sandbox\"\npath = \"sandbox\"\n"
     );
     let config = NodeConfig::parse(&text, root).unwrap();
-    let service = Service::start(&config, Arc::new(Silent), Brought::default()).await;
+    let service = Service::start(&config, Arc::new(Unwatched), Brought::default()).await;
     service.unwrap()
 }
 

@@ -3,7 +3,7 @@
 mod stand_in;
 
 use crate::{
-    payer::{PAID, Payer, Silent, WhyNot},
+    payer::{PAID, Payer, WhyNot},
     program,
 };
 use blvm_mesh::{
@@ -12,7 +12,7 @@ use blvm_mesh::{
 };
 use blvm_mesh_module::regtest::{DEADLINE, RealHome, RealNode, Settings};
 use blvm_mesh_node::{
-    Brought, NodeConfig, Service,
+    Brought, NodeConfig, Service, Unwatched,
     config::Backend,
     control::{Answer, FailureKind, Request},
 };
@@ -263,7 +263,7 @@ async fn a_mesh_inside_a_node_is_paid_through_its_module_with_a_proof_and_withou
         lightning: Some(Arc::new(modules.client())),
         ..Brought::default()
     };
-    let mesh = Service::start(&config, Arc::new(Silent), brought)
+    let mesh = Service::start(&config, Arc::new(Unwatched), brought)
         .await
         .unwrap();
     let payer = Payer::of(&home).await;

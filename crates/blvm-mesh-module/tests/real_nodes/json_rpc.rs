@@ -2,7 +2,7 @@
 
 use crate::{
     on_chain::{count_at_depth, mine, our_script, settings_on_chain, settle},
-    payer::{PAID, Payer, Silent, WhyNot},
+    payer::{PAID, Payer, WhyNot},
     program,
     wallet::{Wallet, broadcast, mine_with},
 };
@@ -12,7 +12,7 @@ use blvm_mesh::{
 };
 use blvm_mesh_module::regtest::{DEADLINE, RPC_PASSWORD, RPC_USER, RealHome, RealNode, Settings};
 use blvm_mesh_node::{
-    Brought, NodeConfig, Service,
+    Brought, NodeConfig, Service, Unwatched,
     control::{Answer, Client, MoneyReport, Request},
 };
 use mesh_chain::{BitcoinRpc, ChainConfig, OpenError, SecretFrom};
@@ -306,7 +306,7 @@ async fn a_mesh_beside_a_real_node_credits_what_is_paid_on_the_chain_until_it_is
         settings_on_chain("")
     );
     let config = NodeConfig::parse(&text, &home.mesh_dir()).unwrap();
-    let mesh = Service::start(&config, Arc::new(Silent), Brought::default())
+    let mesh = Service::start(&config, Arc::new(Unwatched), Brought::default())
         .await
         .unwrap();
     let payer = Payer::of(&home).await;

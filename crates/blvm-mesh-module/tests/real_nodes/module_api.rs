@@ -1,4 +1,4 @@
-use crate::{payer::Silent, program};
+use crate::program;
 use blvm_mesh_module::{
     FullNodeConfig,
     api::{
@@ -7,14 +7,14 @@ use blvm_mesh_module::{
     },
     regtest::{DEADLINE, Line, RealHome, RealNode, RegtestError},
 };
-use blvm_mesh_node::{Brought, Service};
+use blvm_mesh_node::{Brought, Service, Unwatched};
 use std::{fs, sync::Arc};
 use tokio::time::timeout;
 
 /// The mesh of a home in this process, with the API that modules call.
 async fn start(home: &RealHome) -> (Service, MeshApi) {
     let config = FullNodeConfig::load(&home.config()).unwrap();
-    let service = Service::start(&config.mesh, Arc::new(Silent), Brought::default());
+    let service = Service::start(&config.mesh, Arc::new(Unwatched), Brought::default());
     let service = service.await.unwrap();
     let api = MeshApi::new(service.node(), config.callers);
     (service, api)

@@ -1,13 +1,12 @@
 use blvm_mesh::{
-    Attempt, Clock, MeshConfig, MeshEvent, Msat, Network, NodeId, PaymentProof, PeerAddress,
-    ProofForHop, Quote, QuoteKey, Quoter, Refusal, RefusalCode, Reply, Route, SystemClock,
+    Attempt, Clock, MeshConfig, Msat, Network, NodeId, PaymentProof, PeerAddress, ProofForHop,
+    Quote, QuoteKey, Quoter, RefusalCode, Reply, Route, SystemClock,
 };
 use blvm_mesh_module::regtest::{DEADLINE, RealHome};
 use blvm_mesh_node::{
-    Home, Node, NodeConfig, Passage, Watcher,
+    Home, Node, NodeConfig, Unwatched,
     config::{LightningSection, NodeSection},
 };
-use mesh_link::LinkEvent;
 use std::{path::Path, sync::Arc, time::Duration};
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
@@ -37,15 +36,6 @@ pub(crate) enum WhyNot {
     Unpaid,
 }
 
-/// Looks at nothing.
-pub(crate) struct Silent;
-
-impl Watcher for Silent {
-    fn link(&self, _: &LinkEvent) {}
-    fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
-    fn published(&self, _: &MeshEvent) {}
-}
-
 /// Starts a mesh node in this process, at home in `folder`, that links itself with a real node.
 pub(crate) async fn linked_with(
     home: &RealHome,
@@ -64,7 +54,7 @@ pub(crate) async fn linked_with(
         lightning,
         chain: None,
     };
-    Node::start(&config, Home::Forgetful, Arc::new(Silent))
+    Node::start(&config, Home::Forgetful, Arc::new(Unwatched))
         .await
         .unwrap()
 }

@@ -5,12 +5,11 @@ use crate::{
     wallets::Wallets,
 };
 use blvm_mesh::{
-    Attempt, Clock, LightningNode, MeshConfig, MeshError, MeshEvent, MeshManager, MeshMode, Msat,
-    Network, NodeId, PaidQuote, PaymentProof, PeerAddress, ProofForHop, QuoteToPay, Refusal,
-    RefusalCode, Reply, Route, SystemClock, pay_quote,
+    Attempt, Clock, LightningNode, MeshConfig, MeshError, MeshManager, MeshMode, Msat, Network,
+    NodeId, PaidQuote, PaymentProof, PeerAddress, ProofForHop, QuoteToPay, RefusalCode, Reply,
+    Route, SystemClock, pay_quote,
 };
-use blvm_mesh_node::{Home, Node, NodeConfig, Passage, Watcher, config::NodeSection};
-use mesh_link::LinkEvent;
+use blvm_mesh_node::{Home, Node, NodeConfig, Unwatched, config::NodeSection};
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::Path,
@@ -48,7 +47,7 @@ impl Payer {
             lightning: wallets.of_payers(),
             chain: None,
         };
-        let node = Node::start(&config, Home::Forgetful, Arc::new(Blind)).await;
+        let node = Node::start(&config, Home::Forgetful, Arc::new(Unwatched)).await;
         let node = Arc::new(node.unwrap());
         Self {
             number,
@@ -229,13 +228,4 @@ impl Payer {
         }
         Ok(())
     }
-}
-
-/// A watcher that does not look.
-pub(crate) struct Blind;
-
-impl Watcher for Blind {
-    fn link(&self, _: &LinkEvent) {}
-    fn decided(&self, _: &Passage, _: Result<(), &Refusal>) {}
-    fn published(&self, _: &MeshEvent) {}
 }

@@ -229,6 +229,8 @@ impl LightningNode for LightningModule {
             expiry: request.expiry,
             network: self.network,
         };
+        // First, so that nobody has the wallet issue without end what cannot be handed out.
+        self.noted(|book| book.make_room(SystemClock.now())).await?;
         let (text, invoice) = self.issue(wanted).await?;
         let known = self.payee_key.get();
         if known.is_some_and(|key| !invoice.is_signed_by(key)) {
@@ -288,5 +290,42 @@ impl fmt::Debug for LightningModule {
             .field("network", &self.network)
             .field("payee_key", &self.payee_key.get())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ipc::{Heard, IpcLink, NodeSocket};
+    use tokio::sync::mpsc;
+
+    #[tokio::test]
+    async fn nothing_more_is_issued_while_as_many_invoices_are_open_as_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = NodeSocket {
+            path: folder.path().join("node.sock"),
+            module_id: "blvm-mesh".to_owned(),
+        };
+        let (events, calls) = (mpsc::channel(1).0, mpsc::channel(1).0);
+        let (link, _) = IpcLink::to(socket, Heard { events, calls });
+        let source = Arc::new(NodeSource::Beside(link));
+        let wallet = LightningModule::of(source, folder.path(), Network::Regtest).unwrap();
+        let issued = async || {
+            let request = InvoiceRequest {
+                amount: PROBE_AMOUNT,
+                preimage: [9; 32],
+                description: "a quote".to_owned(),
+                expiry: PROBE_EXPIRY,
+            };
+            wallet.create_invoice(request).await
+        };
+        let away = issued().await;
+        assert!(
+            matches!(away, Err(LightningError::Unreachable(_))),
+            "{away:?}"
+        );
+        wallet.book.fill(0);
+        let full = issued().await;
+        assert!(matches!(full, Err(LightningError::Refused(_))), "{full:?}");
     }
 }

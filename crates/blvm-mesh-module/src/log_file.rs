@@ -1,6 +1,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
+    os::unix::fs::OpenOptionsExt,
     panic,
     path::{Path, PathBuf},
     sync::Mutex,
@@ -43,8 +44,14 @@ struct CappedFile {
 }
 
 impl CappedFile {
+    /// # Security
+    /// For its owner alone: an error may repeat the line of a configuration that a password stands in.
     fn open(path: PathBuf, most: u64) -> io::Result<Self> {
-        let file = File::options().create(true).append(true).open(&path)?;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(&path)?;
         Ok(Self {
             len: file.metadata()?.len(),
             path,
@@ -87,6 +94,7 @@ impl Write for CappedFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_full_log_is_set_aside_and_no_more_than_two_are_kept() {
@@ -110,6 +118,19 @@ mod tests {
         let mut log = CappedFile::open(path.clone(), 10).unwrap();
         log.write_all(b"longer than any\n").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "longer than any\n");
+    }
+
+    #[test]
+    fn only_its_owner_reads_a_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(LOG_FILE);
+        let mut log = CappedFile::open(path.clone(), 1).unwrap();
+        log.write_all(b"first").unwrap();
+        log.write_all(b"next").unwrap();
+        for path in [path, folder.path().join("blvm-mesh.log.1")] {
+            let mode = fs::metadata(path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{mode:o}");
+        }
     }
 
     #[test]

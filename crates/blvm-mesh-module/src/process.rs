@@ -11,7 +11,9 @@ use crate::{
     rpc_server::{RpcBindError, RpcServer},
 };
 use blvm_mesh::{ChainNode, MeshManager};
-use blvm_mesh_node::{Brought, LockError, Service, ServiceError, StartError};
+use blvm_mesh_node::{
+    Brought, LockError, ReloadError, Reloaded, Service, ServiceError, StartError,
+};
 use std::{fmt, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::{
@@ -30,6 +32,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// A mesh in a process of its own, as a module of a node.
 pub struct MeshBeside {
     service: Service,
+    started_with: ProcessConfig,
     state: watch::Receiver<IpcState>,
     /// The connection to the node, and what passes over it; ends with this.
     _tasks: JoinSet<()>,
@@ -110,6 +113,7 @@ impl MeshBeside {
         tasks.spawn(report.of(state.clone()));
         Ok(Self {
             service,
+            started_with: config.clone(),
             state,
             _tasks: tasks,
         })
@@ -123,6 +127,24 @@ impl MeshBeside {
     /// How it stands with the connection to the node.
     pub fn state(&self) -> watch::Receiver<IpcState> {
         self.state.clone()
+    }
+
+    /// Takes what of changed settings can change while it runs: [`Service::reload`].
+    ///
+    /// # Errors
+    /// [`ReloadError`]; nothing has changed then.
+    pub fn reload(&self, config: &ProcessConfig) -> Result<Reloaded, ReloadError> {
+        let mut done = self.service.reload(&config.mesh)?;
+        let before = &self.started_with;
+        for (is_same, name) in [
+            (config.callers == before.callers, "module_api"),
+            (config.rpc_addr == before.rpc_addr, "rpc_addr"),
+        ] {
+            if !is_same {
+                done.kept.push(name.to_owned());
+            }
+        }
+        Ok(done)
     }
 
     /// Sends what is queued, books what was earned, and ends.

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
-    header::{ALLOW, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE},
+    header::{ALLOW, CONTENT_TYPE, HeaderValue, ORIGIN, WWW_AUTHENTICATE},
     server::conn::http1,
     service::service_fn,
 };
@@ -170,11 +170,18 @@ async fn serve(stream: TcpStream, cookie: &Cookie, methods: &dyn RpcMethods) {
 }
 
 /// Looks at who asks before anything that was asked.
+///
+/// # Security
+/// Browsers name the page that asks, and programs do not. A browser to which somebody has once said the cookie would add it to
+/// what any page sends here, so pages are not asked for it either.
 async fn answer(
     request: Request<Incoming>,
     cookie: &Cookie,
     methods: &dyn RpcMethods,
 ) -> Response<Full<Bytes>> {
+    if request.headers().contains_key(ORIGIN) {
+        return refused(StatusCode::FORBIDDEN, None);
+    }
     if !cookie.opens(request.headers()) {
         sleep(WRONG_COOKIE).await;
         let asks = HeaderValue::from_static("Basic realm=\"blvm-mesh\"");

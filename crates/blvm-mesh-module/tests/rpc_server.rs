@@ -137,6 +137,22 @@ async fn a_call_with_the_cookie_is_answered_with_its_id() {
 }
 
 #[tokio::test]
+async fn a_page_in_a_browser_calls_nothing_and_is_not_asked_for_the_cookie() {
+    let served = Served::start().await;
+    let call = br#"{"id": 1, "method": "echo"}"#;
+    for origin in ["https://example.org", "http://127.0.0.1:8335", "null"] {
+        let origin = format!("Origin: {origin}\r\nContent-Type: text/plain\r\n");
+        for login in [served.login(), String::new()] {
+            let lines = format!("{origin}{login}");
+            let answer = served.sent("POST", &lines, call).await;
+            assert!(answer.starts_with("HTTP/1.1 403 "), "{lines}: {answer}");
+            assert!(!answer.contains("www-authenticate"), "{answer}");
+        }
+    }
+    assert_eq!(served.calls(), 0);
+}
+
+#[tokio::test]
 async fn nothing_is_called_without_the_cookie() {
     let served = Served::start().await;
     let call = br#"{"id": 1, "method": "echo"}"#;

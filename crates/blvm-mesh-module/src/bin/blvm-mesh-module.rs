@@ -3,6 +3,7 @@
 use blvm_mesh_module::{
     CONFIG_FILE, LOG_FILE, MODULE_NAME, MeshBeside, NodeSocket, ProcessConfig, start_log,
 };
+use blvm_mesh_node::reload_on_hangup;
 use clap::Parser;
 use std::{
     env,
@@ -160,7 +161,12 @@ async fn serve(config: &ProcessConfig, place: Place) -> Result<(), Box<dyn Error
     let mesh = MeshBeside::start(config, place.socket).await?;
     let control = config.mesh.node.control_socket.display();
     tracing::info!(node = %mesh.manager().node_id(), %socket, %control, "the mesh is up");
+    let reload = || {
+        let config = ProcessConfig::load(&place.data_dir, readable_variables())?;
+        Ok::<_, Box<dyn Error>>(mesh.reload(&config)?)
+    };
     tokio::select! {
+        () = reload_on_hangup(reload) => {}
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
         () = orphaned(place.node) => tracing::warn!("the node that has started this module is gone"),

@@ -1,7 +1,7 @@
 use blvm_mesh::{Invoice, MAX_SETTLED, Msat, SettledInvoice, UnixTime};
 use redb::{
     Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _,
-    TableDefinition,
+    TableDefinition, WriteTransaction,
 };
 use std::{
     fmt,
@@ -95,6 +95,23 @@ impl Book {
         })
     }
 
+    /// Forgets what is over where there is no room for one more.
+    ///
+    /// # Errors
+    /// [`BookError::Full`] when that makes none.
+    pub(super) fn make_room(&self, now: UnixTime) -> Result<(), BookError> {
+        let open = self.file.begin_read()?.open_table(OPEN)?.len()?;
+        if open < MAX_OPEN_INVOICES {
+            return Ok(());
+        }
+        let write = self.file.begin_write()?;
+        self.forget_over(&write, now)?;
+        if write.open_table(OPEN)?.len()? >= MAX_OPEN_INVOICES {
+            return Err(BookError::Full);
+        }
+        Ok(write.commit()?)
+    }
+
     /// Notes an invoice that is about to be handed out, and forgets what is over.
     pub(super) fn issue(
         &self,
@@ -104,31 +121,38 @@ impl Book {
         now: UnixTime,
     ) -> Result<(), BookError> {
         let write = self.file.begin_write()?;
+        self.forget_over(&write, now)?;
         {
             let mut open = write.open_table(OPEN)?;
-            let mut ends = write.open_table(ENDS)?;
-            let mut places = write.open_table(PLACES)?;
-            let mut settled = write.open_table(SETTLED)?;
-            let told = self.told.load(Ordering::Relaxed);
-            let past = ..(now.to_secs(), &[0; 32]);
-            for ended in ends.extract_from_if(past, |_, ()| true)? {
-                let (key, _) = ended?;
-                let (_, hash) = key.value();
-                open.remove(hash)?;
-                let place = places.get(hash)?.map(|place| place.value());
-                // What has not been told of is kept for good, as nobody knows when it will be.
-                if let Some(place) = place.filter(|place| *place <= told) {
-                    places.remove(hash)?;
-                    settled.remove(place)?;
-                }
-            }
             if open.len()? >= MAX_OPEN_INVOICES {
                 return Err(BookError::Full);
             }
             open.insert(hash, text)?;
-            ends.insert((over.plus(AFTER_ITS_END).to_secs(), hash), ())?;
+            let end = over.plus(AFTER_ITS_END).to_secs();
+            write.open_table(ENDS)?.insert((end, hash), ())?;
         }
         Ok(write.commit()?)
+    }
+
+    fn forget_over(&self, write: &WriteTransaction, now: UnixTime) -> Result<(), BookError> {
+        let mut open = write.open_table(OPEN)?;
+        let mut ends = write.open_table(ENDS)?;
+        let mut places = write.open_table(PLACES)?;
+        let mut settled = write.open_table(SETTLED)?;
+        let told = self.told.load(Ordering::Relaxed);
+        let past = ..(now.to_secs(), &[0; 32]);
+        for ended in ends.extract_from_if(past, |_, ()| true)? {
+            let (key, _) = ended?;
+            let (_, hash) = key.value();
+            open.remove(hash)?;
+            let place = places.get(hash)?.map(|place| place.value());
+            // What has not been told of is kept for good, as nobody knows when it will be.
+            if let Some(place) = place.filter(|place| *place <= told) {
+                places.remove(hash)?;
+                settled.remove(place)?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes that an invoice is paid, and gives it a place behind all others; one that has a place keeps it.
@@ -213,6 +237,20 @@ impl fmt::Debug for Book {
 }
 
 #[cfg(test)]
+impl Book {
+    /// Opens as many invoices as may be, but for `but`, which never end.
+    pub(super) fn fill(&self, but: u64) {
+        let write = self.file.begin_write().unwrap();
+        let mut open = write.open_table(OPEN).unwrap();
+        for number in but..MAX_OPEN_INVOICES {
+            open.insert(&tests::hash(number), "lnbcrt1").unwrap();
+        }
+        drop(open);
+        write.commit().unwrap();
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use tempfile::TempDir;
@@ -226,7 +264,7 @@ mod tests {
         (Book::open(folder.path()).unwrap(), folder)
     }
 
-    fn hash(number: u64) -> Hash {
+    pub(super) fn hash(number: u64) -> Hash {
         let mut hash = [0; 32];
         hash[24..].copy_from_slice(&number.to_be_bytes());
         hash
@@ -295,19 +333,19 @@ mod tests {
     #[test]
     fn no_more_than_the_most_are_open_until_one_is_paid_or_over() {
         let (book, _folder) = book();
-        let write = book.file.begin_write().unwrap();
-        let mut open = write.open_table(OPEN).unwrap();
-        for number in 1..MAX_OPEN_INVOICES {
-            open.insert(&hash(number), "lnbcrt1").unwrap();
-        }
-        drop(open);
-        write.commit().unwrap();
+        book.fill(1);
+        book.make_room(NOW).unwrap();
         issue(&book, 0, NOW);
         let more = hash(MAX_OPEN_INVOICES);
         let full = book.issue(&more, "lnbcrt1", END, NOW);
         assert!(matches!(full, Err(BookError::Full)), "{full:?}");
+        let full = book.make_room(END);
+        assert!(matches!(full, Err(BookError::Full)), "{full:?}");
         book.settle(&hash(9), AMOUNT, NOW).unwrap();
         book.issue(&more, "lnbcrt1", END, NOW).unwrap();
+        let over = END.plus(AFTER_ITS_END).plus(Duration::from_secs(1));
+        book.make_room(over).unwrap();
+        assert_eq!(book.find(&hash(0)).unwrap(), None, "it made room");
     }
 
     #[test]

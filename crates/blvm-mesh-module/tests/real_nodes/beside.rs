@@ -85,6 +85,15 @@ async fn a_module_by_hand_knows_the_chain_of_its_node_hears_it_and_finds_it_agai
     let money = module.status().await.unwrap().money;
     assert_eq!(money.watched, 2, "both payments are");
 
+    let file = beside.mesh_dir().join(CONFIG_FILE);
+    let opened = paid_on_chain(&beside) + "mode = \"open\"\n";
+    fs::write(&file, opened.clone() + "mode = \"open\"\n").unwrap();
+    module.hang_up();
+    module.says("the configuration stays as it was", 1).await;
+    fs::write(&file, opened).unwrap();
+    module.hang_up();
+    module.says("mesh.mode", 1).await;
+
     assert_eq!(node.stop().await.unwrap(), Some(0));
     assert!(module.stop().await.success());
 }

@@ -134,16 +134,20 @@ impl Module {
         })
     }
 
+    /// Tells it to read its settings again.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        let child = self.child.as_ref().unwrap().id().to_string();
+        let told = Command::new("kill").args([signal, &child]).status();
+        assert!(told.unwrap().success());
+    }
+
     /// Asks it politely to stop, and answers with how it ended.
     pub(crate) async fn stop(mut self) -> ExitStatus {
-        let child = self.child.as_ref().unwrap().id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &child])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal("-TERM");
         let mut ended = None;
         let mut child = self.child.take().unwrap();
         let has_ended = async || {

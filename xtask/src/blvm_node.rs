@@ -1,6 +1,6 @@
 use crate::{
     error::Error,
-    shell::{cargo, run as run_command},
+    shell::{cargo, program, root, run as run_command},
     workspace::Workspace,
 };
 use clap::Subcommand;
@@ -58,7 +58,9 @@ pub(crate) fn all() -> Result<(), Error> {
     let lints = ["--all-targets", "--", "-D", "warnings"];
     run_command(cargo_there("clippy").args(lints))?;
     test(true, &[])?;
-    run_command(&mut full_node("demo", false))
+    // The one that the tests have run. Cargo would build the node once more, for the features that only tests need.
+    let built = root().join("target/blvm-node/debug/blvm-mesh-full-node");
+    run_command(program(built).arg("demo"))
 }
 
 /// - `has_channels`: whether there are channels to pay over. blvm-node and LDK cannot be built into one program, so those are

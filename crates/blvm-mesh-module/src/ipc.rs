@@ -1,3 +1,7 @@
+mod state;
+
+pub use state::IpcState;
+
 use crate::events::wanted;
 use blvm_mesh::ChainError;
 use blvm_node::module::{
@@ -57,25 +61,6 @@ pub struct NodeSocket {
     pub path: PathBuf,
     /// The name that the node has given to this module.
     pub module_id: String,
-}
-
-/// How it stands with the connection to the node.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IpcState {
-    /// There is no connection.
-    Away {
-        /// Why not.
-        reason: String,
-    },
-    /// The node has taken the connection and says nothing.
-    Unanswered,
-    /// The node answers.
-    Served {
-        /// Its version.
-        node_version: String,
-        /// Whether it lets this module do what its manifest asks for, and not only read.
-        as_manifest: bool,
-    },
 }
 
 /// A module's side of the connection to its node. The connection is made again and again.

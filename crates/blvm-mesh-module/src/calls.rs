@@ -22,35 +22,35 @@ pub(crate) async fn answer_calls(
         while answering.try_join_next().is_some() {}
         let (link, mesh) = (link.clone(), Arc::clone(&mesh));
         answering.spawn(async move {
-            let answered = answer(&call.invocation.invocation_type, &mesh).await;
+            let answered = answer(call.asked, &mesh).await;
             let (payload, error) = match answered {
                 Ok(payload) => (Some(payload), None),
                 Err(error) => (None, Some(error)),
             };
             let result = InvocationResultMessage {
-                correlation_id: call.invocation.correlation_id,
+                correlation_id: call.correlation_id,
                 success: error.is_none(),
                 payload,
                 error,
             };
-            link.answer(call, result).await;
+            link.answer(call.connection, result).await;
         });
     }
 }
 
-async fn answer(call: &InvocationType, mesh: &MeshApi) -> Result<InvocationResultPayload, String> {
-    match call {
+async fn answer(asked: InvocationType, mesh: &MeshApi) -> Result<InvocationResultPayload, String> {
+    match asked {
         InvocationType::ModuleApi {
             method,
             params,
             caller_module_id,
         } => {
-            let answered = mesh.handle(method, params, caller_module_id).await;
+            let answered = mesh.handle(&method, &params, &caller_module_id).await;
             let answered = answered.map_err(|error| error.to_string())?;
             Ok(InvocationResultPayload::ModuleApi(answered))
         }
         InvocationType::Rpc { method, params } => {
-            let answered = mesh.call(method, params.clone()).await;
+            let answered = mesh.call(&method, params).await;
             let answered = answered.map_err(|error| error.to_string())?;
             Ok(InvocationResultPayload::Rpc(answered))
         }

@@ -8,8 +8,8 @@ use blvm_node::module::{
     ipc::{
         ModuleIpcClient,
         protocol::{
-            InvocationMessage, InvocationResultMessage, MessageType, ModuleMessage, RequestMessage,
-            RequestPayload, ResponsePayload,
+            CorrelationId, InvocationResultMessage, InvocationType, MessageType, ModuleMessage,
+            RequestMessage, RequestPayload, ResponsePayload,
         },
     },
     traits::ModuleError,
@@ -72,9 +72,10 @@ pub(crate) struct IpcLink {
 
 /// What other modules ask of this one, by the node.
 pub(crate) struct Call {
-    pub(crate) invocation: InvocationMessage,
+    pub(crate) asked: InvocationType,
+    pub(crate) correlation_id: CorrelationId,
     /// The connection by which it came; its answer belongs there.
-    connection: u64,
+    pub(crate) connection: u64,
 }
 
 /// Where events and calls go. What finds its place full is lost.
@@ -142,8 +143,7 @@ impl IpcLink {
     }
 
     /// Answers a call, where the connection is still the one by which it came.
-    pub(crate) async fn answer(&self, call: Call, result: InvocationResultMessage) {
-        let connection = call.connection;
+    pub(crate) async fn answer(&self, connection: u64, result: InvocationResultMessage) {
         let _ = self.saying.send(Say::Answer { result, connection }).await;
     }
 
@@ -397,11 +397,11 @@ impl Talk<'_> {
                 Ok(())
             }
             Some(ModuleMessage::Invocation(invocation)) => {
-                let connection = self.connection;
                 // Its caller hears nothing then, and gives up.
                 let _ = self.heard.calls.try_send(Call {
-                    invocation,
-                    connection,
+                    asked: invocation.invocation_type,
+                    correlation_id: invocation.correlation_id,
+                    connection: self.connection,
                 });
                 Ok(())
             }

@@ -170,11 +170,9 @@ fn told(event: MeshEvent) -> Option<(EventType, EventPayload)> {
 
 /// Tells the node what the mesh publishes, one event after another, from when the node has started.
 pub(crate) async fn tell(node: Arc<NodeSource>, outbox: Arc<Outbox>, tally: Arc<Tally>) {
+    node.started().await;
     let mut pace = interval(PAUSE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !node.has_started().await {
-        pace.tick().await;
-    }
     loop {
         let Some((kind, payload)) = told(outbox.next().await) else {
             continue;

@@ -123,7 +123,7 @@ impl IpcLink {
     /// # Errors
     /// When the node is away, says no, or ends the connection.
     pub(crate) async fn ask(&self, payload: RequestPayload) -> Result<ResponsePayload, ChainError> {
-        if !self.is_served() {
+        if !self.state.borrow().is_served() {
             return Err(away());
         }
         let (answer, answered) = oneshot::channel();
@@ -138,8 +138,10 @@ impl IpcLink {
         timeout(ANSWER, asked).await.unwrap_or_else(|_| Err(away()))
     }
 
-    pub(crate) fn is_served(&self) -> bool {
-        matches!(*self.state.borrow(), IpcState::Served { .. })
+    /// Waits until the node serves this module.
+    pub(crate) async fn served(&self) {
+        // Whoever waits ends together with the work that keeps the link.
+        let _ = self.state.clone().wait_for(IpcState::is_served).await;
     }
 
     /// Answers a call, where the connection is still the one by which it came.

@@ -11,8 +11,11 @@ use blvm_node::{
         traits::{EventType, ModuleError, NodeAPI, TxBlockMetadata},
     },
 };
-use std::{fmt, sync::Arc};
-use tokio::sync::{Mutex, OnceCell};
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::{
+    sync::{Mutex, OnceCell},
+    time::sleep,
+};
 
 /// What a node lets its modules ask.
 type NodeApi = Arc<dyn NodeAPI + Send + Sync>;
@@ -27,6 +30,9 @@ const MOST_IN_MEMPOOL_INSIDE: usize = 20_000;
 
 /// The same over IPC: 500, because each is a question, and the node takes a hundred a second.
 const MOST_IN_MEMPOOL_BESIDE: usize = 500;
+
+/// How often is looked whether the node that is this process has started: it tells nobody.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Where the node's answers come from: the one place where a mesh inside a node and one beside it differ.
 #[derive(Debug)]
@@ -158,11 +164,15 @@ impl NodeSource {
         }
     }
 
-    /// Whether the node can be asked.
-    pub(crate) async fn has_started(&self) -> bool {
+    /// Waits until the node can be asked.
+    pub(crate) async fn started(&self) {
         match self {
-            Self::Inside(node) => node.api().await.is_ok(),
-            Self::Beside(link) => link.is_served(),
+            Self::Inside(node) => {
+                while node.api().await.is_err() {
+                    sleep(LOOK).await;
+                }
+            }
+            Self::Beside(link) => link.served().await,
         }
     }
 

@@ -1,19 +1,11 @@
 use crate::{api::MeshApi, node_source::NodeSource};
-use std::{sync::Arc, time::Duration};
-use tokio::time::{MissedTickBehavior, interval};
-
-/// How often is looked whether the node has started.
-const LOOK: Duration = Duration::from_secs(1);
+use std::sync::Arc;
 
 /// Waits until the node has started, and has it route calls of its other modules to the mesh, where it does that.
 ///
 /// The names of JSON-RPC are not among them: a node sends such calls to modules over their sockets, and the mesh is inside.
 pub(crate) async fn register(node: Arc<NodeSource>, api: Arc<MeshApi>) {
-    let mut look = interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while !node.has_started().await {
-        look.tick().await;
-    }
+    node.started().await;
     match node.register(api).await {
         Ok(()) => tracing::info!("other modules can call the mesh"),
         Err(error) => tracing::info!(

@@ -18,6 +18,10 @@ pub enum IpcState {
 }
 
 impl IpcState {
+    pub(super) const fn is_served(&self) -> bool {
+        matches!(self, Self::Served { .. })
+    }
+
     /// What a mesh has to do without, one sentence each, and why.
     ///
     /// - `asks_ipc`: whether the chain is asked over this connection, and not over the JSON-RPC that `[chain]` names.

@@ -427,6 +427,7 @@ const fn kind(payload: &RequestPayload) -> MessageType {
         RequestPayload::SubmitMempoolTransaction { .. } => MessageType::SubmitMempoolTransaction,
         RequestPayload::PublishEvent { .. } => MessageType::PublishEvent,
         RequestPayload::RegisterModuleApi { .. } => MessageType::RegisterModuleApi,
+        RequestPayload::CallModule { .. } => MessageType::CallModule,
         _ => MessageType::Response,
     }
 }

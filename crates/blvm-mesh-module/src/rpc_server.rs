@@ -42,8 +42,8 @@ pub const COOKIE_FILE: &str = ".cookie";
 /// 64, as many calls as the mesh answers at a time.
 pub const MAX_CONNECTIONS: usize = 64;
 
-/// The most bytes of a request: the longest packet in hex is half of it.
-pub const MAX_REQUEST_BYTES: usize = 256 * 1024;
+/// The most bytes of a request's body: the longest packet in hex is half of it.
+pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// How long a caller has for the head of a request, and for its body: ten seconds each, on this machine.
 pub const READING: Duration = Duration::from_secs(10);
@@ -191,7 +191,7 @@ async fn answer(
         let only = HeaderValue::from_static("POST");
         return refused(StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, only)));
     }
-    let body = Limited::new(request.into_body(), MAX_REQUEST_BYTES).collect();
+    let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
     let body = match timeout(READING, body).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {

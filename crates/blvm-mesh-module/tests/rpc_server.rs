@@ -8,7 +8,7 @@
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use blvm_mesh_module::{
-    COOKIE_FILE, MAX_CONNECTIONS, MAX_REQUEST_BYTES, RpcBindError, RpcMethods, RpcServer,
+    COOKIE_FILE, MAX_BODY_BYTES, MAX_CONNECTIONS, RpcBindError, RpcMethods, RpcServer,
 };
 use blvm_node::rpc::errors::RpcError;
 use serde_json::{Value, json};
@@ -241,7 +241,7 @@ async fn what_is_no_call_is_told_so_and_calls_nothing() {
 async fn a_request_without_end_is_not_read_to_it() {
     let served = Served::start().await;
     let login = served.login();
-    let long = vec![b' '; MAX_REQUEST_BYTES + 1];
+    let long = vec![b' '; MAX_BODY_BYTES + 1];
     let answer = served.sent("POST", &login, &long).await;
     assert!(
         answer.starts_with("HTTP/1.1 413 ") || answer.is_empty(),

@@ -47,8 +47,7 @@ pub use process::{MeshBeside, MeshBesideError};
 pub use process_config::{CONFIG_FILE, ProcessConfig, ProcessConfigError, RPC_ADDR_BY_DEFAULT};
 pub use relay_cost::{RelayCostError, relay_cost};
 pub use rpc_server::{
-    CONNECTION, COOKIE_FILE, MAX_BODY_BYTES, MAX_CONNECTIONS, READING, RpcBindError, RpcMethods,
-    RpcServer,
+    COOKIE_FILE, MAX_BODY_BYTES, MAX_CONNECTIONS, RpcBindError, RpcMethods, RpcServer,
 };
 pub use settings_file::SettingsFileError;
 

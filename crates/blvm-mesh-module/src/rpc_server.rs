@@ -46,10 +46,10 @@ pub const MAX_CONNECTIONS: usize = 64;
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// How long a caller has for the head of a request, and for its body: ten seconds each, on this machine.
-pub const READING: Duration = Duration::from_secs(10);
+const READING: Duration = Duration::from_secs(10);
 
 /// How long one connection lasts at most, whoever is slow: sending may take half a minute.
-pub const CONNECTION: Duration = Duration::from_secs(60);
+const CONNECTION: Duration = Duration::from_secs(60);
 
 /// How long a wrong cookie holds up its answer, as with bitcoind, so that nobody guesses fast.
 const WRONG_COOKIE: Duration = Duration::from_millis(250);

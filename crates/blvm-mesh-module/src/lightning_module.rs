@@ -91,11 +91,11 @@ impl LightningModule {
         if config.lightning != LightningSection::Module {
             return Ok(None);
         }
+        let (folder, network) = (&config.node.data_dir, config.mesh.network);
+        let wallet = Self::of(Arc::clone(source), folder, network)?;
         tracing::warn!(
             "the Lightning back end is the node's module {MODULE}: this mesh is paid with it, and can pay nobody"
         );
-        let (folder, network) = (&config.node.data_dir, config.mesh.network);
-        let wallet = Self::of(Arc::clone(source), folder, network)?;
         Ok(Some(Arc::new(wallet)))
     }
 

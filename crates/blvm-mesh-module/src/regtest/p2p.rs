@@ -69,16 +69,13 @@ impl BitcoinPeer {
         peer.send(NetworkMessage::Version(version)).await?;
         let (mut is_met, mut is_taken) = (false, false);
         while !(is_met && is_taken) {
-            match deserialize::<RawNetworkMessage>(&peer.receive().await?) {
-                Ok(message) => match message.payload() {
-                    NetworkMessage::Version(_) => {
-                        is_met = true;
-                        peer.send(NetworkMessage::Verack).await?;
-                    }
-                    NetworkMessage::Verack => is_taken = true,
-                    _ => {}
-                },
-                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+            match message(&peer.receive().await?)?.payload() {
+                NetworkMessage::Version(_) => {
+                    is_met = true;
+                    peer.send(NetworkMessage::Verack).await?;
+                }
+                NetworkMessage::Verack => is_taken = true,
+                _ => {}
             }
         }
         Ok(peer)
@@ -109,16 +106,13 @@ impl BitcoinPeer {
                 if got == expected {
                     break;
                 }
-                match deserialize::<RawNetworkMessage>(&got) {
-                    Ok(message) => match message.payload() {
-                        NetworkMessage::Pong(_) => return Err(io::ErrorKind::InvalidData.into()),
-                        NetworkMessage::Ping(theirs) => {
-                            self.send(NetworkMessage::Pong(*theirs)).await?;
-                        }
-                        // It tells of blocks and addresses meanwhile.
-                        _ => {}
-                    },
-                    Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+                match message(&got)?.payload() {
+                    NetworkMessage::Pong(_) => return Err(io::ErrorKind::InvalidData.into()),
+                    NetworkMessage::Ping(theirs) => {
+                        self.send(NetworkMessage::Pong(*theirs)).await?;
+                    }
+                    // It tells of blocks and addresses meanwhile.
+                    _ => {}
                 }
             }
         }
@@ -149,6 +143,10 @@ impl BitcoinPeer {
         self.stream.read_exact(payload).await?;
         Ok(frame)
     }
+}
+
+fn message(frame: &[u8]) -> io::Result<RawNetworkMessage> {
+    deserialize(frame).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
 }
 
 fn frame(message: NetworkMessage) -> Vec<u8> {

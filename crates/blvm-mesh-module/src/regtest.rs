@@ -1,11 +1,13 @@
 //! Real nodes on regtest, in processes of their own: for the demo and the tests.
 
+mod guest;
 mod home;
 mod line;
 mod p2p;
 mod process;
 mod rpc;
 
+pub use guest::linked_with;
 pub use home::{RealHome, Settings};
 pub use line::Line;
 pub use p2p::BitcoinPeer;

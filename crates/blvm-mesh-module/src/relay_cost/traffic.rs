@@ -1,12 +1,7 @@
 use super::RelayCostError;
-use crate::regtest::{DEADLINE, RealHome};
-use blvm_mesh::{
-    MeshConfig, MeshMode, Msat, Network, NodeId, PeerAddress, SendOptions, SpendingConfig,
-};
-use blvm_mesh_node::{
-    Home, Node, NodeConfig, Unwatched,
-    config::{LightningSection, NodeSection},
-};
+use crate::regtest::{DEADLINE, RealHome, linked_with};
+use blvm_mesh::{MeshConfig, MeshMode, Msat, NodeId, SendOptions, SpendingConfig};
+use blvm_mesh_node::{Node, config::LightningSection};
 use std::{
     path::Path,
     sync::{
@@ -127,32 +122,22 @@ impl Flow {
 
 /// Starts a node in this process that is linked with a real one.
 async fn end(root: &Path, name: &str, linked: &RealHome) -> Result<Node, RelayCostError> {
-    let peer = format!("{}@{}", linked.id(), linked.mesh);
-    let peer = peer.parse::<PeerAddress>().map_err(failed)?;
-    let listen_addr = "127.0.0.1:0".parse().map_err(failed)?;
-    let config = NodeConfig {
-        mesh: MeshConfig {
-            mode: MeshMode::Open,
-            network: Network::Regtest,
-            listen_addr,
-            peers: vec![peer],
-            spending: SpendingConfig {
-                per_route_msat: u64::MAX,
-                per_peer_per_day_msat: u64::MAX,
-                per_day_msat: u64::MAX,
-                fee_share_permille: 1_000,
-                ..SpendingConfig::default()
-            },
-            ..MeshConfig::default()
+    let mesh = MeshConfig {
+        mode: MeshMode::Open,
+        spending: SpendingConfig {
+            per_route_msat: u64::MAX,
+            per_peer_per_day_msat: u64::MAX,
+            per_day_msat: u64::MAX,
+            fee_share_permille: 1_000,
+            ..SpendingConfig::default()
         },
-        node: NodeSection::in_folder(root.join(name)),
-        lightning: LightningSection::Sandbox {
-            path: root.join("sandbox"),
-        },
-        chain: None,
+        ..MeshConfig::default()
     };
-    let node = Node::start(&config, Home::Forgetful, Arc::new(Unwatched)).await;
-    node.map_err(failed)
+    let sandbox = LightningSection::Sandbox {
+        path: root.join("sandbox"),
+    };
+    let node = linked_with(linked, &root.join(name), sandbox, mesh).await;
+    node.map_err(|error| RelayCostError::Traffic(error.to_string()))
 }
 
 async fn send(source: &Node, destination: NodeId) -> Result<(), String> {
@@ -165,8 +150,4 @@ async fn send(source: &Node, destination: NodeId) -> Result<(), String> {
         .manager()
         .send(destination, vec![7; PAYLOAD_LEN], options);
     sent.await.map(drop).map_err(|error| error.to_string())
-}
-
-fn failed(error: impl ToString) -> RelayCostError {
-    RelayCostError::Traffic(error.to_string())
 }

@@ -1,6 +1,6 @@
-use crate::{payer::linked_with, program};
-use blvm_mesh::{Msat, NodeId};
-use blvm_mesh_module::regtest::{Line, RealHome, RealNode, Settings};
+use crate::program;
+use blvm_mesh::{MeshConfig, Msat, NodeId};
+use blvm_mesh_module::regtest::{Line, RealHome, RealNode, Settings, linked_with};
 use blvm_mesh_node::{
     config::LightningSection,
     control::{Answer, PriceCall, Request, SendCall},
@@ -59,7 +59,9 @@ async fn a_guest_is_paid(
     let sandbox = LightningSection::Sandbox {
         path: root.join("sandbox"),
     };
-    let guest = linked_with(middle.0, &folder, sandbox).await;
+    let guest = linked_with(middle.0, &folder, sandbox, MeshConfig::default())
+        .await
+        .unwrap();
     let mesh = guest.manager();
     let price = PriceCall {
         destination: mesh.node_id(),

@@ -1,8 +1,7 @@
-use crate::payer::linked_with;
-use blvm_mesh::{MeshManager, Msat, NodeId, SendOptions, to_hex};
+use blvm_mesh::{MeshConfig, MeshManager, Msat, NodeId, SendOptions, to_hex};
 use blvm_mesh_module::{
     FullNodeConfig, MeshInside,
-    regtest::{DEADLINE, RealHome, Settings},
+    regtest::{DEADLINE, RealHome, Settings, linked_with},
 };
 use blvm_mesh_node::{Node as MeshNode, config::LightningSection};
 use blvm_node::{
@@ -149,7 +148,10 @@ async fn guest(root: &TempDir, home: &RealHome) -> MeshNode {
     let sandbox = LightningSection::Sandbox {
         path: root.path().join("sandbox"),
     };
-    let guest = linked_with(home, &root.path().join("guest"), sandbox).await;
+    let folder = root.path().join("guest");
+    let guest = linked_with(home, &folder, sandbox, MeshConfig::default())
+        .await
+        .unwrap();
     while guest.manager().route_to(&home.id(), 1).await.is_err() {
         sleep(LOOK).await;
     }

@@ -1,13 +1,10 @@
 use blvm_mesh::{
-    Attempt, Clock, MeshConfig, Msat, Network, NodeId, PaymentProof, PeerAddress, ProofForHop,
-    Quote, QuoteKey, Quoter, RefusalCode, Reply, Route, SystemClock,
+    Attempt, Clock, MeshConfig, Msat, Network, NodeId, PaymentProof, ProofForHop, Quote, QuoteKey,
+    Quoter, RefusalCode, Reply, Route, SystemClock,
 };
-use blvm_mesh_module::regtest::{DEADLINE, RealHome};
-use blvm_mesh_node::{
-    Home, Node, NodeConfig, Unwatched,
-    config::{LightningSection, NodeSection},
-};
-use std::{path::Path, sync::Arc, time::Duration};
+use blvm_mesh_module::regtest::{DEADLINE, RealHome, linked_with};
+use blvm_mesh_node::{Node, config::LightningSection};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -36,33 +33,13 @@ pub(crate) enum WhyNot {
     Unpaid,
 }
 
-/// Starts a mesh node in this process, at home in `folder`, that links itself with a real node.
-pub(crate) async fn linked_with(
-    home: &RealHome,
-    folder: &Path,
-    lightning: LightningSection,
-) -> Node {
-    let peer = format!("{}@{}", home.id(), home.mesh);
-    let config = NodeConfig {
-        mesh: MeshConfig {
-            network: Network::Regtest,
-            listen_addr: "127.0.0.1:0".parse().unwrap(),
-            peers: vec![peer.parse::<PeerAddress>().unwrap()],
-            ..MeshConfig::default()
-        },
-        node: NodeSection::in_folder(folder.to_owned()),
-        lightning,
-        chain: None,
-    };
-    Node::start(&config, Home::Forgetful, Arc::new(Unwatched))
-        .await
-        .unwrap()
-}
-
 impl Payer {
     pub(crate) async fn of(home: &RealHome) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let node = linked_with(home, folder.path(), LightningSection::None).await;
+        let (lightning, mesh) = (LightningSection::None, MeshConfig::default());
+        let node = linked_with(home, folder.path(), lightning, mesh)
+            .await
+            .unwrap();
         let payee = home.id();
         let end = Instant::now() + DEADLINE;
         while node.manager().route_to(&payee, 1).await.is_err() {

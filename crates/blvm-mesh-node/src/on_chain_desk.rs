@@ -18,7 +18,7 @@ pub(crate) async fn answer(
 ) -> Result<OnChainReport, Failure> {
     match call {
         OnChainCall::Quote { payer, amount_sats } => {
-            to_pay(manager.quote_on_chain(payer, whole(amount_sats))?)
+            to_pay(manager.quote_on_chain(payer, Msat::from_sats_saturating(amount_sats))?)
         }
         OnChainCall::Ask {
             node,
@@ -26,7 +26,11 @@ pub(crate) async fn answer(
             timeout_secs,
         } => {
             let timeout = Duration::from_secs(timeout_secs.into());
-            let asked = manager.request_on_chain_quote(node, whole(amount_sats), timeout);
+            let asked = manager.request_on_chain_quote(
+                node,
+                Msat::from_sats_saturating(amount_sats),
+                timeout,
+            );
             to_pay(asked.await?)
         }
         OnChainCall::Show(call) => show(manager, &call).await,
@@ -49,7 +53,9 @@ async fn show(manager: &MeshManager, call: &ShowCall) -> Result<OnChainReport, F
     let payment = OnChainPayment {
         quote,
         tx_hash: TxHash::from_bytes(txid.to_byte_array()),
-        amount: call.paid_sats.map_or(quote.amount, whole),
+        amount: call
+            .paid_sats
+            .map_or(quote.amount, Msat::from_sats_saturating),
     };
     let timeout = Duration::from_secs(call.timeout_secs.into());
     let payee = quote.payee;
@@ -108,10 +114,6 @@ fn bitcoin_cli(network: Network, address: &str, amount_sats: u64, op_return: &st
     let amount = bitcoins(amount_sats);
     let outputs = format!(r#"[{{"{address}":{amount}}},{{"data":"{op_return}"}}]"#);
     format!("bitcoin-cli{chain} -named send outputs='{outputs}'{fee}")
-}
-
-fn whole(sats: u64) -> Msat {
-    Msat::from_sats(sats).unwrap_or(Msat::MAX)
 }
 
 #[cfg(test)]

@@ -6,9 +6,15 @@ use crate::{
 use blvm_mesh::{MeshConfig, PeerAddress};
 use mesh_link::DialError;
 use serde_json::Value;
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// Each setting with its name, as `mesh.mode`.
+type Settings = BTreeMap<String, Value>;
 
 /// What became of the settings that are others than before, by their names in the configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,9 +49,10 @@ impl Service {
             mesh: changed(&in_force.mesh, &config.mesh),
             ..in_force.clone()
         };
+        let (before, after) = (settings(&in_force)?, settings(&next)?);
         let mut done = Reloaded {
-            taken: differences(&in_force, &next)?,
-            kept: differences(&next, config)?,
+            taken: differences(&before, &after),
+            kept: differences(&after, &settings(config)?),
         };
         // A password is no part of what is compared.
         let store = "node.store".to_owned();
@@ -110,24 +117,18 @@ fn changed(in_force: &MeshConfig, new: &MeshConfig) -> MeshConfig {
 }
 
 /// The names of the settings that are not the same.
-fn differences(a: &NodeConfig, b: &NodeConfig) -> Result<Vec<String>, SettingError> {
-    let [a, b] = [settings(a)?, settings(b)?];
-    let mut names: Vec<_> = a.keys().chain(b.keys()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let differ = |name: &&&String| a.get(**name) != b.get(**name);
-    Ok(names
-        .iter()
-        .filter(differ)
-        .map(|it| (*it).clone())
-        .collect())
+fn differences(a: &Settings, b: &Settings) -> Vec<String> {
+    let names: BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    let differ = names
+        .into_iter()
+        .filter(|name| a.get(*name) != b.get(*name));
+    differ.cloned().collect()
 }
 
-/// Each setting with its name, as `mesh.mode`.
-fn settings(config: &NodeConfig) -> Result<BTreeMap<String, Value>, SettingError> {
+fn settings(config: &NodeConfig) -> Result<Settings, SettingError> {
     let tree = serde_json::to_value(config);
     let tree = tree.map_err(|error| SettingError::NotText(error.to_string()))?;
-    let mut settings = BTreeMap::new();
+    let mut settings = Settings::new();
     let mut to_enter = vec![(String::new(), tree)];
     while let Some((name, value)) = to_enter.pop() {
         match value {

@@ -385,5 +385,5 @@ pub(crate) fn no_amount() -> FundingError {
 
 /// Rounded up, as nodes quote.
 pub(crate) fn whole_sats(amount: Msat) -> Msat {
-    Msat::from_sats(amount.to_msat().div_ceil(1_000)).unwrap_or(Msat::MAX)
+    Msat::from_sats_saturating(amount.to_msat().div_ceil(1_000))
 }

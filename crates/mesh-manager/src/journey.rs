@@ -1,12 +1,12 @@
 use crate::{
     Delivery, Engine, Halfway, PendingClaim, PendingDraw, PendingQuestion, Refusal, Refused, Tell,
-    Ticket, arrival::Arrival, free_lane::Lane, ticket::Charge,
+    Ticket, arrival::Arrival, conditions::Conditions, free_lane::Lane, ticket::Charge,
 };
 use mesh_payment::Verification;
 use mesh_protocol::{ControlMessage, PacketView, SealContext, decode_proof};
 use mesh_routing::split;
 use mesh_types::{
-    DetectedProtocol, MAX_PACKET_AGE, MeshMode, Msat, NodeId, PacketKind, PacketTag, Route,
+    DetectedProtocol, MAX_PACKET_AGE, MeshMode, Msat, NodeId, PacketKind, PacketTag, Price, Route,
     RoutingPolicy, UnixTime,
 };
 use std::ops::ControlFlow;
@@ -155,14 +155,14 @@ impl Engine {
         Ok(Arrival { packet, position })
     }
 
-    /// Decides about an authentic packet: route, policy, payment.
+    /// Decides about an authentic packet: route, policy, payment, all on the conditions of this moment.
     fn admit(
         &self,
         arrival: Arrival<'_>,
         from: Halfway,
         now: UnixTime,
     ) -> Result<Step<'_>, Refusal> {
-        let packet = arrival.packet;
+        let (packet, conditions) = (arrival.packet, self.conditions());
         let next = packet.node(arrival.position.saturating_add(1));
         if let Some(next) = next
             && self.routes.peer_address(&next).is_none()
@@ -171,27 +171,29 @@ impl Engine {
         }
         let charge = match packet.kind() {
             PacketKind::Control if ControlMessage::is_gossip(packet.payload()) => {
-                return self.hear_gossip(arrival, now);
+                return self.hear_gossip(arrival, &conditions, now);
             }
-            PacketKind::Control if next.is_none() => return self.hear(arrival, from, now),
+            PacketKind::Control if next.is_none() => {
+                return self.hear(arrival, from, &conditions, now);
+            }
             PacketKind::Control => {
                 // Whatever is no message between meshes does not ride as one.
                 ControlMessage::decode(packet.payload())?;
-                self.take_lane(Lane::Control, arrival, now)?
+                self.take_lane(Lane::Control, arrival, &conditions, now)?
             }
             PacketKind::Data => {
-                let policy = self.conditions().policy;
-                let protocol = protocol(&policy, &packet);
+                let policy = &conditions.policy;
+                let protocol = protocol(policy, &packet);
                 match policy.determine_policy(protocol) {
                     RoutingPolicy::Denied => return Err(Refusal::Denied { protocol }),
-                    RoutingPolicy::Free => self.take_lane(Lane::Free, arrival, now)?,
+                    RoutingPolicy::Free => self.take_lane(Lane::Free, arrival, &conditions, now)?,
                     RoutingPolicy::PaymentRequired => {
                         if !from.is_claimed
                             && let Some(step) = self.verify(arrival, now)?
                         {
                             return Ok(step);
                         }
-                        match self.charge(arrival, from, now)? {
+                        match self.charge(arrival, from, conditions.price, now)? {
                             ControlFlow::Continue(charge) => charge,
                             ControlFlow::Break(draw) => return Ok(Step::Draw(draw)),
                         }
@@ -250,11 +252,12 @@ impl Engine {
         &self,
         arrival: Arrival<'_>,
         from: Halfway,
+        price: Price,
         now: UnixTime,
     ) -> Result<ControlFlow<PendingDraw, Charge>, Refusal> {
         let packet = arrival.packet;
         // A price that no amount expresses is more than anybody has.
-        let price = self.price().of(packet.payload().len()).unwrap_or(Msat::MAX);
+        let price = price.of(packet.payload().len()).unwrap_or(Msat::MAX);
         let relays = packet.route().len().saturating_sub(2);
         let share = split(packet.fee_msat(), relays).share_at(arrival.position);
         let source = packet.source();
@@ -292,9 +295,10 @@ impl Engine {
         &self,
         lane: Lane,
         arrival: Arrival<'_>,
+        conditions: &Conditions,
         now: UnixTime,
     ) -> Result<Charge, Refusal> {
-        if self.mode() == MeshMode::Open {
+        if conditions.mode() == MeshMode::Open {
             return Ok(Charge::Nothing);
         }
         let packet = arrival.packet;
@@ -310,6 +314,7 @@ impl Engine {
         &self,
         arrival: Arrival<'_>,
         from: Halfway,
+        conditions: &Conditions,
         now: UnixTime,
     ) -> Result<Step<'_>, Refusal> {
         let packet = arrival.packet;
@@ -322,13 +327,13 @@ impl Engine {
                 if let Ok(Some(step @ Step::Claim(_))) = verified {
                     return Ok(step);
                 }
-                let _ = self.take_lane(Lane::Control, arrival, now)?;
+                let _ = self.take_lane(Lane::Control, arrival, conditions, now)?;
                 return verified?.ok_or(Refusal::ProofMissing);
             }
             ControlMessage::QuoteRequest { .. }
             | ControlMessage::OnChainQuoteRequest { .. }
             | ControlMessage::RefundRequest { .. } => {
-                let _ = self.take_lane(Lane::Control, arrival, now)?;
+                let _ = self.take_lane(Lane::Control, arrival, conditions, now)?;
             }
             // Answers to what this node has asked; others are refused for a look-up.
             _ => {}
@@ -337,12 +342,17 @@ impl Engine {
     }
 
     /// Reads what a neighbour says about announcements: decoded once, and not before it has a place in the lane.
-    fn hear_gossip(&self, arrival: Arrival<'_>, now: UnixTime) -> Result<Step<'_>, Refusal> {
+    fn hear_gossip(
+        &self,
+        arrival: Arrival<'_>,
+        conditions: &Conditions,
+        now: UnixTime,
+    ) -> Result<Step<'_>, Refusal> {
         let (packet, source) = (arrival.packet, arrival.packet.source());
         if packet.route().len() != 2 || self.routes.peer_address(&source).is_none() {
             return Err(Refusal::NotNeighbour);
         }
-        if !self.conditions().learns() {
+        if !conditions.learns() {
             let protocol = DetectedProtocol::MeshPacket;
             return Err(Refusal::Denied { protocol });
         }

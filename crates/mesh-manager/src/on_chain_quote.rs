@@ -51,11 +51,13 @@ impl MeshManager {
     /// [`MeshError::PaymentVerificationFailed`] when the amount is too little or too much.
     pub fn quote_on_chain(&self, payer: NodeId, amount: Msat) -> Result<OnChainQuote, MeshError> {
         let engine = self.engine();
-        let (settlement, network) = {
+        let (script, least_depth, network) = {
             let verifier = engine.verifier();
-            (verifier.settlement.clone(), verifier.network)
+            let settlement = &verifier.settlement;
+            let script = settlement.scripts.last().cloned();
+            (script, settlement.least_depth, verifier.network)
         };
-        let script_pubkey = settlement.scripts.last().cloned().ok_or_else(|| {
+        let script_pubkey = script.ok_or_else(|| {
             MeshError::ConfigError("on_chain.addresses is empty: nothing is paid there".to_owned())
         })?;
         let amount = worth_a_payment(amount)?;
@@ -68,7 +70,7 @@ impl MeshManager {
             quote,
             script_pubkey,
             network,
-            least_depth: settlement.least_depth,
+            least_depth,
         })
     }
 

@@ -1,4 +1,4 @@
-use crate::{credits::KnownCredits, fees::FeeBook, top_up::TopUps};
+use crate::{credits::KnownCredits, fees::FeeBook, funding::whole_sats, top_up::TopUps};
 use mesh_types::{
     Begun, DayCaps, MeshError, Msat, NodeId, SpendingConfig, Store, StoreError, UnixTime,
 };
@@ -84,8 +84,7 @@ impl Spending {
     /// The least deposit of which the expected fee is a small enough share; nothing where no fee is.
     pub(crate) fn worthwhile(&self, payee: &NodeId) -> Msat {
         let least = self.config().least_amount(self.fees.expected(payee));
-        let sats = least.unwrap_or_default().to_msat().div_ceil(1_000);
-        Msat::from_sats(sats).unwrap_or(Msat::MAX)
+        whole_sats(least.unwrap_or_default())
     }
 
     /// The most whole satoshi that fit into `room` with the most that may be paid in fees for them.

@@ -8,7 +8,7 @@
 
 mod support;
 
-use mesh_manager::{Draft, QuotedInvoice};
+use mesh_manager::QuotedInvoice;
 use mesh_protocol::ControlMessage;
 use mesh_types::*;
 use std::time::Duration;
@@ -56,23 +56,14 @@ async fn answered_with(quote: &InvoiceRequest) -> MeshError {
     let source = chain.mesh(0).clone();
     let asking = tokio::spawn(async move { source.request_invoice(id(2), AMOUNT, PATIENCE).await });
     while !asking.is_finished() {
-        for sequence in chain.wires.sequences_from(id(1)) {
-            let quote = ControlMessage::Quote {
-                sequence,
-                price: Price::FREE,
-                credit: Msat::ZERO,
-                invoice: Some(invoice.clone()),
-            };
-            let draft = Draft {
-                kind: PacketKind::Control,
-                payload: quote.encode().unwrap(),
-                ..data(&[2, 1], b"", Msat::ZERO)
-            };
-            let relay = chain.mesh(1).engine();
-            let composed = relay.compose(draft, [0; 24], chain.clock.now()).unwrap();
-            // Answers to what was not asked are refused.
-            let _ = chain.mesh(0).receive(id(2), composed.bytes).await;
-        }
+        let answer = |sequence| ControlMessage::Quote {
+            sequence,
+            price: Price::FREE,
+            credit: Msat::ZERO,
+            invoice: Some(invoice.clone()),
+        };
+        // Answers to what was not asked are refused.
+        let _ = chain.answer_as(&[2, 1], answer).await;
         tokio::task::yield_now().await;
     }
     asking.await.unwrap().unwrap_err()

@@ -7,7 +7,7 @@
 
 mod support;
 
-use bitcoin::{Transaction, consensus::serialize, hashes::Hash as _};
+use bitcoin::{Transaction, consensus::serialize};
 use mesh_manager::{MeshManager, Refusal, RefusalReason};
 use mesh_payment::{CovenantKind, CovenantProof, Quote, SettlementError, VerifyError};
 use mesh_types::*;
@@ -154,8 +154,7 @@ impl Covenant {
     /// The transaction that collects it.
     fn spend(&self) -> (TxHash, Transaction) {
         let spend = self.covenant.spend();
-        let tx_hash = TxHash::from_bytes(spend.compute_txid().to_byte_array());
-        (tx_hash, spend)
+        (hash_of(&spend), spend)
     }
 }
 

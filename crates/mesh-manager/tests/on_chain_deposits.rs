@@ -9,9 +9,8 @@
 
 mod support;
 
-use bitcoin::hashes::Hash as _;
 use mesh_manager::{
-    Draft, MeshManager, OnChainDeposit, OnChainPayment, OnChainQuote, Refusal, SendOptions,
+    MeshManager, OnChainDeposit, OnChainPayment, OnChainQuote, Refusal, SendOptions,
 };
 use mesh_protocol::ControlMessage;
 use mesh_types::*;
@@ -148,17 +147,8 @@ async fn answered_with(chain: &Chain, answer: impl Fn(u64) -> ControlMessage) ->
     let asking =
         tokio::spawn(async move { payer.request_on_chain_quote(id(3), AMOUNT, PATIENCE).await });
     while !asking.is_finished() {
-        for sequence in chain.wires.sequences_from(id(1)) {
-            let draft = Draft {
-                kind: PacketKind::Control,
-                payload: answer(sequence).encode().unwrap(),
-                ..data(&[3, 2, 1], b"", Msat::ZERO)
-            };
-            let payee = chain.mesh(2).engine();
-            let composed = payee.compose(draft, [0; 24], chain.clock.now()).unwrap();
-            // Answers to what was not asked are refused.
-            let _ = chain.mesh(0).receive(id(2), composed.bytes).await;
-        }
+        // Answers to what was not asked are refused.
+        let _ = chain.answer_as(&[3, 2, 1], &answer).await;
         tokio::task::yield_now().await;
     }
     asking.await.unwrap().unwrap_err()
@@ -268,22 +258,14 @@ async fn a_relay_cannot_have_itself_paid_in_place_of_the_node_that_was_asked() {
         tokio::spawn(async move { payer.request_on_chain_quote(id(3), AMOUNT, PATIENCE).await });
     let mut answers = 0;
     while answers < 5 {
-        for sequence in chain.wires.sequences_from(id(1)) {
-            let answer = ControlMessage::OnChainQuote {
-                sequence,
-                network: Network::Regtest,
-                least_depth: NonZeroU32::MIN,
-                script_pubkey: our_script().into_bytes(),
-                payment_request_id: quote.to_text(),
-            };
-            let draft = Draft {
-                kind: PacketKind::Control,
-                payload: answer.encode().unwrap(),
-                ..data(&[2, 1], b"", Msat::ZERO)
-            };
-            let relay = chain.mesh(1).engine();
-            let composed = relay.compose(draft, [0; 24], chain.clock.now()).unwrap();
-            let heard = chain.mesh(0).receive(id(2), composed.bytes).await;
+        let answer = |sequence| ControlMessage::OnChainQuote {
+            sequence,
+            network: Network::Regtest,
+            least_depth: NonZeroU32::MIN,
+            script_pubkey: our_script().into_bytes(),
+            payment_request_id: quote.to_text(),
+        };
+        for heard in chain.answer_as(&[2, 1], answer).await {
             assert_eq!(heard, Err(Refusal::Unasked));
             answers += 1;
         }
@@ -362,7 +344,7 @@ async fn a_wrong_transaction_is_refused_with_a_sentence_and_not_kept() {
     let quoted = quoted(&chain).await;
     // It pays the payee as much, and for something else.
     let other = transaction(2, vec![output(2_000, our_script())]);
-    let tx_hash = TxHash::from_bytes(other.compute_txid().to_byte_array());
+    let tx_hash = hash_of(&other);
     blocks(&chain).mine(tx_hash, &other, 9);
     let payment = OnChainPayment {
         quote: quoted.quote,
@@ -444,7 +426,7 @@ async fn a_proof_that_turns_out_not_to_hold_is_given_up() {
     let transaction = transaction(3, outputs);
     let payment = OnChainPayment {
         quote: quoted.quote,
-        tx_hash: TxHash::from_bytes(transaction.compute_txid().to_byte_array()),
+        tx_hash: hash_of(&transaction),
         amount: AMOUNT,
     };
     waits(shown(chain.mesh(0), payment).await);
@@ -477,7 +459,7 @@ async fn what_was_paid_above_the_quote_is_credited_too() {
         output(0, quoted.quote.named_on_chain()),
     ];
     let transaction = transaction(1, outputs);
-    let tx_hash = TxHash::from_bytes(transaction.compute_txid().to_byte_array());
+    let tx_hash = hash_of(&transaction);
     blocks(&chain).mine(tx_hash, &transaction, 1);
     let payment = |amount| OnChainPayment {
         quote: quoted.quote,

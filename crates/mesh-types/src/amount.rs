@@ -29,6 +29,11 @@ impl Msat {
         }
     }
 
+    /// Takes satoshi; the most that the type holds when they do not fit in millisatoshi.
+    pub const fn from_sats_saturating(sats: u64) -> Self {
+        Self(sats.saturating_mul(1_000))
+    }
+
     /// Gives millisatoshi.
     pub const fn to_msat(self) -> u64 {
         self.0

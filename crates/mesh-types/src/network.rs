@@ -26,6 +26,15 @@ pub enum Network {
 pub struct UnknownNetwork;
 
 impl Network {
+    /// All five.
+    pub const ALL: [Self; 5] = [
+        Self::Bitcoin,
+        Self::Testnet,
+        Self::Testnet4,
+        Self::Signet,
+        Self::Regtest,
+    ];
+
     /// The word that stands for the network in a configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -48,15 +57,9 @@ impl FromStr for Network {
     type Err = UnknownNetwork;
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
-        [
-            Self::Bitcoin,
-            Self::Testnet,
-            Self::Testnet4,
-            Self::Signet,
-            Self::Regtest,
-        ]
-        .into_iter()
-        .find(|network| network.as_str() == word)
-        .ok_or(UnknownNetwork)
+        Self::ALL
+            .into_iter()
+            .find(|network| network.as_str() == word)
+            .ok_or(UnknownNetwork)
     }
 }

@@ -51,6 +51,14 @@ fn amounts_never_wrap() {
     assert_eq!(Msat::MAX.checked_mul(2), None);
     assert_eq!(Msat::from_sats(u64::MAX / 1_000 + 1), None);
     assert_eq!(Msat::from_sats(21).map(Msat::to_msat), Some(21_000));
+    let most = u64::MAX / 1_000;
+    let saturating = [21, most, most + 1].map(Msat::from_sats_saturating);
+    let expected = [
+        Msat::from_msat(21_000),
+        Msat::from_msat(most * 1_000),
+        Msat::MAX,
+    ];
+    assert_eq!(saturating, expected);
     assert_eq!(Msat::from_msat(1_999).to_sats_floor(), 1);
 }
 

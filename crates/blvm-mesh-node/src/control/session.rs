@@ -155,7 +155,7 @@ impl Session {
             Err(error) => return failed(FailureKind::Call, format!("payload_hex: {error}")),
         };
         let options = SendOptions {
-            limit: Msat::from_sats(call.limit_sats).unwrap_or(Msat::MAX),
+            limit: Msat::from_sats_saturating(call.limit_sats),
             packets_ahead: call.packets_ahead.into(),
             tops_up: true,
             timeout: Duration::from_secs(call.timeout_secs.into()),
@@ -197,7 +197,7 @@ impl Session {
 
     async fn quote(&self, payer: NodeId, amount_sats: u64) -> Answer {
         let node = &self.desk.node;
-        let amount = Msat::from_sats(amount_sats).unwrap_or(Msat::MAX);
+        let amount = Msat::from_sats_saturating(amount_sats);
         let quoted = node.manager().quote_for(payer, amount).await;
         let read = quoted.and_then(|text| {
             let invoice = Invoice::parse(&text);
@@ -223,9 +223,7 @@ impl Session {
             let timeout = Duration::from_secs(call.timeout_secs.into());
             let route = manager.route_within(&call.node, 0, timeout).await?;
             let position = route.len().saturating_sub(1);
-            let amount = call
-                .amount_sats
-                .map(|sats| Msat::from_sats(sats).unwrap_or(Msat::MAX));
+            let amount = call.amount_sats.map(Msat::from_sats_saturating);
             manager.refund(&route, position, amount, timeout).await
         };
         match refunded.await {

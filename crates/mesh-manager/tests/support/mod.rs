@@ -15,8 +15,10 @@ pub(crate) mod two_ways;
 use async_trait::async_trait;
 use bitcoin::hashes::{Hash, sha256};
 use lightning_invoice::{Currency, InvoiceBuilder, PaymentSecret};
-use mesh_manager::{Composed, Draft, Engine, EngineSetup, ForgetfulStore, MeshManager, Money};
-use mesh_protocol::IdentityKey;
+use mesh_manager::{
+    Composed, Draft, Engine, EngineSetup, ForgetfulStore, MeshManager, Money, Refusal,
+};
+use mesh_protocol::{ControlMessage, IdentityKey};
 use mesh_types::*;
 use secp256k1::{PublicKey, Secp256k1, SecretKey};
 use std::{
@@ -754,6 +756,27 @@ impl Chain {
 
     pub(crate) fn mesh(&self, index: usize) -> &MeshManager {
         &self.nodes[index].mesh
+    }
+
+    /// Has the first node of `way` say so about each packet that the last one has sent, and tells what that makes of it.
+    pub(crate) async fn answer_as(
+        &self,
+        way: &[u8],
+        answer: impl Fn(u64) -> ControlMessage,
+    ) -> Vec<Result<(), Refusal>> {
+        let (by, from, to) = (way[0], way[way.len() - 2], way[way.len() - 1]);
+        let [by, asked] = [by, to].map(|seed| self.mesh(usize::from(seed) - 1));
+        let mut heard = Vec::new();
+        for sequence in self.wires.sequences_from(id(to)) {
+            let draft = Draft {
+                kind: PacketKind::Control,
+                payload: answer(sequence).encode().unwrap(),
+                ..data(way, b"", Msat::ZERO)
+            };
+            let composed = compose(by.engine(), draft, self.clock.now());
+            heard.push(asked.receive(id(from), composed.bytes).await);
+        }
+        heard
     }
 }
 

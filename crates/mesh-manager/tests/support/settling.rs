@@ -45,6 +45,10 @@ pub(crate) fn transaction(seed: u8, output: Vec<TxOut>) -> Transaction {
     }
 }
 
+pub(crate) fn hash_of(transaction: &Transaction) -> TxHash {
+    TxHash::from_bytes(transaction.compute_txid().to_byte_array())
+}
+
 /// A transaction that pays `quote`, and its proof.
 pub(crate) fn settle(quote: &Quote, seed: u8) -> (TxHash, Transaction, PaymentProof) {
     let sats = quote.amount.to_sats_floor();
@@ -53,7 +57,7 @@ pub(crate) fn settle(quote: &Quote, seed: u8) -> (TxHash, Transaction, PaymentPr
         output(0, quote.named_on_chain()),
     ];
     let transaction = transaction(seed, outputs);
-    let tx_hash = TxHash::from_bytes(transaction.compute_txid().to_byte_array());
+    let tx_hash = hash_of(&transaction);
     let proof = PaymentProof::OnChainSettlement {
         payment_request_id: quote.to_text(),
         tx_hash: *tx_hash.as_bytes(),

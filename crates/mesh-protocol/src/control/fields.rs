@@ -36,15 +36,9 @@ pub(super) fn invoice(reader: &mut Reader<'_>) -> Result<Option<String>, Control
 
 pub(super) fn network(reader: &mut Reader<'_>) -> Result<Network, ControlError> {
     let found = u8(reader)?;
-    let mut all = [
-        Network::Bitcoin,
-        Network::Testnet,
-        Network::Testnet4,
-        Network::Signet,
-        Network::Regtest,
-    ]
-    .into_iter();
-    all.find(|network| network_byte(*network) == found)
+    Network::ALL
+        .into_iter()
+        .find(|network| network_byte(*network) == found)
         .ok_or(ControlError::Network { found })
 }
 

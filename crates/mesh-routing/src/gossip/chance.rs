@@ -32,8 +32,27 @@ impl Chance {
         NodeId::from_bytes(*bytes.as_flattened().first_chunk().unwrap_or(&[0; 32]))
     }
 
+    /// The key of a table that is hashed: none of the numbers that are drawn, and always the same.
+    pub(crate) fn table_key(&self) -> u64 {
+        self.hasher.hash(&[])
+    }
+
     pub(crate) fn key(&mut self) -> [u8; 16] {
         let (high, low) = (self.number(), self.number());
         (u128::from(high) << 64 | u128::from(low)).to_le_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_tables_follow_from_the_seed_and_draw_nothing() {
+        let [mut chance, same, other] = [1, 1, 2].map(|seed| Chance::new([seed; 16]));
+        assert_eq!(chance.table_key(), same.table_key());
+        assert_ne!(chance.table_key(), other.table_key());
+        assert_eq!(chance.number(), Chance::new([1; 16]).number());
+        assert_eq!(chance.table_key(), same.table_key());
     }
 }

@@ -218,7 +218,7 @@ mod tests {
     }
 
     fn shelf(held: &BTreeMap<u16, u64>) -> Shelf {
-        let mut shelf = Shelf::new(LAST);
+        let mut shelf = Shelf::new(LAST, 1);
         for (number, sequence) in held {
             let announcement = Announcement {
                 node_id: id(*number),

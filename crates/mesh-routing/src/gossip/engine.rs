@@ -124,12 +124,13 @@ impl<S: Signatures> Gossip<S> {
             signatures,
             seed,
         } = setup;
+        let chance = Chance::new(seed);
         let gossip = Self {
             local,
             signatures,
-            chance: Chance::new(seed),
             own: Own::new(words, now),
-            shelf: Shelf::new(local),
+            shelf: Shelf::new(local, chance.table_key()),
+            chance,
             neighbours: BTreeMap::new(),
             departed: Departed::default(),
             news: News::default(),

@@ -33,7 +33,7 @@ pub const REFUSED_FOR: Duration = Duration::from_secs(600);
 /// How many announcements that a peer offers wait to be asked for.
 ///
 /// 2,048, because they take 0.12 MB a peer, 30 MB for 256 of them; what is beyond that is found again by comparing. Those that
-/// another peer was asked for count, too.
+/// another peer was asked for count, too, and take 42 MB at most.
 pub const MAX_OFFERS: usize = 2_048;
 
 /// How many news wait to be told to a peer.

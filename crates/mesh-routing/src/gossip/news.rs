@@ -11,6 +11,9 @@ pub(crate) struct News(BTreeMap<NodeId, Seats>);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Seats([u64; MAX_DIRECT_PEERS / 64]);
 
+// A seat is eight bits.
+const _: () = assert!(MAX_DIRECT_PEERS == 1 << u8::BITS);
+
 impl Seats {
     pub(crate) fn has(&self, seat: u8) -> bool {
         let word = self.0.get(usize::from(seat / 64));

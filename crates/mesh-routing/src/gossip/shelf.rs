@@ -33,10 +33,10 @@ pub(crate) fn places_of(said: &Announcement) -> usize {
 }
 
 impl Shelf {
-    pub(crate) fn new(local: NodeId) -> Self {
+    pub(crate) fn new(local: NodeId, key: u64) -> Self {
         Self {
             local,
-            kept: HashSet::default(),
+            kept: HashSet::with_hasher(StartHash::new(key)),
             tells_changes: true,
             places: 0,
             arrivals: 0,
@@ -311,7 +311,7 @@ mod tests {
         fn the_changes_make_the_graph_that_the_announcements_describe(
             steps in vec((0_u8..7, vec((0_u8..7, 1_u32..4), 0..7), 0_u64..3, any::<bool>()), 1..80),
         ) {
-            let mut shelf = Shelf::new(id(LOCAL));
+            let mut shelf = Shelf::new(id(LOCAL), 1);
             let (mut links, mut prices) = (BTreeMap::new(), BTreeMap::new());
             for (node, linked, price, is_removed) in steps {
                 let mut changes = Vec::new();

@@ -66,19 +66,12 @@ impl<S: Signatures> Gossip<S> {
         let Some(neighbour) = self.neighbours.get_mut(&peer) else {
             return;
         };
-        let seat = neighbour.seat;
-        let mut left = std::mem::take(&mut neighbour.news);
-        let mut held = news
-            .iter()
-            .filter(|(_, seats)| seats.has(seat))
-            .map(|(held, _)| *held)
-            .peekable();
-        while held.peek().is_some() {
-            let mut part = Vec::with_capacity(left.min(MAX_NAMED));
-            part.extend(held.by_ref().take(MAX_NAMED));
-            left = left.saturating_sub(part.len());
-            self.messages.push((peer, GossipMessage::Have(part)));
-        }
+        let mut held = Vec::with_capacity(std::mem::take(&mut neighbour.news));
+        let told = news.iter().filter(|(_, seats)| seats.has(neighbour.seat));
+        held.extend(told.map(|(held, _)| *held));
+        let parts = held.chunks(MAX_NAMED);
+        let messages = parts.map(|held| (peer, GossipMessage::Have(held.to_vec())));
+        self.messages.extend(messages);
     }
 
     /// Forgets what peers were asked for and did not send in time: others may be asked now.

@@ -2,7 +2,7 @@
 
 use crate::mesh::{START, StandIn, announcement, engine, id, signed, teach};
 use mesh_routing::{
-    ANSWER_ALL_WITHIN, ANSWER_WITHIN, Gossip, MAX_DIRECT_PEERS, MAX_IN_FLIGHT, MAX_NEWS,
+    ANSWER_ALL_WITHIN, ANSWER_WITHIN, Gossip, LIFETIME, MAX_DIRECT_PEERS, MAX_IN_FLIGHT, MAX_NEWS,
     MAX_OFFERS, MAX_PLACES, MAX_RANGES_IN_ANSWER, MAX_UNANSWERED, PLACES_FREED, RoutingError,
 };
 use mesh_types::{
@@ -396,6 +396,21 @@ fn a_newcomer_learns_ten_thousand_nodes_of_one_peer_in_a_minute_each_once() {
     assert_eq!(engines.map(|engine| engine.known_nodes()), [10_002; 2]);
     assert!(said.items <= 10_000 + 2 * 4, "{}", said.items);
     assert!((said.bytes - said.item_bytes) * 4 < said.item_bytes);
+}
+
+#[test]
+fn what_has_ended_leaves_the_same_memory_each_time_under_the_same_seed() {
+    let bytes: [usize; 4] = std::array::from_fn(|_| {
+        let mut gossip = with_peers(1);
+        let mut now = START;
+        let said = (1_000..2_750).map(|number| signed(announcement(id(number), [], START)));
+        teach(&mut gossip, id(1), &said.collect::<Vec<_>>(), &mut now);
+        assert_eq!(gossip.known_nodes(), 1_751);
+        gossip.tick(START.plus(LIFETIME + 60 * SECOND));
+        assert_eq!(gossip.known_nodes(), 1);
+        gossip.memory_bytes()
+    });
+    assert_eq!(bytes, [bytes[0]; 4]);
 }
 
 #[test]
